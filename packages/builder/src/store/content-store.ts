@@ -1,8 +1,23 @@
 /**
  * Blobs by digest. Reads and writes are verified; writes are atomic, durable and idempotent.
+ *
+ * The files lie as an OCI image layout has them (`blobs/<algorithm>/<hex>`), so other tools can read the store.
  */
 import type { Readable } from 'node:stream'
-import type { Descriptor } from '@tsbuild/registry-client'
+import type { Digest } from '@tsbuild/registry-client'
+
+/** A blob that is stored: what a descriptor says of it besides its type. */
+export interface BlobInfo {
+  readonly digest: Digest
+  /** Bytes. */
+  readonly size: number
+}
+
+/** What content must be to be stored. */
+export interface ExpectedBlob {
+  readonly digest: string
+  readonly size?: number | undefined
+}
 
 export interface ContentStore {
   has(digest: string): Promise<boolean>
@@ -13,11 +28,16 @@ export interface ContentStore {
   /** The whole blob, verified; refused above `limit` bytes (default 4 MiB). */
   read(digest: string, limit?: number): Promise<Buffer>
   /** Stores a stream; with `expected` its digest and size must match or nothing is stored. */
-  put(data: AsyncIterable<Uint8Array>, expected?: { digest: string; size?: number }, signal?: AbortSignal): Promise<Pick<Descriptor, 'digest' | 'size'>>
+  put(data: AsyncIterable<Uint8Array>, expected?: ExpectedBlob, signal?: AbortSignal): Promise<BlobInfo>
   /** Takes over a finished temporary file (same file system) whose digest and size the caller has computed while writing. */
-  adopt(path: string, blob: Pick<Descriptor, 'digest' | 'size'>): Promise<void>
+  adopt(path: string, blob: { readonly digest: string; readonly size: number }): Promise<void>
   /** Absolute path of a stored blob, for link or clone. The file must not be changed. */
   path(digest: string): string
   /** A new private directory for files on their way into the store; removed when disposed. */
-  temporary(prefix: string): Promise<{ path: string } & AsyncDisposable>
+  temporary(prefix: string): Promise<TemporaryDirectory>
+}
+
+/** A directory that is removed when disposed, or by the next start when its process died. */
+export interface TemporaryDirectory extends AsyncDisposable {
+  readonly path: string
 }

@@ -1,0 +1,170 @@
+/** The content store as plain files: temporary name → fsync → verify → rename → fsync of the directory. */
+import { createReadStream } from 'node:fs'
+import { chmod, type FileHandle, mkdir, mkdtemp, open, rename, rm, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { Readable } from 'node:stream'
+import {
+  type Digest,
+  type DigestAlgorithm,
+  Digester,
+  digestAlgorithm,
+  digestHex,
+  isDigest,
+} from '@tsbuild/registry-client'
+import { throwIfAborted } from '../errors.ts'
+import { currentOwner } from '../util/owner.ts'
+import type { BlobInfo, ContentStore, ExpectedBlob, TemporaryDirectory } from './content-store.ts'
+import { storeErrors } from './errors.ts'
+
+const READ_CHUNK = 1024 * 1024
+const DOCUMENT_LIMIT = 4 * 1024 * 1024
+
+/** Opens the blobs of a store directory that {@link openStore} has prepared. */
+export function openBlobs(root: string): ContentStore {
+  const path = (digest: string) => join(root, 'blobs', digestAlgorithm(checked(digest)), digestHex(checked(digest)))
+  const size = async (digest: string) => {
+    const found = await stat(path(digest)).catch(absent)
+    return found?.isFile() ? found.size : undefined
+  }
+
+  async function* verified(digest: Digest, signal: AbortSignal | undefined): AsyncGenerator<Buffer> {
+    const digester = new Digester(digestAlgorithm(digest))
+    try {
+      for await (const chunk of createReadStream(path(digest), {
+        highWaterMark: READ_CHUNK,
+        ...(signal && { signal }),
+      })) {
+        digester.update(chunk as Buffer)
+        yield chunk as Buffer
+      }
+    } catch (cause) {
+      throwIfAborted(signal)
+      if ((cause as NodeJS.ErrnoException).code === 'ENOENT') throw storeErrors.blobMissing([digest], { cause })
+      throw cause
+    }
+    if (digester.digest() !== digest) {
+      await quarantine(digest)
+      throw storeErrors.blobCorrupt([digest])
+    }
+  }
+
+  async function quarantine(digest: Digest): Promise<void> {
+    const aside = join(root, 'quarantine')
+    await mkdir(aside, { recursive: true })
+    await rename(path(digest), join(aside, `${digestHex(digest)}.${process.hrtime.bigint()}`)).catch(absent)
+  }
+
+  async function install(temporary: string, digest: Digest): Promise<void> {
+    await chmod(temporary, 0o644)
+    const target = path(digest)
+    await mkdir(dirname(target), { recursive: true })
+    await rename(temporary, target)
+    await syncPath(dirname(target))
+  }
+
+  async function put(
+    data: AsyncIterable<Uint8Array>,
+    expected?: ExpectedBlob,
+    signal?: AbortSignal,
+  ): Promise<BlobInfo> {
+    throwIfAborted(signal)
+    const wanted = expected && checked(expected.digest)
+    if (wanted) {
+      const stored = await size(wanted)
+      if (stored !== undefined && stored === (expected.size ?? stored)) {
+        await data[Symbol.asyncIterator]().return?.()
+        return { digest: wanted, size: stored }
+      }
+    }
+    await using temporary = await makeTemporary(root, 'put')
+    const file = join(temporary.path, 'blob')
+    const handle = await open(file, 'wx', 0o644)
+    let written: BlobInfo
+    try {
+      written = await writeAll(handle, data, wanted ? digestAlgorithm(wanted) : 'sha256', expected, signal)
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+    await install(file, written.digest)
+    return written
+  }
+
+  return {
+    path,
+    size,
+    put,
+    has: async (digest) => (await size(digest)) !== undefined,
+    open: (digest, signal) =>
+      Readable.from(verified(checked(digest), signal), { objectMode: false, highWaterMark: READ_CHUNK }),
+    async read(digest, limit = DOCUMENT_LIMIT) {
+      const bytes = await size(digest)
+      if (bytes === undefined) throw storeErrors.blobMissing([digest])
+      if (bytes > limit) throw storeErrors.blobTooLarge([digest, bytes, limit])
+      const chunks: Buffer[] = []
+      for await (const chunk of verified(checked(digest), undefined)) chunks.push(chunk)
+      return Buffer.concat(chunks)
+    },
+    async adopt(file, blob) {
+      const digest = checked(blob.digest)
+      const handle = await open(file, 'r+')
+      try {
+        const { size: actual } = await handle.stat()
+        if (actual !== blob.size) throw storeErrors.blobMismatch([`${blob.size} bytes`, `${actual} bytes`])
+        await handle.sync()
+      } finally {
+        await handle.close()
+      }
+      await install(file, digest)
+    },
+    temporary: (prefix) => makeTemporary(root, prefix),
+  }
+}
+
+async function writeAll(
+  handle: FileHandle,
+  data: AsyncIterable<Uint8Array>,
+  algorithm: DigestAlgorithm,
+  expected: ExpectedBlob | undefined,
+  signal: AbortSignal | undefined,
+): Promise<BlobInfo> {
+  const digester = new Digester(algorithm)
+  for await (const chunk of data) {
+    throwIfAborted(signal)
+    digester.update(chunk)
+    if (expected?.size !== undefined && digester.size > expected.size)
+      throw storeErrors.blobMismatch([`${expected.size} bytes`, 'more'])
+    for (let at = 0; at < chunk.length; ) at += (await handle.write(chunk, at)).bytesWritten
+  }
+  const digest = digester.digest()
+  if (expected?.size !== undefined && digester.size !== expected.size)
+    throw storeErrors.blobMismatch([`${expected.size} bytes`, `${digester.size} bytes`])
+  if (expected && digest !== expected.digest) throw storeErrors.blobMismatch([expected.digest, digest])
+  return { digest, size: digester.size }
+}
+
+async function makeTemporary(root: string, prefix: string): Promise<TemporaryDirectory> {
+  const parent = join(root, 'tmp')
+  const path = await mkdtemp(join(parent, `${currentOwner()}.${prefix}-`))
+  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) }
+}
+
+/** Makes a file or the names in a directory durable. */
+export async function syncPath(path: string): Promise<void> {
+  const handle = await open(path, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+function checked(digest: string): Digest {
+  if (!isDigest(digest)) throw storeErrors.digestInvalid([String(digest)])
+  return digest
+}
+
+function absent(error: NodeJS.ErrnoException): undefined {
+  if (error.code === 'ENOENT') return undefined
+  throw error
+}

@@ -1,0 +1,58 @@
+/** Errors of the store. */
+import { defineError } from '../errors.ts'
+
+const digestInvalid = defineError({
+  code: 'STORE_DIGEST_INVALID',
+  doc: 'A text that should be a digest is not one: sha256, sha384 or sha512, a colon and lowercase hex digits.',
+  message: (digest: string) => `invalid digest ${JSON.stringify(digest.slice(0, 160))}`,
+})
+
+const blobMissing = defineError({
+  code: 'BLOB_MISSING',
+  doc: 'A blob is not in the content store: it was pruned, or never fetched.',
+  message: (digest: string) => `blob ${digest} not found in the content store`,
+})
+
+const blobCorrupt = defineError({
+  code: 'BLOB_CORRUPT',
+  doc: 'A blob on disk no longer matches its digest. It was moved to the quarantine directory, so the next build fetches or makes it again.',
+  message: (digest: string) => `blob ${digest} is damaged on disk`,
+  hint: 'The damaged copy was put aside; run the build again to fetch or make it anew.',
+})
+
+const blobMismatch = defineError({
+  code: 'BLOB_MISMATCH',
+  doc: 'Content that was to be stored under a digest has another digest or size. Nothing was stored.',
+  message: (expected: string, actual: string) =>
+    `content does not match its descriptor: expected ${expected}, got ${actual}`,
+})
+
+const blobTooLarge = defineError({
+  code: 'BLOB_TOO_LARGE',
+  doc: 'A document that is read into memory (a manifest or config) is larger than the limit.',
+  message: (digest: string, size: number, limit: number) =>
+    `blob ${digest} has ${size} bytes, more than the limit of ${limit}`,
+})
+
+const storeFormat = defineError({
+  code: 'STORE_FORMAT',
+  doc: 'The directory given as the root of the store holds something else, or was written by a newer version.',
+  message: (root: string, why: string) => `cannot use ${root} as the store: ${why}`,
+  hint: 'Choose another directory with --root.',
+})
+
+const imageUnknown = defineError({
+  code: 'IMAGE_UNKNOWN',
+  doc: 'No image of that name is in the local store.',
+  message: (name: string) => `no such image: ${name}`,
+})
+
+export const storeErrors = {
+  digestInvalid,
+  blobMissing,
+  blobCorrupt,
+  blobMismatch,
+  blobTooLarge,
+  storeFormat,
+  imageUnknown,
+}

@@ -1,0 +1,101 @@
+/**
+ * Names of images in the store. They stand in `index.json` as an OCI image layout has them, so that
+ * `skopeo inspect oci:<root>:<name>` finds them; every name has one entry.
+ */
+import { readFile, rename, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type Descriptor, type Index, mediaTypes, parseManifest } from '@tsbuild/registry-client'
+import { syncPath } from './blobs.ts'
+import { storeErrors } from './errors.ts'
+import type { Locks } from './locks.ts'
+
+/** Annotation that names an image in a layout (image-spec "Pre-Defined Annotation Keys"). */
+export const REF_NAME = 'org.opencontainers.image.ref.name'
+/** When the name was given to the image; RFC 3339. */
+const TAGGED = 'dev.tsbuild.tagged'
+
+export interface NamedImage {
+  readonly name: string
+  /** The manifest or index, without the annotations that the store adds. */
+  readonly descriptor: Descriptor
+  /** When it was tagged, milliseconds since the epoch; undefined when another tool did it. */
+  readonly tagged: number | undefined
+}
+
+export interface Images {
+  /** Gives a name to an image whose blobs are in the store; a name given before moves. */
+  tag(name: string, descriptor: Descriptor, now: number): Promise<void>
+  /** Takes a name away. @throws IMAGE_UNKNOWN */
+  untag(name: string): Promise<void>
+  /** The image of that name, undefined when there is none. */
+  resolve(name: string): Promise<Descriptor | undefined>
+  /** Every name, sorted. */
+  list(): Promise<NamedImage[]>
+}
+
+/** The names in `<root>/index.json`. */
+export function openImages(root: string, locks: Locks): Images {
+  const path = join(root, 'index.json')
+
+  async function read(): Promise<Index> {
+    const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return undefined
+      throw error
+    })
+    if (!bytes) return emptyIndex()
+    const document = parseManifest(bytes, mediaTypes.ociIndex, 'index.json')
+    if (document.kind !== 'index') throw storeErrors.storeFormat([root, 'index.json is not an image index'])
+    return document.index
+  }
+
+  async function change(edit: (manifests: readonly Descriptor[]) => readonly Descriptor[]): Promise<void> {
+    await using _held = await locks.acquire('index.json')
+    const index = await read()
+    const temporary = `${path}.new`
+    await writeFile(temporary, JSON.stringify({ ...index, manifests: edit(index.manifests) }), { flush: true })
+    await rename(temporary, path)
+    await syncPath(root)
+  }
+
+  const list = async () =>
+    (await read()).manifests
+      .filter((d) => nameOf(d) !== undefined)
+      .map((d) => ({ name: nameOf(d)!, descriptor: bare(d), tagged: taggedAt(d) }))
+      .sort((a, b) => (a.name < b.name ? -1 : 1))
+
+  return {
+    list,
+    async tag(name, descriptor, now) {
+      const annotations = { ...descriptor.annotations, [REF_NAME]: name, [TAGGED]: new Date(now).toISOString() }
+      await change((manifests) => [...manifests.filter((d) => nameOf(d) !== name), { ...descriptor, annotations }])
+    },
+    async untag(name) {
+      await change((manifests) => {
+        const kept = manifests.filter((d) => nameOf(d) !== name)
+        if (kept.length === manifests.length) throw storeErrors.imageUnknown([name])
+        return kept
+      })
+    },
+    resolve: async (name) => (await list()).find((image) => image.name === name)?.descriptor,
+  }
+}
+
+/** The content of `index.json` of a store without images. */
+export function emptyIndex(): Index {
+  return { schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests: [] }
+}
+
+function nameOf(descriptor: Descriptor): string | undefined {
+  return descriptor.annotations?.[REF_NAME]
+}
+
+function taggedAt(descriptor: Descriptor): number | undefined {
+  const time = Date.parse(descriptor.annotations?.[TAGGED] ?? '')
+  return Number.isNaN(time) ? undefined : time
+}
+
+function bare(descriptor: Descriptor): Descriptor {
+  const { annotations, ...rest } = descriptor
+  const kept = Object.entries(annotations ?? {}).filter(([key]) => key !== REF_NAME && key !== TAGGED)
+  return kept.length === 0 ? rest : { ...rest, annotations: Object.fromEntries(kept) }
+}
