@@ -4,8 +4,9 @@
  * Follows the reference: patterns are tried in order and the last one that matches decides; a pattern that matches a
  * directory also matches everything below it; `!` re-includes. Paths are relative, with `/`, without a leading `./`.
  */
-import { cleanPath } from './inroot.ts'
+
 import { compileGlob, type Glob } from './glob.ts'
+import { cleanPath } from './inroot.ts'
 
 /** One line of the file. */
 export interface IgnoreRule {

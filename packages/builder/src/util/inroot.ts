@@ -32,11 +32,8 @@ export function relativeToRoot(path: string): string {
   return cleanPath(`/${path}`).slice(1)
 }
 
-/** What {@link resolveWith} needs to know of one path: '' is the root. */
-export interface LinkReader {
-  /** The text of a link, undefined for anything else; `absent` if nothing is there. */
-  (path: string): { readonly link: string } | 'absent' | 'directory' | 'other'
-}
+/** What {@link resolveWith} needs to know of one path relative to the root: the text of a link, or what is there. */
+export type LinkReader = (path: string) => { readonly link: string } | 'absent' | 'directory' | 'other'
 
 /**
  * Resolves all links of a path, over any tree.

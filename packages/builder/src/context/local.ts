@@ -1,0 +1,259 @@
+/**
+ * Directories of this machine as trees: build contexts with their ignore rules, and root filesystems.
+ *
+ * Directories are entered through descriptors that were opened with no-follow and compared with what was seen from
+ * above, so swapping a directory for a link while a build reads it leads to an error, never to a file outside.
+ */
+
+import type { BigIntStats } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  realpathSync,
+  statSync,
+} from 'node:fs'
+import { resolve } from 'node:path'
+import { type IgnoreMatcher, IgnoreSyntaxError, parseIgnore } from '../util/ignore.ts'
+import { compareNames, decodeName, fsPath } from '../util/raw-path.ts'
+import { contextErrors } from './errors.ts'
+import type { NodeIdentity, NodeType, Tree, TreeNode } from './tree.ts'
+
+export interface LocalContextOptions {
+  /** Text of the ignore file, undefined for none. */
+  readonly ignore?: string | undefined
+  /** What messages call the ignore file. */
+  readonly ignoreName?: string | undefined
+}
+
+/** A directory seen through its ignore rules: what is excluded is not there. */
+export interface LocalTree extends Tree {
+  readonly ignore: IgnoreMatcher | undefined
+}
+
+const LINUX = process.platform === 'linux'
+const { O_RDONLY, O_NONBLOCK = 0 } = constants
+const O_NOFOLLOW = constants.O_NOFOLLOW ?? 0
+const O_DIRECTORY = constants.O_DIRECTORY ?? 0
+/** Linux's O_PATH: a descriptor to walk on from, for which search permission is enough. */
+const O_PATH = 0o10000000
+
+/**
+ * Opens a build context.
+ *
+ * @throws BuildError CONTEXT_NOT_FOUND, CONTEXT_NOT_DIRECTORY, DOCKERIGNORE_INVALID
+ */
+export function openLocalContext(dir: string, options: LocalContextOptions = {}): LocalTree {
+  const { ignore: text, ignoreName = '.dockerignore' } = options
+  return openTree(
+    openRoot(dir),
+    'empty-files',
+    text === undefined ? undefined : parseIgnoreFile(text, ignoreName),
+    ignoreName,
+  )
+}
+
+/** Opens a root filesystem (or any other directory) as it is; `root` is an absolute path without links. */
+export function openRootTree(root: string): LocalTree {
+  return openTree(root, 'skipped', undefined, '')
+}
+
+/** {@link parseIgnore} with the errors of the library. */
+export function parseIgnoreFile(text: string, name: string): IgnoreMatcher {
+  try {
+    return parseIgnore(text)
+  } catch (error) {
+    if (!(error instanceof IgnoreSyntaxError)) throw error
+    throw contextErrors.badIgnore([`${error.message} (${name} line ${error.line})`])
+  }
+}
+
+function openRoot(dir: string): string {
+  const stat = statSync(dir, { throwIfNoEntry: false })
+  if (stat === undefined) throw contextErrors.contextNotFound([dir])
+  if (!stat.isDirectory()) throw contextErrors.contextNotDirectory([dir])
+  return realpathSync(resolve(dir))
+}
+
+function openTree(
+  root: string,
+  sockets: Tree['sockets'],
+  ignore: IgnoreMatcher | undefined,
+  ignoreName: string,
+): LocalTree {
+  const base = root === '/' ? '' : root
+  const hostPath = (path: string) => fsPath(path === '' ? root : `${base}/${path}`)
+  /** Whether an excluded directory is there all the same, because something below it is re-included. */
+  const reincluded = new Map<string, boolean>()
+
+  const excluded = (path: string) => ignore?.matches(path) === true
+  const hasVisible = (path: string, node: TreeNode): boolean => {
+    if (node.type !== 'directory' || ignore?.mayReinclude(path) !== true) return false
+    let visible = reincluded.get(path)
+    if (visible === undefined) {
+      visible = list(path, node).length > 0
+      reincluded.set(path, visible)
+    }
+    return visible
+  }
+
+  const list = (path: string, directory: TreeNode): TreeNode[] => {
+    const fd = guarded(path, () => openSync(hostPath(path), O_RDONLY | O_DIRECTORY | O_NOFOLLOW))
+    try {
+      const opened = fstatSync(fd, { bigint: true })
+      if (opened.ino !== directory.ino || opened.dev !== directory.dev) throw contextErrors.changed([path])
+      // Through the descriptor, so that the names belong to the directory that was checked.
+      const through = LINUX ? `/proc/self/fd/${fd}` : (hostPath(path) as string)
+      const prefix = path === '' ? '' : `${path}/`
+      const nodes: TreeNode[] = []
+      for (const name of guarded(path, () => readNames(through))) {
+        const child = prefix + name
+        const hidden = excluded(child)
+        if (hidden && ignore?.mayReinclude(child) !== true) continue
+        const node = guarded(child, () => readNode(`${through}/${name}`, name))
+        if (node === undefined || (hidden && !hasVisible(child, node))) continue
+        nodes.push(node)
+      }
+      return nodes
+    } finally {
+      closeSync(fd)
+    }
+  }
+
+  const lookUp = (path: string): TreeNode | undefined => {
+    if (path === '') return readNode(root, '')
+    const parts = path.split('/')
+    const name = parts.pop()!
+    if (!LINUX) return readNode(`${base}/${path}`, name)
+    let fd = openSync(root, O_PATH | O_DIRECTORY)
+    try {
+      for (const part of parts) {
+        const next = openSync(fsPath(`/proc/self/fd/${fd}/${part}`), O_PATH | O_DIRECTORY | O_NOFOLLOW)
+        closeSync(fd)
+        fd = next
+      }
+      return readNode(`/proc/self/fd/${fd}/${name}`, name)
+    } catch (error) {
+      if (isAbsence(error)) return undefined
+      throw error
+    } finally {
+      closeSync(fd)
+    }
+  }
+
+  return {
+    root,
+    sockets,
+    ignore,
+    list,
+    lstat(path) {
+      const hidden = path !== '' && excluded(path)
+      if (hidden && ignore?.mayReinclude(path) !== true) return undefined
+      const node = guarded(path, () => lookUp(path))
+      return node === undefined || (hidden && !hasVisible(path, node)) ? undefined : node
+    },
+    open(path, expected) {
+      let fd: number
+      try {
+        // Not blocking: should a fifo stand there by now, opening it must not wait for its writer.
+        fd = openSync(hostPath(path), O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
+      } catch (error) {
+        if (isAbsence(error)) throw contextErrors.changed([path], { cause: error })
+        throw unreadable(path, error)
+      }
+      if (isSame(fd, expected)) return fd
+      closeSync(fd)
+      throw contextErrors.changed([path])
+    },
+    hiddenBy(path) {
+      const rule = ignore?.decidingRule(path)
+      return rule === undefined || rule.negated ? undefined : `${ignoreName} line ${rule.line}`
+    },
+  }
+}
+
+/** Whether an open file is still what it was when it was looked at. */
+export function isSame(fd: number, expected: NodeIdentity): boolean {
+  const stat = fstatSync(fd, { bigint: true })
+  return (
+    stat.ino === expected.ino &&
+    stat.dev === expected.dev &&
+    stat.mtimeNs === expected.mtimeNs &&
+    stat.size === BigInt(expected.size)
+  )
+}
+
+function readNames(directory: string): string[] {
+  const names = readdirSync(directory)
+  if (names.some((name) => name.includes('\ufffd'))) {
+    return readdirSync(directory, 'buffer').map(decodeName).sort(compareNames)
+  }
+  // The order of UTF-16 is that of bytes, but for surrogates.
+  return names.some((name) => /[\ud800-\uffff]/.test(name)) ? names.sort(compareNames) : names.sort()
+}
+
+const TYPES: Readonly<Record<number, NodeType>> = {
+  7: 'file',
+  4: 'directory',
+  9: 'symlink',
+  1: 'fifo',
+  2: 'char',
+  6: 'block',
+  11: 'socket',
+}
+
+function readNode(path: string, name: string): TreeNode | undefined {
+  const raw = fsPath(path)
+  const stat = lstatSync(raw, { bigint: true, throwIfNoEntry: false })
+  return stat === undefined ? undefined : toNode(stat, name, raw)
+}
+
+function toNode(stat: BigIntStats, name: string, path: string | Buffer): TreeNode {
+  const mode = Number(stat.mode)
+  const type = TYPES[mode >> 12] ?? 'file'
+  return {
+    name,
+    type,
+    mode: mode & 0o7777,
+    uid: Number(stat.uid),
+    gid: Number(stat.gid),
+    size: Number(stat.size),
+    mtimeNs: stat.mtimeNs,
+    ctimeNs: stat.ctimeNs,
+    nlink: Number(stat.nlink),
+    dev: stat.dev,
+    ino: stat.ino,
+    rdev: stat.rdev,
+    ...(type === 'symlink' && { linkname: decodeName(readlinkSync(path, 'buffer')) }),
+  }
+}
+
+function isAbsence(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException
+  return code === 'ENOENT' || code === 'ENOTDIR' || code === 'ELOOP'
+}
+
+function unreadable(path: string, error: unknown): Error {
+  const { code, message } = error as NodeJS.ErrnoException
+  const reasons: Readonly<Record<string, string>> = {
+    EACCES: 'permission denied',
+    EPERM: 'operation not permitted',
+    ENAMETOOLONG: 'the path is too long',
+  }
+  return contextErrors.unreadable([path, (code && reasons[code]) || message], { cause: error })
+}
+
+/** Runs a call on the tree's own files and puts its error into words. */
+function guarded<T>(path: string, call: () => T): T {
+  try {
+    return call()
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).syscall === undefined) throw error
+    if (isAbsence(error)) throw contextErrors.changed([path], { cause: error })
+    throw unreadable(path, error)
+  }
+}
