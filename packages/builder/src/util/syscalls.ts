@@ -13,10 +13,13 @@ type CPath = string | Buffer
 interface Bindings {
   errno(): number
   lgetxattr(path: CPath, name: string, value: Buffer, size: number): number
+  fgetxattr(fd: number, name: string, value: Buffer, size: number): number
   lsetxattr(path: CPath, name: string, value: Buffer, size: number, flags: number): number
   lremovexattr(path: CPath, name: string): number
   llistxattr(path: CPath, list: Buffer, size: number): number
   mknod(path: CPath, mode: number, device: bigint): number
+  utimensat(fd: number, path: CPath, times: BigInt64Array, flags: number): number
+  futimens(fd: number, times: BigInt64Array): number
   umount2(target: CPath, flags: number): number
   mount(source: CPath, target: CPath, type: string, flags: bigint, data: string): number
   /** syncfs on a thread of its own. */
@@ -37,12 +40,15 @@ function load(): Bindings {
   return {
     errno: () => koffi.errno(),
     lgetxattr: libc.func('intptr_t lgetxattr(const char *path, const char *name, void *value, size_t size)'),
+    fgetxattr: libc.func('intptr_t fgetxattr(int fd, const char *name, void *value, size_t size)'),
     lsetxattr: libc.func(
       'int lsetxattr(const char *path, const char *name, const void *value, size_t size, int flags)',
     ),
     lremovexattr: libc.func('int lremovexattr(const char *path, const char *name)'),
     llistxattr: libc.func('intptr_t llistxattr(const char *path, void *list, size_t size)'),
     mknod: libc.func('int mknod(const char *path, uint32_t mode, uint64_t dev)'),
+    utimensat: libc.func('int utimensat(int fd, const char *path, const void *times, int flags)'),
+    futimens: libc.func('int futimens(int fd, const void *times)'),
     umount2: libc.func('int umount2(const char *target, int flags)'),
     mount: libc.func(
       'int mount(const char *source, const char *target, const char *type, uint64_t flags, const char *data)',
@@ -108,6 +114,41 @@ export function getXattr(path: Path, name: string): Buffer | undefined {
   return fail('lgetxattr', path)
 }
 
+/** {@link getXattr} of an open file. */
+export function getXattrOf(fd: number, name: string): Buffer | undefined {
+  const buffer = scratchBuffer()
+  const length = libc().fgetxattr(fd, name, buffer, buffer.length)
+  if (length >= 0) return Buffer.from(buffer.subarray(0, length))
+  const errno = libc().errno()
+  if (errno === constants.errno.ENODATA || errno === constants.errno.ENOTSUP) return undefined
+  return fail('fgetxattr')
+}
+
+const AT_FDCWD = -100
+const AT_SYMLINK_NOFOLLOW = 0x100
+const NS_PER_S = 1_000_000_000n
+/** struct timespec[2]: access and modification time. Used and left within one synchronous call. */
+const timespecs = new BigInt64Array(4)
+
+function timespec(ns: bigint): BigInt64Array {
+  // The nanoseconds of a timespec count upwards from its seconds, also before 1970.
+  let nanos = ns % NS_PER_S
+  if (nanos < 0n) nanos += NS_PER_S
+  timespecs[0] = timespecs[2] = (ns - nanos) / NS_PER_S
+  timespecs[1] = timespecs[3] = nanos
+  return timespecs
+}
+
+/** Sets access and modification time to nanoseconds since the epoch, exactly; a link is not followed. */
+export function setTimes(path: Path, ns: bigint): void {
+  if (libc().utimensat(AT_FDCWD, cPath(path), timespec(ns), AT_SYMLINK_NOFOLLOW) !== 0) fail('utimensat', path)
+}
+
+/** {@link setTimes} of an open file. */
+export function setTimesOf(fd: number, ns: bigint): void {
+  if (libc().futimens(fd, timespec(ns)) !== 0) fail('futimens')
+}
+
 /** Sets an extended attribute; a link is not followed. */
 export function setXattr(path: Path, name: string, value: Buffer): void {
   if (libc().lsetxattr(cPath(path), name, value, value.length, 0) !== 0) fail(`lsetxattr ${name}`, path)
@@ -167,7 +208,6 @@ export function mountFs(type: string, target: string, parameters: readonly Mount
     const mount = c.fsmount(NR.fsmount, context, CLOEXEC, attributes)
     if (mount < 0) fail(`fsmount ${type}`)
     try {
-      const AT_FDCWD = -100
       if (c.moveMount(NR.moveMount, mount, '', AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH) !== 0)
         fail('move_mount', target)
     } finally {
