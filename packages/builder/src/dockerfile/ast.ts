@@ -16,9 +16,9 @@ export interface Directive {
 /** `--name` or `--name=value` before the arguments of an instruction, in the order written. */
 export interface Flag {
   readonly name: string
-  /** undefined for a bare `--name`. Quotes are kept as written; not expanded. */
+  /** undefined for a bare `--name`. Quotes and escapes are resolved (`--chown="a b"` is `a b`); not expanded. */
   readonly value: string | undefined
-  /** The flag as written: `--name=value`. */
+  /** The flag as written: `--name="value"`. */
   readonly raw: string
   readonly range: Range
 }
@@ -29,6 +29,8 @@ export interface Heredoc {
   readonly name: string
   /** Lines between head and terminator, with their newlines; tabs are already stripped for `<<-`. */
   readonly content: string
+  /** The same lines as they are written: what ONBUILD keeps and what a shell gets that reads the heredoc itself. */
+  readonly raw: string
   /** false when the name was quoted: variables in the content stay as they are. */
   readonly expand: boolean
   /** `<<-`: leading tabs were stripped. */
@@ -58,10 +60,18 @@ export interface RawInstruction {
   readonly original: string
   /** `exec` if `rest` is a valid JSON array of strings (only for instructions that take one). */
   readonly form: 'shell' | 'exec'
-  /** exec form: the decoded JSON strings. shell form: `rest` split at blanks outside quotes (see Word). */
+  /**
+   * exec form: the decoded JSON strings. shell form: `rest` as the reference's line parser of this keyword splits it:
+   * one word that holds all of it (RUN, CMD, WORKDIR, USER …), split at blanks (FROM, EXPOSE, COPY, ADD, VOLUME), or
+   * at blanks outside quotes (ENV, LABEL, ARG); HEALTHCHECK: the type, then the command; ONBUILD: the keyword of the
+   * trigger, then its words.
+   */
   readonly words: readonly Word[]
   readonly heredocs: readonly Heredoc[]
-  /** Comment lines directly above (without `#` and one blank), as the reference's PrevComment. */
+  /**
+   * Comment lines above without `#` and blanks around, as the reference's PrevComment: blank lines between them do
+   * not count, a comment without text forgets those before it.
+   */
   readonly comments: readonly string[]
   /** Of the keyword alone. */
   readonly keywordRange: Range
@@ -72,6 +82,7 @@ export interface RawInstruction {
 /** A remark of the scanner itself, such as an empty continuation line: the linter gives it a rule. */
 export interface ScanWarning {
   readonly kind: 'empty-continuation'
+  /** The last line of the instruction (without heredocs) that has the empty line: where the reference reports it. */
   readonly range: Range
 }
 
