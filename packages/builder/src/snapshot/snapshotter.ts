@@ -4,27 +4,39 @@
  * Life of a snapshot: `prepare(stack)` gives an *active* snapshot with a writable `root` that shows the stack;
  * `commit(id)` makes what was written immutable under that id; disposing an active snapshot that was not committed
  * deletes it. A committed id names *one layer's* content (what was written between prepare and commit), so a stack
- * `[a, b, c]` is the root filesystem of the layers a, b, c from bottom to top, and the same layer can stand in many
- * stacks. Everything here runs in the worker, inside its namespaces; ids are safe file names.
+ * `[a, b, c]` is the root filesystem of the layers a, b, c from bottom to top. A layer that was prepared on an empty
+ * stack can stand in any stack; a layer that was prepared on others belongs on top of these. Everything here runs in the
+ * worker, inside its namespaces; ids are safe file names.
+ *
+ * File names are bytes: strings with names in them are as util/raw-path.ts makes them, and go to fs functions through
+ * its `fsPath`.
  */
+import type { BigIntStats } from 'node:fs'
 
-/** Names the committed content of one layer. Letters, digits, `-`, `_` and `.`; at most 100 characters. */
+/** Names the committed content of one layer. Letters, digits, `-`, `_` and `.`, not first `.`; at most 100 characters. */
 export type SnapshotId = string
 
-/** A difference between a committed snapshot and what lies below it. Paths are relative, without leading `/` or `./`. */
+/**
+ * A difference between a committed snapshot and what lies below it. Paths are relative, without leading `/` or `./`;
+ * '' is the root directory itself, which is there only if its attributes were changed.
+ */
 export type Change =
-  /** `fsPath` is where the entry can be read with no-follow calls; its attributes are the ones to record. */
-  | { readonly kind: 'upsert'; readonly path: string; readonly fsPath: string; readonly stat: import('node:fs').BigIntStats }
+  /**
+   * Added or changed. `fsPath` is where the entry can be read with no-follow calls; its attributes are the ones to record.
+   * A directory on the way to something that changed is there too.
+   */
+  | { readonly kind: 'upsert'; readonly path: string; readonly fsPath: string; readonly stat: BigIntStats }
   /** The path was deleted: becomes a `.wh.` entry. */
   | { readonly kind: 'delete'; readonly path: string }
-  /** A directory that hides what lies below it: upsert of the directory plus a `.wh..wh..opq` entry. */
-  | { readonly kind: 'opaque'; readonly path: string }
 
 /** A writable root filesystem. Disposing it without commit deletes what was written; disposing after commit is a no-op. */
 export interface ActiveSnapshot extends AsyncDisposable {
   /** Absolute path of the root directory, valid inside the worker until commit or dispose. */
   readonly root: string
-  /** Makes the content immutable and durable as `id`. Committing an id that exists already keeps the existing one. */
+  /**
+   * Makes the content immutable as `id`. Committing an id that exists already keeps the existing one. Nothing may write
+   * to the root any more.
+   */
   commit(id: SnapshotId): Promise<void>
 }
 
@@ -33,18 +45,29 @@ export interface SnapshotView extends AsyncDisposable {
   readonly root: string
 }
 
-export interface Snapshotter {
+/** A committed snapshot as `du` and `prune` see it. */
+export interface SnapshotInfo {
+  readonly id: SnapshotId
+  /** Bytes on disk. */
+  readonly size: number
+  /** Milliseconds since the epoch. */
+  readonly created: number
+  readonly lastUsed: number
+}
+
+/** Disposing deletes what is not committed and unmounts what is mounted. */
+export interface Snapshotter extends AsyncDisposable {
   readonly kind: 'overlay' | 'copy'
+  /** Whether the snapshot is there, complete: one that a power failure may have damaged is removed and not there. */
   has(id: SnapshotId): Promise<boolean>
   /** A writable root that shows `stack` (bottom first; empty: an empty directory, mode 0755, owner 0:0). */
   prepare(stack: readonly SnapshotId[], signal?: AbortSignal): Promise<ActiveSnapshot>
-  /** A read-only root that shows `stack`. */
+  /** A root that shows `stack`, for reading only: what is written there is lost or damages the snapshot. */
   view(stack: readonly SnapshotId[], signal?: AbortSignal): Promise<SnapshotView>
-  /**
-   * What committing `id` changed, sorted by path (parents before children, siblings by byte order); deletes of a
-   * directory come before what was put in its place.
-   */
+  /** What committing `id` changed: parents before children, siblings by byte order, each path once. */
   changes(id: SnapshotId, signal?: AbortSignal): AsyncIterable<Change>
+  /** Every committed snapshot. */
+  list(): AsyncIterable<SnapshotInfo>
   /** Deletes a committed snapshot; unknown ids are ignored. */
   remove(id: SnapshotId): Promise<void>
 }

@@ -1,0 +1,30 @@
+/** Errors of the snapshotters. */
+import { defineError } from '../errors.ts'
+
+const snapshotId = defineError({
+  code: 'SNAPSHOT_ID',
+  doc: 'A snapshot id has characters that are not safe in a file name.',
+  message: (id: string) => `invalid snapshot id ${JSON.stringify(id.slice(0, 120))}`,
+})
+
+const snapshotMissing = defineError({
+  code: 'SNAPSHOT_MISSING',
+  doc: 'The content of a layer is not there: it was pruned while it was needed.',
+  message: (id: string) => `snapshot ${id} not found`,
+})
+
+const tooManyLayers = defineError({
+  code: 'TOO_MANY_LAYERS',
+  doc: 'The kernel stacks at most 500 layers in one overlay mount.',
+  message: (count: number) => `${count} layers are more than an overlay mount can stack (500)`,
+  hint: 'Use the copy snapshotter, or join some instructions.',
+})
+
+const overlayUnavailable = defineError({
+  code: 'OVERLAY_UNAVAILABLE',
+  doc: 'Overlay mounts were asked for but do not work here.',
+  message: (why: string) => `overlay mounts do not work here: ${why}`,
+  hint: 'Use the copy snapshotter, or keep the store on a local file system such as ext4, xfs or btrfs.',
+})
+
+export const snapshotErrors = { snapshotId, snapshotMissing, tooManyLayers, overlayUnavailable }

@@ -1,0 +1,29 @@
+/** Mode and owner of `/`: a layer hands them on to the layers above, unless it was made on nothing and left them alone. */
+import { lstatSync } from 'node:fs'
+import type { LayerFacts } from './committed.ts'
+
+export interface RootAttributes {
+  readonly mode: number
+  readonly uid: number
+  readonly gid: number
+}
+
+const DEFAULT: RootAttributes = { mode: 0o755, uid: 0, gid: 0 }
+
+/** What a directory has. */
+export function currentRoot(path: string): RootAttributes {
+  const { mode, uid, gid } = lstatSync(path)
+  return { mode: mode & 0o7777, uid, gid }
+}
+
+/** What `/` has on top of these layers, bottom first. */
+export function inheritedRoot(
+  stack: readonly { readonly facts: LayerFacts; readonly content: string }[],
+): RootAttributes {
+  const decisive = stack.findLast(({ facts }) => facts.based || facts.rootChanged)
+  return decisive ? currentRoot(decisive.content) : DEFAULT
+}
+
+export function sameRoot(a: RootAttributes, b: RootAttributes): boolean {
+  return a.mode === b.mode && a.uid === b.uid && a.gid === b.gid
+}

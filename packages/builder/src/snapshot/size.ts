@@ -1,0 +1,21 @@
+/** How much room a directory takes. */
+import { lstatSync } from 'node:fs'
+import { fsPath, readDirectory } from '../util/raw-path.ts'
+
+/** Bytes on disk of everything in a directory, files with several names counted once. */
+export function directorySize(path: string): number {
+  const seen = new Set<number>()
+  const pending = [path]
+  let bytes = 0
+  for (let directory = pending.pop(); directory !== undefined; directory = pending.pop()) {
+    for (const entry of readDirectory(directory)) {
+      const child = `${directory}/${entry.name}`
+      if (entry.isDirectory()) pending.push(child)
+      const stat = lstatSync(fsPath(child), { throwIfNoEntry: false })
+      if (!stat || (stat.nlink > 1 && !entry.isDirectory() && seen.has(stat.ino))) continue
+      if (stat.nlink > 1) seen.add(stat.ino)
+      bytes += stat.blocks * 512
+    }
+  }
+  return bytes
+}
