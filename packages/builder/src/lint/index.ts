@@ -1,0 +1,13 @@
+/** Checks of Dockerfiles: the rules of the reference, with its texts, order and positions. */
+export { checksDocument } from './document.ts'
+export { lintErrors } from './errors.ts'
+export type { ArgFact, BaseImage, LintFacts, LintWorld, MountFact, NamedBase, StageFacts } from './facts.ts'
+export { Linter } from './linter.ts'
+export { type CheckOptions, defaultCheckOptions, directiveValue, parseCheckOptions } from './options.ts'
+export type { Rule } from './rule.ts'
+export type { IgnoredFiles } from './rules/copy-ignored-file.ts'
+export { descriptionOf } from './rules/invalid-definition-description.ts'
+export { checkSource } from './source-checks.ts'
+export { rules } from './table.ts'
+export { unknownRules } from './unknown-rules.ts'
+export { lintFile } from './walk.ts'

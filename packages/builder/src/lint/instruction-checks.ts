@@ -1,0 +1,203 @@
+/** Checks of one instruction with the variables of its stage; the order is the reference's. */
+import type { Dockerfile, RawInstruction } from '../dockerfile/ast.ts'
+import { type Expansion, expandHeredoc, expandWord } from '../dockerfile/expand.ts'
+import type {
+  ArgNode,
+  CmdNode,
+  CopyNode,
+  EntrypointNode,
+  EnvNode,
+  ExposeNode,
+  InstructionNode,
+  LabelNode,
+  RunNode,
+} from '../instructions/nodes.ts'
+import type { LintWorld } from './facts.ts'
+import { parsePortSpec } from './ports.ts'
+import type { Reporter } from './rule.ts'
+import { checkIgnoredSource } from './rules/copy-ignored-file.ts'
+import { checkPortFormat } from './rules/expose-invalid-format.ts'
+import { checkProtocolCasing } from './rules/expose-proto-casing.ts'
+import { checkJsonArgs } from './rules/json-args-recommended.ts'
+import { checkKeyValue } from './rules/legacy-key-value-format.ts'
+import { reportReplaced } from './rules/multiple-instructions-disallowed.ts'
+import { checkSecretName } from './rules/secrets-used-in-arg-or-env.ts'
+import { checkUndefinedVars } from './rules/undefined-var.ts'
+import { checkWorkdir } from './rules/workdir-relative-path.ts'
+import type { LintStage } from './stage.ts'
+
+/** What the checks of an instruction share. */
+export interface InstructionScope {
+  readonly reporter: Reporter
+  readonly dockerfile: Dockerfile
+  readonly world: LintWorld
+  readonly globalArgs: ReadonlyMap<string, string>
+  readonly stage: LintStage
+}
+
+/**
+ * Checks an instruction and lets it act on the stage's variables.
+ *
+ * @returns false if the instruction is in error, which planning reports with its reason
+ * @throws BuildError of the expansion, without a place
+ */
+export function checkInstruction(scope: InstructionScope, node: InstructionNode): boolean {
+  const { reporter, stage } = scope
+  switch (node.kind) {
+    case 'ARG':
+      checkArg(scope, node)
+      return true
+    case 'ENV':
+      checkEnv(scope, node)
+      return true
+    case 'LABEL':
+      checkLabel(scope, node)
+      return true
+    case 'COPY':
+    case 'ADD':
+      checkCopy(scope, node)
+      return true
+    case 'RUN':
+      return checkRun(scope, node)
+    case 'EXPOSE':
+      return checkExpose(scope, node)
+    case 'WORKDIR': {
+      const path = expand(scope, node.path, node.raw)
+      if (!stage.workdirSet) checkWorkdir(reporter, node, path, (stage.platform ?? scope.world.platform).os)
+      stage.workdirSet = true
+      return true
+    }
+    case 'USER':
+      expand(scope, node.user, node.raw)
+      return true
+    case 'STOPSIGNAL':
+      expand(scope, node.signal, node.raw)
+      return true
+    case 'VOLUME':
+      for (const path of node.paths) expand(scope, path, node.raw)
+      return true
+    case 'SHELL':
+      stage.shell = node.shell
+      return true
+    case 'CMD':
+    case 'ENTRYPOINT':
+      checkCommand(scope, node)
+      return true
+    case 'HEALTHCHECK':
+      checkReplaced(scope, node.kind, node.raw)
+      return true
+    default:
+      return true
+  }
+}
+
+function expand(scope: InstructionScope, text: string, raw: RawInstruction): string {
+  return checked(scope, expandWord(text, scope.stage.env, scope.dockerfile.escape), raw).value
+}
+
+function checked(scope: InstructionScope, expansion: Expansion, raw: RawInstruction): Expansion {
+  const { stage } = scope
+  if (!stage.envUnknown) checkUndefinedVars(scope.reporter, raw, expansion.unset, stage.declared, stage.env.keys())
+  return expansion
+}
+
+function checkArg(scope: InstructionScope, node: ArgNode): void {
+  const { stage, reporter, world } = scope
+  for (const { key, value: fallback } of node.args) {
+    checkSecretName(reporter, node.raw, 'ARG', key)
+    const given = world.buildArgs.get(key)
+    const inherited = fallback === undefined && given === undefined ? scope.globalArgs.get(key) : undefined
+    let value = given ?? inherited
+    if (given === undefined && fallback !== undefined) value = expand(scope, fallback, node.raw)
+    if (value !== undefined) stage.env.set(key, value)
+    if (inherited === undefined) stage.args.set(key, { name: key, value: value ?? '', at: node.raw, uses: new Set() })
+    stage.usedArgs.add(key)
+    stage.declared.add(key)
+  }
+}
+
+function checkEnv(scope: InstructionScope, node: EnvNode): void {
+  const pairs = node.pairs.map(
+    (pair) => [expand(scope, pair.key, node.raw), expand(scope, pair.value, node.raw)] as const,
+  )
+  for (const [i, [key, value]] of pairs.entries()) {
+    checkKeyValue(scope.reporter, node, node.pairs[i]!)
+    checkSecretName(scope.reporter, node.raw, 'ENV', key)
+    scope.stage.env.set(key, value)
+  }
+}
+
+function checkLabel(scope: InstructionScope, node: LabelNode): void {
+  for (const { key, value } of node.pairs) {
+    expand(scope, key, node.raw)
+    expand(scope, value, node.raw)
+  }
+  for (const pair of node.pairs) checkKeyValue(scope.reporter, node, pair)
+}
+
+function checkCopy(scope: InstructionScope, node: CopyNode): void {
+  for (const text of [node.chown, node.chmod, node.checksum, ...node.exclude]) {
+    if (text !== undefined) expand(scope, text, node.raw)
+  }
+  const sources = node.sources.map((source) => expand(scope, source, node.raw))
+  expand(scope, node.dest, node.raw)
+  for (const heredoc of node.contents) {
+    if (heredoc.expand) checked(scope, expandHeredoc(heredoc.content, scope.stage.env), node.raw)
+  }
+  const { ignored } = scope.world
+  if (ignored === undefined || node.from !== undefined) return
+  for (const source of sources) if (!isRemote(source)) checkIgnoredSource(scope.reporter, node, source, ignored)
+}
+
+/** URLs and git references: not files of the context. */
+function isRemote(source: string): boolean {
+  return /^(?:https?|git|ssh):\/\//.test(source) || /^[^\s/@:]+@[^\s/:]+:/.test(source)
+}
+
+function checkRun(scope: InstructionScope, node: RunNode): boolean {
+  const { stage } = scope
+  for (const mount of node.mounts) {
+    const fields = new Map<string, string | undefined>()
+    for (const { key, value } of mount.fields) {
+      fields.set(key.toLowerCase(), value === undefined ? undefined : expand(scope, value, node.raw))
+    }
+    const type = fields.get('type')
+    if (type !== 'secret' && type !== 'ssh') continue
+    const id = type === 'secret' ? secretId(fields) : fields.get('id') || 'default'
+    if (id === undefined) return false
+    const required =
+      fields.has('required') && fields.get('required')?.toLowerCase() !== 'false' && fields.get('required') !== '0'
+    stage.addMount(type === 'secret' ? stage.secrets : stage.ssh, { id, required, at: node.raw })
+  }
+  return true
+}
+
+/** A secret is named by its source, its id, or the file name of its target. */
+function secretId(fields: ReadonlyMap<string, string | undefined>): string | undefined {
+  const first = (...keys: readonly string[]): string | undefined => keys.map((key) => fields.get(key)).find(Boolean)
+  const target = first('target', 'dst', 'destination')
+  return first('source', 'src') ?? first('id') ?? target?.split('/').at(-1)
+}
+
+function checkExpose(scope: InstructionScope, node: ExposeNode): boolean {
+  const { stage, dockerfile, reporter } = scope
+  // The reference sorts the arguments when it parses them.
+  const ports = [...node.ports].sort().flatMap((port) => expandWord(port, stage.env, dockerfile.escape).words)
+  for (const text of ports) {
+    const port = parsePortSpec(text)
+    if (port === undefined) return false
+    checkProtocolCasing(reporter, node, port)
+    checkPortFormat(reporter, node, port)
+  }
+  return true
+}
+
+function checkCommand(scope: InstructionScope, node: CmdNode | EntrypointNode): void {
+  checkReplaced(scope, node.kind, node.raw)
+  checkJsonArgs(scope.reporter, node, scope.stage.shell)
+}
+
+function checkReplaced(scope: InstructionScope, kind: 'CMD' | 'ENTRYPOINT' | 'HEALTHCHECK', raw: RawInstruction): void {
+  const previous = scope.stage.replaces(kind, raw)
+  if (previous) reportReplaced(scope.reporter, previous, raw)
+}
