@@ -1,0 +1,41 @@
+/** `type=oci` and `type=docker`: an image layout as a tar file, on stdout, or as a directory (`tar=false`). */
+import type { OutputSpec } from '../options.ts'
+import { Attributes, exportErrors } from './attrs.ts'
+import { outputError, writeOutput } from './atomic.ts'
+import type { Exporter } from './exporter.ts'
+import { layoutFiles, layoutTar, writeLayoutDirectory } from './layout-tar.ts'
+import { normalizedNames } from './names.ts'
+
+function layoutExporter(type: OutputSpec['type'] & ('oci' | 'docker')): Exporter {
+  return {
+    type,
+    parse(values) {
+      const attrs = new Attributes(type, values)
+      const tar = attrs.flag('tar', true)
+      const dest = attrs.text('dest') ?? (tar ? '-' : '')
+      const names = normalizedNames(attrs.text('name'))
+      const format = attrs.format(type === 'docker' ? 'docker' : 'oci')
+      attrs.finish()
+      if (!tar && (dest === '' || dest === '-')) throw exportErrors.outputInvalid([`dest is required for ${type} exporter with tar=false`])
+      return {
+        type,
+        title: `exporting to ${type === 'docker' ? 'docker image' : 'oci image'} format`,
+        async export(context) {
+          const built = await context.images(format)
+          await context.complete()
+          const { blobs } = context.store
+          const files = layoutFiles(built, [...names, ...context.tags], type === 'docker')
+          if (tar) await writeOutput(dest, layoutTar(built, files, blobs, context.signal), context.stdout, context.signal)
+          else
+            await writeLayoutDirectory(dest, built, files, blobs, context.signal).catch((error: unknown) => {
+              throw outputError(dest, error, context.signal)
+            })
+          return { type, dest }
+        },
+      }
+    },
+  }
+}
+
+export const ociExporter = layoutExporter('oci')
+export const dockerExporter = layoutExporter('docker')

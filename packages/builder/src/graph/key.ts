@@ -1,0 +1,28 @@
+/**
+ * Cache keys: sha256 of canonical JSON of what determines a step's result.
+ *
+ * A key covers the step's own data, the identities of its inputs and {@link KEY_VERSION}; names, places and cache
+ * switches are left out, so moving or renaming a stage keeps its cache.
+ */
+import { createHash } from 'node:crypto'
+
+/** Raised whenever the meaning of a key or of what is stored under it changes. */
+export const KEY_VERSION = 1
+
+/** JSON with sorted object keys and without undefined members: equal values give equal text. */
+export function canonicalJson(value: unknown): string {
+  if (typeof value === 'bigint') return `"${value}n"`
+  if (value === null || typeof value !== 'object') return JSON.stringify(value) ?? 'null'
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`
+  const members: string[] = []
+  for (const key of Object.keys(value).sort()) {
+    const member = (value as Record<string, unknown>)[key]
+    if (member !== undefined) members.push(`${JSON.stringify(key)}:${canonicalJson(member)}`)
+  }
+  return `{${members.join(',')}}`
+}
+
+/** sha256 (hex) of the canonical JSON of `parts`. */
+export function hashKey(...parts: unknown[]): string {
+  return createHash('sha256').update(canonicalJson([KEY_VERSION, ...parts])).digest('hex')
+}

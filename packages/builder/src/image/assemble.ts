@@ -1,0 +1,91 @@
+/**
+ * From layers and a planned config to an image in the content store: config, manifest and, for several platforms or
+ * attestations, an index. Nothing here knows how layers are made or where the image goes.
+ */
+import { type Descriptor, digestOf, mediaTypes, type Platform } from '@tsbuild/registry-client'
+import type { ImageConfig } from '../graph/image-config.ts'
+import type { ContentStore } from '../store/content-store.ts'
+import { completeConfig, type ConfigTimes, serializeConfig } from './config.ts'
+
+/** A layer's blob and the digest of the tar inside it. */
+export interface LayerBlob {
+  readonly descriptor: Descriptor
+  readonly diffID: string
+}
+
+/** What {@link assembleImage} makes an image of. */
+export interface ImageParts {
+  readonly platform: Platform
+  readonly image: ImageConfig
+  readonly layers: readonly LayerBlob[]
+  readonly times: ConfigTimes
+  readonly annotations: Readonly<Record<string, string>>
+  /** Which names the documents use for their types. */
+  readonly format: 'oci' | 'docker'
+}
+
+/** An image whose config and manifest are in the store. */
+export interface AssembledImage {
+  readonly platform: Platform
+  readonly manifest: Descriptor
+  readonly config: Descriptor
+  readonly layers: readonly Descriptor[]
+  readonly diffIDs: readonly string[]
+  readonly created: string
+}
+
+const DOCKER_LAYER = new Map<string, string>([
+  [mediaTypes.ociLayer, mediaTypes.dockerLayer],
+  [mediaTypes.ociLayerGzip, mediaTypes.dockerLayerGzip],
+  [mediaTypes.ociLayerZstd, mediaTypes.dockerLayerZstd],
+])
+const OCI_LAYER = new Map([...DOCKER_LAYER].map(([oci, docker]) => [docker, oci]))
+
+/** Writes config and manifest of one platform's image. */
+export async function assembleImage(parts: ImageParts, blobs: ContentStore): Promise<AssembledImage> {
+  const docker = parts.format === 'docker'
+  const complete = completeConfig(parts.image, parts.layers.map((l) => l.diffID), parts.times)
+  const config = await putJson(blobs, serializeConfig(complete), docker ? mediaTypes.dockerConfig : mediaTypes.ociConfig)
+  const layers = parts.layers.map(({ descriptor }) => ({
+    ...descriptor,
+    mediaType: (docker ? DOCKER_LAYER : OCI_LAYER).get(descriptor.mediaType) ?? descriptor.mediaType,
+  }))
+  const mediaType = docker ? mediaTypes.dockerManifest : mediaTypes.ociManifest
+  const annotations = Object.keys(parts.annotations).length > 0 ? { annotations: parts.annotations } : {}
+  const manifest = await putJson(blobs, jsonBytes({ schemaVersion: 2, mediaType, config, layers, ...annotations }), mediaType)
+  return {
+    platform: parts.platform,
+    manifest: { ...manifest, platform: parts.platform },
+    config,
+    layers,
+    diffIDs: complete.rootfs.diff_ids,
+    created: complete.created!,
+  }
+}
+
+/** Writes an index over manifests. */
+export async function assembleIndex(
+  manifests: readonly Descriptor[],
+  format: 'oci' | 'docker',
+  annotations: Readonly<Record<string, string>>,
+  blobs: ContentStore,
+): Promise<Descriptor> {
+  const mediaType = format === 'docker' ? mediaTypes.dockerIndex : mediaTypes.ociIndex
+  const noted = Object.keys(annotations).length > 0 ? { annotations } : {}
+  return await putJson(blobs, jsonBytes({ schemaVersion: 2, mediaType, manifests, ...noted }), mediaType)
+}
+
+/** Stores a document as a blob. */
+export async function putJson(blobs: ContentStore, bytes: Buffer, mediaType: string): Promise<Descriptor> {
+  const digest = digestOf(bytes)
+  async function* once() {
+    yield bytes
+  }
+  await blobs.put(once(), { digest, size: bytes.length })
+  return { mediaType, digest, size: bytes.length }
+}
+
+/** Documents are indented like the reference's, so that people can read them. */
+export function jsonBytes(value: unknown): Buffer {
+  return Buffer.from(JSON.stringify(value, undefined, 2))
+}

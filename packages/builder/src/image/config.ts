@@ -1,0 +1,66 @@
+/** The image config's bytes: key order and times as the reference writes them. */
+import type { ContainerConfig, HistoryEntry, ImageConfig } from '../graph/image-config.ts'
+
+/** Order of the fields of `config`; others follow in the order they came. */
+const CONFIG_ORDER = [
+  'Hostname', 'Domainname', 'User', 'AttachStdin', 'AttachStdout', 'AttachStderr', 'ExposedPorts', 'Tty', 'OpenStdin', 'StdinOnce',
+  'Env', 'Entrypoint', 'Cmd', 'Image', 'Volumes', 'WorkingDir', 'Labels', 'StopSignal', 'ArgsEscaped', 'Healthcheck', 'OnBuild', 'Shell',
+]
+
+/** When the layers of an image were made, bottom first; undefined for layers whose time the base image's history holds. */
+export type LayerTimes = readonly (number | undefined)[]
+
+/** The times that go into a config; milliseconds. */
+export interface ConfigTimes {
+  /** One per layer of the image, bottom first; undefined for layers of the base image. */
+  readonly layers: LayerTimes
+  /** SOURCE_DATE_EPOCH of the build: the time of every new history entry. */
+  readonly build: number | undefined
+  /** SOURCE_DATE_EPOCH of the output: nothing is later, and the image was created then. */
+  readonly output: number | undefined
+  /** Used only for an image that has neither layers nor history. */
+  readonly now: number
+}
+
+/** Completes a config with its layers and times. */
+export function completeConfig(image: ImageConfig, diffIDs: readonly string[], times: ConfigTimes): ImageConfig {
+  const history = datedHistory(image.history ?? [], times)
+  const known = history.flatMap((h) => (h.created === undefined ? [] : [Date.parse(h.created)]))
+  const newest = known.length > 0 ? Math.max(...known) : (times.build ?? times.now)
+  return { ...image, created: isoTime(times.output ?? newest), history, rootfs: { type: 'layers', diff_ids: [...diffIDs] } }
+}
+
+/** Entries without a time get their layer's; those without a layer that of the entry before. */
+function datedHistory(history: readonly HistoryEntry[], { layers, build, output }: ConfigTimes): HistoryEntry[] {
+  const limit = output ?? Number.POSITIVE_INFINITY
+  let layer = 0
+  let last = build ?? layers.find((t) => t !== undefined)
+  return history.map((entry) => {
+    const own = entry.empty_layer ? undefined : layers[layer++]
+    if (entry.created !== undefined)
+      return Date.parse(entry.created) > limit ? { ...entry, created: isoTime(limit) } : entry
+    last = build ?? own ?? last
+    return last === undefined ? entry : { created: isoTime(Math.min(last, limit)), ...entry }
+  })
+}
+
+/** RFC 3339 as Go prints it: no fraction when it is zero. */
+export function isoTime(milliseconds: number): string {
+  return new Date(milliseconds).toISOString().replace(/\.?0*Z$/, 'Z')
+}
+
+/** The JSON text of a config. */
+export function serializeConfig(image: ImageConfig): Buffer {
+  const config = image.config && orderedConfig(image.config)
+  const whole: Record<string, unknown> = { ...image, config }
+  return Buffer.from(JSON.stringify(Object.fromEntries(Object.keys(whole).sort().map((k) => [k, whole[k]]))))
+}
+
+function orderedConfig(config: ContainerConfig): Record<string, unknown> {
+  const keys = [...CONFIG_ORDER.filter((k) => k in config), ...Object.keys(config).filter((k) => !CONFIG_ORDER.includes(k))]
+  const sorted = (v: unknown) =>
+    v && typeof v === 'object' && !Array.isArray(v) ? Object.fromEntries(Object.entries(v).sort(([a], [b]) => (a < b ? -1 : 1))) : v
+  return Object.fromEntries(
+    keys.map((k) => [k, ['Labels', 'ExposedPorts', 'Volumes'].includes(k) ? sorted(config[k]) : config[k]]),
+  )
+}

@@ -1,0 +1,212 @@
+/**
+ * Finds images by reference: the store's own names first, then the registry (or an OCI layout). Manifests and configs
+ * are kept in the content store by digest; layers are left where they are until somebody needs them.
+ */
+import {
+  type Descriptor,
+  familiarReference,
+  formatReference,
+  matchPlatform,
+  parseImageConfig,
+  parseManifest,
+  parseReference,
+  type Platform,
+  formatPlatform,
+  type Reference,
+  RegistryError,
+  type Source,
+  withDefaultTag,
+} from '@tsbuild/registry-client'
+import { BuildError, defineError } from '../errors.ts'
+import type { ImageConfig } from '../graph/image-config.ts'
+import type { ContentStore } from '../store/content-store.ts'
+import type { Store } from '../store/store.ts'
+
+/** Indexes inside indexes that are followed. */
+const MAX_INDEX_DEPTH = 4
+const MAX_DOCUMENT = 4 * 1024 * 1024
+/** Errors that say nothing about the image, only that the registry cannot be asked now. */
+const OFFLINE = new Set(['NETWORK', 'TIMEOUT', 'UNAVAILABLE', 'RATE_LIMITED'])
+
+export const imageErrors = {
+  imageNotFound: defineError({
+    code: 'IMAGE_NOT_FOUND',
+    doc: 'An image does not exist in the registry, or the registry hides it from these credentials.',
+    message: (reference: string) => `failed to resolve source metadata for ${reference}: ${reference}: not found`,
+    hint: 'check the name and the tag; for a private image log in with `tsbuild login`',
+  }),
+  imageUnavailable: defineError({
+    code: 'IMAGE_UNAVAILABLE',
+    doc: 'The registry could not be reached or refused to answer.',
+    message: (reference: string, problem: string) => `failed to resolve source metadata for ${reference}: ${problem}`,
+  }),
+  platformMissing: defineError({
+    code: 'IMAGE_PLATFORM_MISSING',
+    doc: 'An image has no variant for the wanted platform.',
+    message: (reference: string, platform: string, has: string) =>
+      `failed to resolve source metadata for ${reference}: no match for platform in manifest: not found (wanted ${platform}, the image has ${has})`,
+    hint: 'build for another --platform, or use an image that supports this one',
+  }),
+  imageInvalid: defineError({
+    code: 'IMAGE_INVALID',
+    doc: 'The documents of an image contradict each other or break the image-spec.',
+    message: (reference: string, problem: string) => `${reference} is not a usable image: ${problem}`,
+  }),
+}
+
+/** An image of one platform with the place its blobs come from. */
+export interface FoundImage {
+  /** `docker.io/library/debian:12@sha256:…` */
+  readonly ref: string
+  readonly manifest: Descriptor
+  readonly config: ImageConfig
+  readonly layers: readonly { readonly descriptor: Descriptor; readonly diffID: string }[]
+  readonly source: Pick<Source, 'openBlob'>
+  /** `registry/repository` for cross-repository mounts; undefined for images that are in no registry. */
+  readonly repository: string | undefined
+}
+
+export interface ResolverOptions {
+  readonly store: Store
+  /** Opens the repository of a reference. */
+  readonly repository: (reference: Reference) => Source
+  /** Ask the registry also for names that the store has. */
+  readonly pull: boolean
+  readonly signal: AbortSignal
+  /** Tells that an image of the store was taken because its registry could not be reached. */
+  readonly onOffline?: (reference: string, problem: string) => void
+}
+
+export class ImageResolver {
+  readonly #options: ResolverOptions
+  readonly #found = new Map<string, Promise<FoundImage>>()
+
+  constructor(options: ResolverOptions) {
+    this.#options = options
+  }
+
+  /** Resolves once per reference and platform. */
+  resolve(text: string, platform: Platform): Promise<FoundImage> {
+    const key = `${text}|${formatPlatform(platform)}`
+    let found = this.#found.get(key)
+    if (found === undefined) {
+      found = this.#resolve(text, platform)
+      found.catch(() => undefined)
+      this.#found.set(key, found)
+    }
+    return found
+  }
+
+  async #resolve(text: string, platform: Platform): Promise<FoundImage> {
+    const { store, repository, pull, signal, onOffline } = this.#options
+    const reference = withDefaultTag(parse(text))
+    const name = formatReference(reference)
+    const local = pull ? undefined : await store.images.resolve(name)
+    if (local) return await this.#open(name, local, platform, storeSource(store.blobs), undefined)
+
+    const source = repository(reference)
+    const home = `${reference.registry}/${reference.repository}`
+    try {
+      const descriptor = await source.resolve(reference.digest ?? reference.tag!, { signal })
+      await store.records.put('resolved', name, descriptor)
+      return await this.#open(name, descriptor, platform, source, home)
+    } catch (error) {
+      const failure = explain(name, error)
+      if (pull || !(error instanceof RegistryError && OFFLINE.has(error.code))) throw failure
+      const known = await store.records.get<Descriptor>('resolved', name)
+      if (!known || !(await store.blobs.has(known.digest))) throw failure
+      onOffline?.(name, failure.message)
+      return await this.#open(name, known, platform, source, home)
+    }
+  }
+
+  /** Opens an image whose manifest or index is known, wherever it is. */
+  async open(name: string, descriptor: Descriptor, platform: Platform, source: Source): Promise<FoundImage> {
+    try {
+      return await this.#open(name, descriptor, platform, source, undefined)
+    } catch (error) {
+      throw explain(name, error)
+    }
+  }
+
+  async #open(name: string, top: Descriptor, platform: Platform, source: Source, repository: string | undefined): Promise<FoundImage> {
+    let descriptor = top
+    let bytes = await this.#document(descriptor, source)
+    let document = parseManifest(bytes, descriptor.mediaType, name)
+    for (let depth = 0; document.kind === 'index'; depth++) {
+      if (depth === MAX_INDEX_DEPTH) throw imageErrors.imageInvalid([name, `its indexes are nested more than ${MAX_INDEX_DEPTH} deep`])
+      const chosen = matchPlatform(document.index, platform)
+      if (!chosen) {
+        const has = document.index.manifests.flatMap((m) => (m.platform && m.platform.os !== 'unknown' ? [formatPlatform(m.platform)] : []))
+        throw imageErrors.platformMissing([name, formatPlatform(platform), has.join(', ') || 'none'])
+      }
+      descriptor = chosen
+      bytes = await this.#document(descriptor, source)
+      document = parseManifest(bytes, descriptor.mediaType, name)
+    }
+    const { manifest } = document
+    const config = parseImageConfig(await this.#document(manifest.config, source), name) as unknown as ImageConfig
+    const diffIDs = config.rootfs.diff_ids
+    if (diffIDs.length !== manifest.layers.length)
+      throw imageErrors.imageInvalid([name, `it has ${manifest.layers.length} layers but ${diffIDs.length} diff_ids`])
+    const digest = parse(name).digest
+    return {
+      ref: digest ? name : `${name}@${top.digest}`,
+      manifest: { mediaType: document.mediaType, digest: descriptor.digest, size: bytes.length },
+      config,
+      layers: manifest.layers.map((layer, i) => ({ descriptor: layer, diffID: diffIDs[i]! })),
+      source,
+      repository,
+    }
+  }
+
+  /** A manifest, index or config: from the store, else from the source into the store. */
+  async #document(descriptor: Descriptor, source: Source): Promise<Buffer> {
+    const { blobs } = this.#options.store
+    const { signal } = this.#options
+    if (await blobs.has(descriptor.digest)) return await blobs.read(descriptor.digest, MAX_DOCUMENT)
+    const isManifest = /manifest|index/.test(descriptor.mediaType)
+    if (isManifest) {
+      const { bytes } = await source.fetchManifest(descriptor, { signal })
+      await blobs.put(chunks(bytes), { digest: descriptor.digest, size: bytes.length }, signal)
+      return bytes
+    }
+    if (descriptor.size > MAX_DOCUMENT) throw imageErrors.imageInvalid([descriptor.digest, `its config is ${descriptor.size} bytes long`])
+    await blobs.put(source.openBlob(descriptor, { signal }), { digest: descriptor.digest, size: descriptor.size }, signal)
+    return await blobs.read(descriptor.digest, MAX_DOCUMENT)
+  }
+}
+
+async function* chunks(bytes: Buffer): AsyncGenerator<Buffer> {
+  yield bytes
+}
+
+/** The store itself as a source. */
+export function storeSource(blobs: ContentStore): Source {
+  return {
+    resolve: () => Promise.reject(new Error('the store is asked for descriptors by name')),
+    fetchManifest: async (reference) => {
+      if (typeof reference === 'string') throw new Error('the store is asked for manifests by descriptor')
+      return { descriptor: reference, bytes: await blobs.read(reference.digest, MAX_DOCUMENT) }
+    },
+    openBlob: (descriptor, options) => blobs.open(descriptor.digest, options?.signal),
+  }
+}
+
+function parse(text: string): Reference {
+  return parseReference(text)
+}
+
+function explain(name: string, error: unknown): BuildError {
+  if (error instanceof BuildError) return error
+  if (!(error instanceof RegistryError)) throw error
+  const shown = name.includes('@') ? name : familiar(name)
+  if (error.code === 'NOT_FOUND') return imageErrors.imageNotFound([name], { cause: error })
+  const invalid = ['DIGEST_MISMATCH', 'SIZE_MISMATCH', 'MANIFEST_INVALID', 'MANIFEST_TOO_LARGE', 'MEDIA_TYPE_UNSUPPORTED']
+  if (invalid.includes(error.code)) return imageErrors.imageInvalid([shown, error.message], { cause: error, hint: error.hint })
+  return imageErrors.imageUnavailable([name, error.message], { cause: error, hint: error.hint })
+}
+
+function familiar(name: string): string {
+  return familiarReference(parse(name))
+}

@@ -1,0 +1,53 @@
+/** What the functions of plan/instructions/ get beside the stage: options of the build, names for progress, sources. */
+import type { Platform } from '@tsbuild/registry-client'
+import type { InstructionNode } from '../instructions/nodes.ts'
+import type { ContextStep, SourceStep } from '../graph/step.ts'
+import type { EnvList } from './env-list.ts'
+import type { Location } from '../source.ts'
+
+/** Options that every stage of one plan shares. */
+export interface PlanOptions {
+  readonly target: string | undefined
+  /** The platform that is built for. */
+  readonly platform: Platform
+  /** The platform this machine runs. */
+  readonly buildPlatform: Platform
+  /** No --platform was given: the base image's own platform wins. */
+  readonly implicitPlatform: boolean
+  /** Several platforms are built: step names carry theirs. */
+  readonly multiPlatform: boolean
+  readonly buildArgs: ReadonlyMap<string, string>
+  readonly labels: Readonly<Record<string, string>>
+  /** true: no step comes from the cache; else the (lower case) names of stages whose steps do not. */
+  readonly noCache: true | ReadonlySet<string>
+  readonly network: 'default' | 'none' | 'host'
+  readonly allow: ReadonlySet<string>
+  readonly extraHosts: readonly { readonly host: string; readonly ip: string }[]
+  readonly shmSize: number | undefined
+  readonly ulimits: readonly { readonly name: string; readonly soft: number; readonly hard: number }[]
+  readonly hostname: string | undefined
+  /** SOURCE_DATE_EPOCH as the exporter's attribute or the build argument gave it, seconds. */
+  readonly epoch: number | undefined
+}
+
+/** One instruction on its way into the graph. */
+export interface InstructionContext {
+  readonly options: PlanOptions
+  readonly globalArgs: EnvList
+  readonly proxyEnv: readonly string[]
+  readonly at: Location | undefined
+  readonly noCache: boolean
+  /** The main build context. */
+  readonly context: ContextStep
+  /** What `--from` (COPY) or the mounts' `from` (RUN, by position) stand for; undefined entries mean the main context. */
+  readonly sources: readonly (SourceStep | 'scratch' | undefined)[]
+  /** Adds `[stage n/m]` to a step's name and counts it. */
+  stepName(text: string): string
+}
+
+/** Plans one kind of instruction. */
+export type InstructionPlanner<N extends InstructionNode> = (
+  node: N,
+  stage: import('./stage-state.ts').StageState,
+  context: InstructionContext,
+) => void

@@ -1,0 +1,54 @@
+/** Expansion of one Dockerfile's texts: its escape character, and places for what goes wrong. */
+import { type Dockerfile, locate, type RawInstruction } from '../dockerfile/ast.ts'
+import { expandForDisplay, expandHeredoc, expandWord } from '../dockerfile/expand.ts'
+import { BuildError } from '../errors.ts'
+import type { EnvList } from './env-list.ts'
+
+const NOTHING = { get: () => undefined }
+
+export class Expander {
+  readonly #dockerfile: Dockerfile
+
+  constructor(dockerfile: Dockerfile) {
+    this.#dockerfile = dockerfile
+  }
+
+  /** One word: variables replaced, quotes and escapes gone. */
+  word(text: string, env: EnvList, raw: RawInstruction): string {
+    return this.#located(raw, () => expandWord(text, env, this.#dockerfile.escape).value)
+  }
+
+  /** A text that may become several words. */
+  words(text: string, env: EnvList, raw: RawInstruction): readonly string[] {
+    return this.#located(raw, () => expandWord(text, env, this.#dockerfile.escape).words)
+  }
+
+  /** The content of a COPY heredoc. */
+  heredoc(content: string, env: EnvList, raw: RawInstruction): string {
+    return this.#located(raw, () => expandHeredoc(content, env).value)
+  }
+
+  /** Names of the variables in a text. */
+  variables(text: string): string[] {
+    return [...expandWord(text, NOTHING, this.#dockerfile.escape).unset]
+  }
+
+  /** An instruction for people: the keyword in capitals, known variables replaced. Never throws. */
+  label(original: string, env: { get(name: string): string | undefined }): string {
+    const [keyword = '', ...rest] = original.split(' ')
+    const text = [keyword.toUpperCase(), ...rest].join(' ')
+    try {
+      return expandForDisplay(text, env, this.#dockerfile.escape).value
+    } catch {
+      return text
+    }
+  }
+
+  #located<T>(raw: RawInstruction, work: () => T): T {
+    try {
+      return work()
+    } catch (error) {
+      throw error instanceof BuildError ? error.with({ at: locate(this.#dockerfile, raw) }) : error
+    }
+  }
+}

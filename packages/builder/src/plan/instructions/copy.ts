@@ -1,0 +1,164 @@
+/** COPY and ADD: one layer, one operation per source, in the order written. */
+import { posix } from 'node:path'
+import type { FileOp } from '../../graph/file-op.ts'
+import type { FileStep, SourceStep } from '../../graph/step.ts'
+import type { CopyNode } from '../../instructions/nodes.ts'
+import { parseChmod } from '../../util/chmod.ts'
+import { type GitUrl, parseGitUrl } from '../../util/git-url.ts'
+import type { InstructionContext, InstructionPlanner } from '../context.ts'
+import { planErrors } from '../errors.ts'
+import { parseOwner } from '../owner.ts'
+import { resolvePath, type StageState, toSlash } from '../stage-state.ts'
+
+type Part = FileStep['ops'][number]
+
+/** What the flags of one COPY say, expanded. */
+interface CopyFlags {
+  readonly dest: string
+  readonly chown: string
+  readonly chmod: string
+  readonly checksum: string
+  readonly exclude: readonly string[]
+}
+
+export const planCopy: InstructionPlanner<CopyNode> = (node, stage, context) => {
+  const expand = (text: string | undefined): string => (text === undefined ? '' : stage.expand(text, node.raw))
+  const sources = node.sources.map(expand)
+  const destText = expand(node.dest)
+  const flags: CopyFlags = {
+    dest: resolvePath(stage.cwd, toSlash(destText, stage.platform.os), true),
+    chown: expand(node.chown),
+    chmod: expand(node.chmod),
+    checksum: expand(node.checksum),
+    exclude: node.exclude.map(expand),
+  }
+  if (flags.chmod !== '') parseChmod(flags.chmod)
+  checkChecksum(flags.checksum, sources)
+
+  const ops: Part[] = [
+    ...sources.map((source) => planSource(node, source, flags, context)),
+    ...node.contents.map((file) => {
+      const data = file.expand ? stage.expander.heredoc(file.content, stage.env, node.raw) : file.content
+      return { op: writeOp(node, file.name, { data }, 0o644, flags, context), from: undefined }
+    }),
+  ]
+  stage.rootfs = {
+    kind: 'file',
+    name: context.stepName(stage.expander.label(node.raw.original, stage.env)),
+    at: context.at,
+    noCache: context.noCache,
+    parent: stage.rootfs,
+    // The reference merges only when it need not look at modes.
+    link: node.link && flags.chmod === '',
+    ops,
+  }
+  stage.commit(historyText(node, sources, destText, flags), { layer: true, buildkit: true })
+}
+
+function historyText(node: CopyNode, sources: readonly string[], dest: string, flags: CopyFlags): string {
+  return [
+    node.kind,
+    ...(node.parents ? ['--parents'] : []),
+    ...(flags.chown ? [`--chown=${flags.chown}`] : []),
+    ...(flags.chmod ? [`--chmod=${flags.chmod}`] : []),
+    ...sources,
+    ...node.contents.map((file) => `<<${file.name}`),
+    dest,
+  ].join(' ')
+}
+
+function planSource(node: CopyNode, source: string, flags: CopyFlags, context: InstructionContext): Part {
+  const git = parseGitUrl(source)
+  if (git !== undefined) {
+    if (node.kind === 'COPY') throw planErrors.remoteInCopy(['git ref'])
+    const op = { ...copyOp(node, '/', flags, context, true), selection: { patterns: ['/'], parents: false, exclude: flags.exclude } }
+    return { op, from: gitStep(node, git, flags.checksum, context) }
+  }
+  if (/^https?:\/\//.test(source)) {
+    if (node.kind === 'COPY') throw planErrors.remoteInCopy(['URL'])
+    const filename = urlFilename(source)
+    const from: SourceStep = {
+      kind: 'http',
+      name: context.stepName(node.raw.original),
+      at: context.at,
+      noCache: context.noCache,
+      url: source,
+      checksum: flags.checksum || undefined,
+      filename,
+    }
+    // The path is filled in when the download is there.
+    return { op: writeOp(node, filename, { path: '' }, 0o600, flags, context), from }
+  }
+  const from = context.sources[0]
+  const keepOwner = from !== undefined && from !== 'scratch' && from.kind !== 'context'
+  return { op: copyOp(node, source, flags, context, keepOwner), from: from === 'scratch' ? undefined : (from ?? context.context) }
+}
+
+function copyOp(node: CopyNode, source: string, flags: CopyFlags, { options }: InstructionContext, keepOwner: boolean): FileOp & { op: 'copy' } {
+  return {
+    op: 'copy',
+    dest: flags.dest,
+    selection: { patterns: [source], parents: node.parents, exclude: flags.exclude },
+    chown: flags.chown ? parseOwner(flags.chown) : undefined,
+    chmod: flags.chmod || undefined,
+    keepOwner,
+    link: node.link,
+    unpack: (node.unpack ?? node.kind === 'ADD') ? 'auto' : 'never',
+    mtime: options.epoch,
+  }
+}
+
+function writeOp(
+  node: CopyNode,
+  name: string,
+  content: { data: string } | { path: string },
+  mode: number,
+  flags: CopyFlags,
+  { options }: InstructionContext,
+): FileOp {
+  return {
+    op: 'write',
+    dest: flags.dest,
+    name,
+    content,
+    mode,
+    chown: flags.chown ? parseOwner(flags.chown) : undefined,
+    chmod: flags.chmod || undefined,
+    link: node.link,
+    unpack: node.unpack && 'path' in content ? 'auto' : 'never',
+    mtime: options.epoch,
+  }
+}
+
+function gitStep(node: CopyNode, git: GitUrl, checksum: string, context: InstructionContext): SourceStep {
+  if (node.keepGitDir !== undefined && git.keepGitDir !== undefined && node.keepGitDir !== git.keepGitDir)
+    throw planErrors.checksumUse(['inconsistent keep-git-dir configuration'])
+  if (checksum && git.checksum && checksum !== git.checksum)
+    throw planErrors.checksumUse([`checksum mismatch ${JSON.stringify(checksum)} != ${JSON.stringify(git.checksum)}`])
+  return {
+    kind: 'git',
+    name: context.stepName(node.raw.original),
+    at: context.at,
+    noCache: context.noCache,
+    url: git.remote,
+    ref: git.ref,
+    subdir: git.subdir,
+    keepGitDir: node.keepGitDir ?? git.keepGitDir ?? false,
+    submodules: git.submodules ?? true,
+    checksum: checksum || git.checksum,
+  }
+}
+
+function checkChecksum(checksum: string, sources: readonly string[]): void {
+  if (checksum === '') return
+  const [source] = sources
+  if (sources.length !== 1 || source === undefined) throw planErrors.checksumUse(["checksum can't be specified for multiple sources"])
+  if (!/^https?:\/\//.test(source) && parseGitUrl(source) === undefined)
+    throw planErrors.checksumUse(['checksum requires HTTP(S) or Git sources'])
+}
+
+/** The name a downloaded file gets inside a directory. */
+function urlFilename(url: string): string {
+  const base = URL.canParse(url) ? posix.basename(decodeURIComponent(new URL(url).pathname)) : ''
+  return base === '' || base === '.' || base === '/' ? '__unnamed__' : base
+}

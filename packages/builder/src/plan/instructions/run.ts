@@ -1,0 +1,159 @@
+/** RUN: one process in the stage's root filesystem, one layer. */
+import { posix } from 'node:path'
+import type { FileStep, RunMount, RunStep, SourceStep } from '../../graph/step.ts'
+import { type ResolvedMount, resolveMount } from '../../instructions/mount.ts'
+import type { RunNode } from '../../instructions/nodes.ts'
+import type { InstructionContext, InstructionPlanner } from '../context.ts'
+import { planErrors } from '../errors.ts'
+import { type DeclaredArg, resolvePath, type StageState } from '../stage-state.ts'
+import type { EnvList } from '../env-list.ts'
+
+/** Where a heredoc script is mounted while it runs. */
+const SCRIPT_DIRECTORY = '/dev/pipes'
+
+export const planRun: InstructionPlanner<RunNode> = (node, stage, context) => {
+  const { options } = context
+  const command = commandLine(node, stage)
+  const mounts = node.mounts.map((mount) => resolveMount(mount, (text) => stage.expand(text, node.raw), { cwd: stage.cwd }))
+  const network = node.network ?? options.network
+  if (node.network === 'host' && !options.allow.has('network.host')) throw planErrors.notAllowed(['network.host'])
+  if (node.security === 'insecure' && !options.allow.has('security.insecure')) throw planErrors.notAllowed(['security.insecure'])
+
+  const masked = new Map(mounts.flatMap((m) => (m.type === 'secret' && m.env !== undefined ? [[m.env, '****'] as const] : [])))
+  const shown = { get: (name: string) => masked.get(name) ?? stage.env.get(name) }
+  const label = stage.expander.label(node.raw.original, shown) + command.summary
+  const step: RunStep = {
+    kind: 'run',
+    name: context.stepName(label),
+    at: context.at,
+    noCache: context.noCache,
+    parent: stage.rootfs,
+    args: command.args,
+    script: command.script,
+    env: stage.env.toArray(),
+    proxyEnv: context.proxyEnv,
+    cwd: stage.cwd,
+    user: stage.config.User ?? '',
+    mounts: mounts.flatMap((mount, i) => runMount(mount, context.sources[i], stage, context) ?? []),
+    network,
+    security: node.security ?? 'sandbox',
+    hostname: options.hostname,
+    extraHosts: options.extraHosts,
+    shmSize: options.shmSize,
+    ulimits: options.ulimits,
+    platform: stage.platform,
+  }
+  stage.rootfs = step
+  stage.commit(`RUN ${historyText(command.args, stage.args, stage.env)}`, { layer: true, buildkit: true })
+}
+
+interface RunCommand {
+  readonly args: readonly string[]
+  readonly script: RunStep['script']
+  /** ` (first line...)` of a heredoc. */
+  readonly summary: string
+}
+
+function commandLine(node: RunNode, stage: StageState): RunCommand {
+  const { command } = node
+  if (command.form === 'exec') return { args: command.args, script: undefined, summary: '' }
+  const [first] = command.heredocs
+  if (first === undefined) return { args: [...stage.shell, command.text], script: undefined, summary: '' }
+  if (isLoneHeredoc(command.text)) {
+    const summary = ` (${summarize(first.content)})`
+    if (stage.platform.os !== 'windows' && first.content.startsWith('#!')) {
+      const path = `${SCRIPT_DIRECTORY}/${first.name}`
+      return { args: [path], script: { path, content: first.content }, summary }
+    }
+    return { args: [...stage.shell, first.content], script: undefined, summary }
+  }
+  // The shell handles the heredocs itself: give it the text as it was written.
+  const text = command.text + command.heredocs.map((h) => `\n${h.content}${h.name}`).join('')
+  return { args: [...stage.shell, text], script: undefined, summary: '' }
+}
+
+/** Whether the command is nothing but the head of a heredoc. */
+function isLoneHeredoc(text: string): boolean {
+  return /^\d*<<-?(?:"[^"<>\s]+"|'[^'<>\s]+'|[^\s<>'"]+)$/.test(text.trim())
+}
+
+function summarize(content: string): string {
+  const lines = content.trim().split(/\r?\n/)
+  return `${lines[0]}${lines.length > 1 ? '...' : ''}`
+}
+
+function historyText(args: readonly string[], declared: readonly DeclaredArg[], env: EnvList): string {
+  const values = new Map<string, string>()
+  for (const { key, value } of declared) values.set(key, env.get(key) ?? value ?? '')
+  const prefix = values.size > 0 ? [`|${values.size}`, ...[...values].map(([k, v]) => `${k}=${v}`)] : []
+  return [...prefix, ...args].join(' ')
+}
+
+/** What `from=` of each mount names, by position; undefined for the main context or nothing. */
+export function mountSources(node: RunNode): (string | undefined)[] {
+  return node.mounts.map(({ fields }) => {
+    const type = fields.find((f) => f.key === 'type')?.value
+    return type === 'tmpfs' ? undefined : fields.find((f) => f.key === 'from')?.value || undefined
+  })
+}
+
+function runMount(
+  mount: ResolvedMount,
+  source: SourceStep | 'scratch' | undefined,
+  stage: StageState,
+  context: InstructionContext,
+): RunMount | undefined {
+  const target = mount.target === undefined ? undefined : resolvePath(stage.cwd, mount.target, false)
+  if (target === '/') throw planErrors.mountTarget([target])
+  switch (mount.type) {
+    case 'bind': {
+      if (source === 'scratch') return undefined
+      const from = source === undefined || source.kind === 'context' ? mountedContext(source ?? context.context, mount.source, context) : source
+      return { type: 'bind', from, source: posix.join('/', mount.source), target: target!, readonly: mount.readonly }
+    }
+    case 'cache': {
+      const seed = source === undefined || source === 'scratch' ? undefined : source.kind === 'context' ? mountedContext(source, mount.source, context) : source
+      const { id, sharing, readonly, mode, uid, gid } = mount
+      return { type: 'cache', id, target: target!, sharing, readonly, from: seed, source: posix.join('/', mount.source), mode, uid, gid }
+    }
+    case 'tmpfs':
+      return { type: 'tmpfs', target: target!, size: mount.size }
+    case 'secret': {
+      const { id, env, required, mode, uid, gid } = mount
+      return { type: 'secret', id, target, env, required, mode, uid, gid }
+    }
+    case 'ssh': {
+      const { id, required, mode, uid, gid } = mount
+      return { type: 'ssh', id, target, required, mode, uid, gid }
+    }
+  }
+}
+
+/** The part of a context that a mount shows, as a root filesystem: ignore rules applied, writes kept from the caller's files. */
+function mountedContext(from: SourceStep, source: string, context: InstructionContext): FileStep {
+  const path = posix.join('/', source)
+  return {
+    kind: 'file',
+    name: `[internal] mount ${path} from ${from.name}`,
+    at: context.at,
+    noCache: false,
+    parent: undefined,
+    link: false,
+    ops: [
+      {
+        op: {
+          op: 'copy',
+          dest: '/',
+          selection: { patterns: [path], parents: path !== '/', exclude: [] },
+          chown: undefined,
+          chmod: undefined,
+          keepOwner: false,
+          link: false,
+          unpack: 'never',
+          mtime: undefined,
+        },
+        from,
+      },
+    ],
+  }
+}

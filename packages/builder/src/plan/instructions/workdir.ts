@@ -1,0 +1,28 @@
+/** WORKDIR: sets the directory, makes what is missing of it as the current USER. */
+import type { WorkdirNode } from '../../instructions/nodes.ts'
+import type { InstructionPlanner } from '../context.ts'
+import { parseOwner } from '../owner.ts'
+import { resolvePath, toSlash } from '../stage-state.ts'
+
+export const planWorkdir: InstructionPlanner<WorkdirNode> = (node, stage, context) => {
+  const { os } = stage.platform
+  const path = resolvePath(stage.cwd, toSlash(stage.expand(node.path, node.raw), os), true)
+  stage.config.WorkingDir = os === 'windows' ? path.replaceAll('/', '\\') : path
+  if (path !== '/') {
+    stage.rootfs = {
+      kind: 'file',
+      name: context.stepName(stage.expander.label(node.raw.original, stage.env)),
+      at: context.at,
+      noCache: context.noCache,
+      parent: stage.rootfs,
+      link: false,
+      ops: [
+        {
+          op: { op: 'mkdir', path, mode: 0o755, owner: stage.config.User ? parseOwner(stage.config.User) : undefined, mtime: context.options.epoch },
+          from: undefined,
+        },
+      ],
+    }
+  }
+  stage.commit(`WORKDIR ${path}`, { layer: path !== '/' })
+}

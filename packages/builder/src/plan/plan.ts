@@ -1,0 +1,368 @@
+/**
+ * From a parsed Dockerfile to a build graph for one platform.
+ *
+ * The order is the reference's (dockerfile2llb): global arguments, stages and their bases, the target, dependencies,
+ * base images of what is needed, ONBUILD triggers (which may need more), then each needed stage's instructions.
+ */
+import { formatPlatform, normalizePlatform, type Platform } from '@tsbuild/registry-client'
+import { locate } from '../dockerfile/ast.ts'
+import { suggest } from '../dockerfile/suggest.ts'
+import { BuildError, throwIfAborted } from '../errors.ts'
+import type { ImageConfig } from '../graph/image-config.ts'
+import type { ContextStep, FileStep, RootfsStep, SourceStep } from '../graph/step.ts'
+import type { InstructionNode, ParsedDockerfile } from '../instructions/nodes.ts'
+import { parseTrigger } from '../instructions/parse.ts'
+import type { Location } from '../source.ts'
+import { addGlobalArgs, predefinedArgs, proxyEnvironment } from './build-args.ts'
+import type { InstructionContext, PlanOptions } from './context.ts'
+import type { EnvList } from './env-list.ts'
+import { planErrors } from './errors.ts'
+import { Expander } from './expander.ts'
+import { planInstruction } from './instructions/index.ts'
+import { mountSources } from './instructions/run.ts'
+import { parsePlatformValue } from './platform.ts'
+import { type StageCommand, StageGraph, StageNode } from './stage-graph.ts'
+import { StageState } from './stage-state.ts'
+import type { PlanWorld, ResolvedImage } from './world.ts'
+
+/** The image of one platform, ready to be solved and assembled. */
+export interface ImagePlan {
+  readonly platform: Platform
+  /** The root filesystem; undefined for an image without layers. */
+  readonly rootfs: RootfsStep | undefined
+  /** Config and history; `rootfs.diff_ids` and times are filled in when the layers are there. */
+  readonly image: ImageConfig
+  /** The base image of the target's first ancestor, for annotations and cross-repository mounts. */
+  readonly base: ResolvedImage | undefined
+  /** SOURCE_DATE_EPOCH of this build, seconds. */
+  readonly epoch: number | undefined
+  /** Base images of all planned stages. */
+  readonly images: readonly ResolvedImage[]
+}
+
+/** Plans the build of `options.target` for `options.platform`. */
+export async function planBuild(
+  parsed: ParsedDockerfile,
+  options: PlanOptions,
+  world: PlanWorld,
+  signal?: AbortSignal,
+): Promise<ImagePlan> {
+  const planner = new Planner(parsed, options, world, signal)
+  return await planner.plan()
+}
+
+class Planner {
+  readonly #parsed: ParsedDockerfile
+  readonly #world: PlanWorld
+  readonly #signal: AbortSignal | undefined
+  readonly #expander: Expander
+  readonly #graph = new StageGraph()
+  #options: PlanOptions
+
+  constructor(parsed: ParsedDockerfile, options: PlanOptions, world: PlanWorld, signal: AbortSignal | undefined) {
+    this.#parsed = parsed
+    this.#options = options
+    this.#world = world
+    this.#signal = signal
+    this.#expander = new Expander(parsed.dockerfile)
+  }
+
+  async plan(): Promise<ImagePlan> {
+    const { stages, globalArgs } = this.#parsed
+    if (stages.length === 0) throw planErrors.noStages([])
+    const options = this.#options
+    const targetStage = options.target || (stages.at(-1)!.from.stageName ?? '')
+    let args = predefinedArgs({ build: options.buildPlatform, target: options.platform, targetStage }, options.buildArgs)
+    args = addGlobalArgs(args, globalArgs, options.buildArgs, this.#expander)
+    await this.#resolveEpoch(args)
+
+    for (const stage of stages) await this.#addStage(stage, args)
+    const target = this.#target()
+    for (const node of [...this.#graph.nodes]) {
+      node.commands = (node.stage?.instructions ?? []).map((i) => this.#command(i, false))
+    }
+    this.#graph.checkCircles()
+    if (this.#graph.nodes.length === 1) this.#graph.nodes[0]!.label = ''
+
+    await this.#resolveBases(target)
+    const needed = this.#graph.reachable(target)
+    for (const node of this.#graph.nodes) if (needed.has(node)) this.#planStage(node, args)
+    return this.#finish(target, needed)
+  }
+
+  /** A SOURCE_DATE_EPOCH that is not a number is replaced by the time it stands for, also where ARG reads it. */
+  async #resolveEpoch(args: EnvList): Promise<void> {
+    const key = 'SOURCE_DATE_EPOCH'
+    const buildArgs = new Map(this.#options.buildArgs)
+    const value = buildArgs.get(key) ?? args.get(key) ?? ''
+    if (value === '') return
+    const epoch = /^-?\d{1,15}$/.test(value) ? Number(value) : await this.#world.sourceDateEpoch(value)
+    for (const table of [buildArgs, args]) {
+      if (table.get(key) === undefined) continue
+      if (epoch === undefined) table.delete(key)
+      else table.set(key, String(epoch))
+    }
+    this.#options = { ...this.#options, buildArgs, epoch: this.#options.epoch ?? epoch }
+  }
+
+  async #addStage(stage: ParsedDockerfile['stages'][number], args: EnvList): Promise<void> {
+    const { from, index } = stage
+    const at = locate(this.#parsed.dockerfile, from.raw)
+    const baseName = this.#expander.word(from.image, args, from.raw)
+    if (baseName === '') throw planErrors.blankBase([from.image], { at })
+    let platform: Platform | undefined
+    if (from.platform !== undefined) {
+      const value = this.#expander.word(from.platform, args, from.raw)
+      platform = parsePlatformValue(from.platform, value, args.keys(), this.#expander.variables(from.platform), at)
+    }
+    const name = from.stageName ?? ''
+    const node = new StageNode({ stage, name, label: name || `stage-${index}`, baseName, platform })
+    if (name !== '') node.replacement = await this.#world.namedContext(name, platform ?? this.#options.platform)
+    this.#graph.add(node)
+    if (node.replacement) node.base = undefined
+  }
+
+  #target(): StageNode {
+    const { target } = this.#options
+    if (!target) return this.#graph.nodes.at(-1)!
+    const found = this.#graph.find(target)
+    if (!found) throw planErrors.targetNotFound([target, suggest(target, this.#graph.names())])
+    return found
+  }
+
+  #command(node: InstructionNode, onbuild: boolean, at: Location = locate(this.#parsed.dockerfile, node.raw)): StageCommand {
+    try {
+      if (node.kind === 'COPY' && node.from !== undefined) {
+        if (this.#expander.variables(node.from).length > 0) throw planErrors.fromVariable([])
+        return { node, sources: [this.#graph.source(node.from)], onbuild }
+      }
+      if (node.kind === 'RUN')
+        return { node, sources: mountSources(node).map((from) => (from ? this.#graph.source(from) : undefined)), onbuild }
+    } catch (error) {
+      throw error instanceof BuildError ? error.with({ at }) : error
+    }
+    return { node, sources: [], onbuild }
+  }
+
+  /** Resolves the base images of all that `target` needs; ONBUILD triggers may add to it. */
+  async #resolveBases(target: StageNode): Promise<void> {
+    for (let more = true; more; ) {
+      more = false
+      const needed = [...this.#graph.reachable(target)]
+      await Promise.all(needed.map((node) => this.#resolveBase(node)))
+      throwIfAborted(this.#signal)
+      for (const node of needed) {
+        if (node.onbuildDone) continue
+        node.onbuildDone = true
+        const triggers = this.#triggers(node)
+        if (triggers.length === 0) continue
+        const commands = triggers.map((text) => this.#trigger(text, node))
+        node.commands = [...commands, ...node.commands]
+        if (commands.some((c) => c.sources.length > 0)) more = true
+      }
+    }
+  }
+
+  #triggers(node: StageNode): string[] {
+    if (node.replacement) return []
+    if (node.base)
+      return node.base.commands.flatMap((c) => (c.node.kind === 'ONBUILD' ? [c.node.expression] : []))
+    return typeof node.image === 'object' && 'config' in node.image ? (node.image.config.config?.OnBuild ?? []) : []
+  }
+
+  #trigger(text: string, node: StageNode): StageCommand {
+    const at = node.stage && locate(this.#parsed.dockerfile, node.stage.from.raw)
+    try {
+      return this.#command(parseTrigger(text), true, at)
+    } catch (error) {
+      throw error instanceof BuildError ? error.with({ at }) : error
+    }
+  }
+
+  async #resolveBase(node: StageNode): Promise<void> {
+    if (node.base || node.image !== undefined) return
+    const at = node.stage && locate(this.#parsed.dockerfile, node.stage.from.raw)
+    const platform = node.platform ?? this.#options.platform
+    const replaced = node.replacement ?? (node.baseName === 'scratch' ? undefined : await this.#world.namedContext(node.baseName, platform))
+    if (replaced) {
+      node.image = replaced.kind === 'image' ? replaced.image : replaced.kind === 'scratch' ? 'scratch' : { tree: replaced.context }
+      return
+    }
+    if (node.baseName === 'scratch') {
+      node.image = 'scratch'
+      return
+    }
+    try {
+      node.image = await this.#world.resolveImage(node.baseName, platform, at)
+    } catch (error) {
+      if (!(error instanceof BuildError)) throw error
+      const similar = suggest(node.baseName, this.#graph.names())
+      throw new BuildError(error.code, similar ? `${error.message} (did you mean ${similar}?)` : error.message, {
+        at: error.at ?? at,
+        hint: error.hint,
+        cause: error.cause ?? error,
+      })
+    }
+  }
+
+  #initialState(node: StageNode): StageState {
+    const options = this.#options
+    if (node.base) {
+      const base = node.base.planned
+      if (!base) throw planErrors.laterStage([node.base.label, node.label])
+      const image = structuredClone(base.image)
+      if (image.config) delete image.config.OnBuild
+      const state = new StageState({ platform: base.platform, expander: this.#expander, rootfs: base.rootfs, image, args: base.args })
+      return state
+    }
+    const wanted = node.platform ?? options.platform
+    const source = node.image
+    if (source === undefined || source === 'scratch' || 'tree' in source) {
+      const image = emptyImage(source === 'scratch' && node.baseName === 'scratch' ? options.platform : wanted)
+      const platform = source === 'scratch' ? options.platform : wanted
+      const rootfs = typeof source === 'object' ? this.#treeRootfs(source.tree, node) : undefined
+      return new StageState({ platform, expander: this.#expander, rootfs, image, args: [] })
+    }
+    const { created: _, ...image } = structuredClone(source.config)
+    if (image.config) delete image.config.OnBuild
+    const platform = wanted
+    const rootfs: RootfsStep | undefined =
+      source.layers.length === 0
+        ? undefined
+        : {
+            kind: 'image',
+            name: `FROM ${source.ref}`,
+            at: node.stage && locate(this.#parsed.dockerfile, node.stage.from.raw),
+            noCache: false,
+            ref: source.ref,
+            platform,
+            manifest: source.manifest,
+            layers: source.layers,
+          }
+    return new StageState({ platform, expander: this.#expander, rootfs, image, args: [] })
+  }
+
+  /** A directory used as a base image: its files are the first layer. */
+  #treeRootfs(context: string, node: StageNode): FileStep {
+    const from: ContextStep = contextStep(context)
+    return {
+      kind: 'file',
+      name: `[context ${context}] load from client`,
+      at: node.stage && locate(this.#parsed.dockerfile, node.stage.from.raw),
+      noCache: false,
+      parent: undefined,
+      link: false,
+      ops: [
+        {
+          op: {
+            op: 'copy', dest: '/', selection: { patterns: ['/'], parents: false, exclude: [] },
+            chown: undefined, chmod: undefined, keepOwner: false, link: false, unpack: 'never', mtime: undefined,
+          },
+          from,
+        },
+      ],
+    }
+  }
+
+  #planStage(node: StageNode, args: EnvList): void {
+    const stage = this.#initialState(node)
+    const proxyEnv = proxyEnvironment(this.#options.buildArgs)
+    const noCache = this.#options.noCache === true || this.#options.noCache.has(node.name)
+    const name = stepNamer(node, stage, this.#options)
+    if (stage.rootfs?.kind === 'image' && !node.base) stage.rootfs = { ...stage.rootfs, name: name(stage.rootfs.name, false) }
+    for (const command of node.replacement ? [] : node.commands) {
+      const at = command.onbuild
+        ? node.stage && locate(this.#parsed.dockerfile, node.stage.from.raw)
+        : locate(this.#parsed.dockerfile, command.node.raw)
+      const context: InstructionContext = {
+        options: this.#options,
+        globalArgs: args,
+        proxyEnv,
+        at,
+        noCache,
+        context: contextStep('context'),
+        sources: command.sources.map((source) => source && this.#sourceStep(source, node)),
+        stepName: (text) => name(text, command.onbuild),
+      }
+      try {
+        planInstruction(command.node, stage, context)
+      } catch (error) {
+        throw error instanceof BuildError ? error.with({ at }) : error
+      }
+    }
+    node.planned = stage
+  }
+
+  #sourceStep(source: StageNode, user: StageNode): SourceStep | 'scratch' {
+    if (source.stage === undefined || source.replacement) {
+      if (typeof source.image === 'object' && 'tree' in source.image) return contextStep(source.image.tree)
+      return this.#initialState(source).rootfs ?? 'scratch'
+    }
+    if (!source.planned) throw planErrors.laterStage([source.label, user.label])
+    return source.planned.rootfs ?? 'scratch'
+  }
+
+  #finish(target: StageNode, needed: ReadonlySet<StageNode>): ImagePlan {
+    const state = target.planned!
+    const { image } = state
+    if (Object.keys(this.#options.labels).length > 0)
+      state.config.Labels = { ...state.config.Labels, ...this.#options.labels }
+    if (!this.#options.implicitPlatform) setPlatform(image, this.#options.platform)
+    const normal = normalizePlatform({ os: image.os, architecture: image.architecture, ...(image.variant && { variant: image.variant }) })
+    image.os = normal.os
+    image.architecture = normal.architecture
+    if (normal.variant) image.variant = normal.variant
+    else delete image.variant
+    const images = [...needed].flatMap((n) => (typeof n.image === 'object' && 'config' in n.image ? [n.image] : []))
+    let root = target
+    while (root.base) root = root.base
+    const base = typeof root.image === 'object' && 'config' in root.image ? root.image : undefined
+    return { platform: this.#options.platform, rootfs: state.rootfs, image, base, epoch: this.#options.epoch, images }
+  }
+}
+
+/** The step that reads a context; `context` is the main one. */
+export function contextStep(context: string): ContextStep {
+  const name = context === 'context' ? '[internal] load build context' : `[context ${context}] load from client`
+  return { kind: 'context', name, at: undefined, noCache: false, context }
+}
+
+function emptyImage(platform: Platform): ImageConfig {
+  const image: ImageConfig = {
+    architecture: platform.architecture,
+    os: platform.os,
+    config: { WorkingDir: platform.os === 'windows' ? '\\' : '/' },
+    rootfs: { type: 'layers', diff_ids: [] },
+  }
+  if (platform.variant) image.variant = platform.variant
+  if (platform['os.version']) image['os.version'] = platform['os.version']
+  return image
+}
+
+function setPlatform(image: ImageConfig, platform: Platform): void {
+  const same = image.os === platform.os && image.architecture === platform.architecture
+  image.os = platform.os
+  image.architecture = platform.architecture
+  for (const key of ['variant', 'os.version'] as const) {
+    const value = platform[key]
+    if (value) image[key] = value
+    else if (!same) delete image[key]
+  }
+  if (platform['os.features']) image['os.features'] = [...platform['os.features']]
+}
+
+/** Names steps as the reference does: `[linux/amd64 build 2/3] ONBUILD RUN make`. */
+function stepNamer(node: StageNode, stage: StageState, options: PlanOptions): (text: string, onbuild: boolean) => string {
+  const counted = new Set(['ADD', 'COPY', 'RUN', 'WORKDIR'])
+  const own = node.commands.filter((c) => counted.has(c.node.kind)).length
+  const total = own + (node.baseName !== 'scratch' && !node.base ? 1 : 0)
+  const width = String(total).length
+  let index = 0
+  return (text, onbuild) => {
+    if (total === 0) return text
+    index++
+    const parts = [...(options.multiPlatform ? [formatPlatform(stage.platform)] : []), ...(node.label ? [node.label] : [])]
+    const prefix = parts.length > 0 ? `${parts.join(' ')} ` : ''
+    return `[${prefix}${String(index).padStart(width)}/${total}] ${onbuild ? 'ONBUILD ' : ''}${text}`
+  }
+}

@@ -1,0 +1,127 @@
+/** Stages and how they need each other: FROM, COPY --from, RUN --mount=from=, ONBUILD triggers. */
+import type { Platform } from '@tsbuild/registry-client'
+import type { InstructionNode, Stage } from '../instructions/nodes.ts'
+import { planErrors } from './errors.ts'
+import type { ResolvedImage } from './world.ts'
+
+/** A stage of the file, or an image that `--from` names. */
+export class StageNode {
+  /** undefined for an image named by `--from` or a mount. */
+  readonly stage: Stage | undefined
+  /** Lower-case name; '' if it has none. */
+  readonly name: string
+  /** `name`, or `stage-N`. */
+  label: string
+  /** The expanded image or stage name after FROM. */
+  readonly baseName: string
+  /** `FROM --platform`, parsed. */
+  readonly platform: Platform | undefined
+  base: StageNode | undefined
+  commands: StageCommand[]
+  /** The named context that takes the place of the whole stage. */
+  replacement: import('./world.ts').NamedContext | undefined
+  /** The base image, once resolved; 'scratch' for an empty one. */
+  image: ResolvedImage | 'scratch' | { readonly tree: string } | undefined
+  onbuildDone = false
+  /** What the stage became; undefined before it is planned. */
+  planned: import('./stage-state.ts').StageState | undefined
+
+  constructor(init: { stage: Stage | undefined; name: string; label: string; baseName: string; platform: Platform | undefined }) {
+    this.stage = init.stage
+    this.name = init.name
+    this.label = init.label
+    this.baseName = init.baseName
+    this.platform = init.platform
+    this.commands = []
+  }
+
+  /** The stages this one takes files from. */
+  get dependencies(): StageNode[] {
+    return this.commands.flatMap((c) => c.sources.filter((s) => s !== undefined))
+  }
+}
+
+/** An instruction with the stages that its `--from` or mounts name (by position; undefined: the main context or nothing). */
+export interface StageCommand {
+  readonly node: InstructionNode
+  readonly sources: readonly (StageNode | undefined)[]
+  readonly onbuild: boolean
+}
+
+/** All stages, found by name (case is ignored) or number. */
+export class StageGraph {
+  readonly nodes: StageNode[] = []
+  readonly #byName = new Map<string, StageNode>()
+
+  /** Adds a stage; its base is the latest earlier stage of exactly that (lower-case) name. */
+  add(node: StageNode): void {
+    this.nodes.push(node)
+    node.base = this.#byName.get(node.baseName)
+    if (node.name !== '') this.#byName.set(node.name, node)
+  }
+
+  find(name: string): StageNode | undefined {
+    return this.#byName.get(name.toLowerCase())
+  }
+
+  at(index: number): StageNode {
+    const node = this.nodes[index]
+    if (node === undefined) throw planErrors.stageIndex([index])
+    return node
+  }
+
+  names(): string[] {
+    return this.nodes.filter((n) => n.stage !== undefined && n.label !== '').map((n) => n.label)
+  }
+
+  /** The stage that `from` names, or a node for the image of that name. */
+  source(from: string): StageNode {
+    if (/^\d+$/.test(from)) return this.at(Number(from))
+    const found = this.find(from)
+    if (found) return found
+    const image = new StageNode({ stage: undefined, name: '', label: from, baseName: from, platform: undefined })
+    this.add(image)
+    return image
+  }
+
+  /** `target` and all it needs. */
+  reachable(target: StageNode): Set<StageNode> {
+    const found = new Set<StageNode>()
+    const queue = [target]
+    for (let node = queue.pop(); node !== undefined; node = queue.pop()) {
+      if (found.has(node)) continue
+      found.add(node)
+      if (node.base) queue.push(node.base)
+      queue.push(...node.dependencies)
+    }
+    return found
+  }
+
+  /** Throws if stages need each other in a circle. */
+  checkCircles(): void {
+    const done = new Set<StageNode>()
+    for (const start of this.nodes) {
+      const path = new Set<StageNode>()
+      const stack: { node: StageNode; next: StageNode[] }[] = [{ node: start, next: needs(start) }]
+      path.add(start)
+      while (stack.length > 0) {
+        const top = stack.at(-1)!
+        const next = top.next.pop()
+        if (next === undefined) {
+          stack.pop()
+          path.delete(top.node)
+          done.add(top.node)
+        } else if (path.has(next)) {
+          throw planErrors.circular([next.label])
+        } else if (!done.has(next)) {
+          path.add(next)
+          stack.push({ node: next, next: needs(next) })
+        }
+      }
+    }
+  }
+}
+
+function needs(node: StageNode): StageNode[] {
+  return node.base ? [node.base, ...node.dependencies] : node.dependencies
+}

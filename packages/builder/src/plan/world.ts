@@ -1,0 +1,29 @@
+/** What the planner has to ask: base images and named contexts. Implemented by the caller (build.ts). */
+import type { Descriptor, Platform } from '@tsbuild/registry-client'
+import type { ImageConfig } from '../graph/image-config.ts'
+import type { Location } from '../source.ts'
+
+/** An image whose manifest and config are known; its layers are not fetched yet. */
+export interface ResolvedImage {
+  /** Normalised reference: `docker.io/library/debian:12@sha256:…`; key of the build's table of image sources. */
+  readonly ref: string
+  readonly manifest: Descriptor
+  readonly config: ImageConfig
+  readonly layers: readonly { readonly descriptor: Descriptor; readonly diffID: string }[]
+}
+
+/** What a `--build-context NAME=VALUE` stands for. */
+export type NamedContext =
+  | { readonly kind: 'image'; readonly image: ResolvedImage }
+  | { readonly kind: 'scratch' }
+  /** A file tree: key into the build's table of opened contexts. */
+  | { readonly kind: 'tree'; readonly context: string }
+
+export interface PlanWorld {
+  /** Rejects with a BuildError when the image does not exist, has no such platform or cannot be reached. */
+  resolveImage(reference: string, platform: Platform, at: Location | undefined): Promise<ResolvedImage>
+  /** Looks a name up among the named contexts; `reference` forms such as `alpine:latest` match the name `alpine`. */
+  namedContext(name: string, platform: Platform): Promise<NamedContext | undefined>
+  /** The time (seconds) that `SOURCE_DATE_EPOCH=context` or another non-numeric value stands for; undefined if it has none. */
+  sourceDateEpoch(value: string): Promise<number | undefined>
+}

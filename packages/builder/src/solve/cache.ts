@@ -1,0 +1,61 @@
+/**
+ * What earlier builds made: step records by key, layer blobs by snapshot.
+ *
+ * A step record names the snapshot that a step gave. It counts only while the snapshot's content can be had: as a blob
+ * in the store or as a directory. Deleting anything of it costs time, never correctness.
+ */
+import type { ContentStore } from '../store/content-store.ts'
+import type { Records } from '../store/records.ts'
+import type { LayerBlob } from '../steps/types.ts'
+import type { SnapshotId } from '../snapshot/snapshotter.ts'
+
+/** What is remembered of a step that ran. Times are milliseconds. */
+export interface StepRecord {
+  readonly snapshot: SnapshotId
+  readonly started: number
+  readonly created: number
+}
+
+export class StepCache {
+  readonly #records: Records
+  readonly #blobs: ContentStore
+  readonly #hasSnapshot: (id: SnapshotId) => Promise<boolean>
+
+  constructor(records: Records, blobs: ContentStore, hasSnapshot: (id: SnapshotId) => Promise<boolean>) {
+    this.#records = records
+    this.#blobs = blobs
+    this.#hasSnapshot = hasSnapshot
+  }
+
+  /** The record of a key, with the layer's blob where there is one; undefined if its content is gone. */
+  async lookup(key: string): Promise<{ record: StepRecord; blob: LayerBlob | undefined } | undefined> {
+    const record = await this.#records.get<StepRecord>('step', key)
+    if (record === undefined) return undefined
+    const blob = await this.blob(record.snapshot)
+    if (blob === undefined && !(await this.#hasSnapshot(record.snapshot))) return undefined
+    return { record, blob }
+  }
+
+  async save(key: string, record: StepRecord): Promise<void> {
+    await this.#records.put('step', key, record, { snapshots: [record.snapshot] })
+  }
+
+  /** The stored blob of a snapshot's layer. */
+  async blob(snapshot: SnapshotId): Promise<LayerBlob | undefined> {
+    const blob = await this.#records.get<LayerBlob>('layer', snapshot)
+    return blob && (await this.#blobs.has(blob.descriptor.digest)) ? blob : undefined
+  }
+
+  async saveBlob(snapshot: SnapshotId, blob: LayerBlob): Promise<void> {
+    await this.#records.put('layer', snapshot, blob, { blobs: [blob.descriptor.digest] })
+  }
+
+  /** Content digest of a part of a root filesystem, computed once. */
+  async fingerprint(key: string, compute: () => Promise<string>): Promise<string> {
+    const known = await this.#records.get<{ digest: string }>('fingerprint', key)
+    if (known) return known.digest
+    const digest = await compute()
+    await this.#records.put('fingerprint', key, { digest })
+    return digest
+  }
+}

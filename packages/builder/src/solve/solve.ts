@@ -1,0 +1,173 @@
+/**
+ * Runs a build graph: each step once, inputs first, independent steps side by side, results from the cache where they are.
+ *
+ * Inputs are awaited outside the limiter and the work is done inside it, so waiting never holds a place. After the first
+ * failure nothing new starts, everything under way is aborted and awaited, and the first error is thrown.
+ */
+import pLimit from 'p-limit'
+import { BuildError, cancelled } from '../errors.ts'
+import { inputsOf, type RootfsStep, type Step } from '../graph/step.ts'
+import type { ProgressListener } from '../progress.ts'
+import { EMPTY_ROOTFS, type RootfsResult, type StepHandler, type StepResult, type Visit } from '../steps/types.ts'
+import type { StepCache } from './cache.ts'
+
+export type Handlers = { readonly [S in Step as S['kind']]: StepHandler<S> }
+
+export interface SolveOptions {
+  readonly handlers: Handlers
+  readonly cache: StepCache
+  readonly emit: ProgressListener
+  /** Aborting it ends the solve with CANCELLED. */
+  readonly signal: AbortSignal
+  /** How many steps may work at the same time. */
+  readonly concurrency: number
+  readonly now: () => number
+  /** Unique ids for progress. */
+  readonly nextId: () => string
+}
+
+/** How many steps ran and how many came from the cache. */
+export interface SolveCounts {
+  total: number
+  cached: number
+}
+
+/** Memoises the steps of one build. */
+export class Solver {
+  readonly counts: SolveCounts = { total: 0, cached: 0 }
+  readonly #options: SolveOptions
+  readonly #limit: ReturnType<typeof pLimit>
+  readonly #visits = new Map<Step, Promise<StepResult>>()
+  readonly #byKey = new Map<string, Promise<StepResult>>()
+  readonly #stop = new AbortController()
+  readonly #signal: AbortSignal
+  #failure: { readonly error: unknown } | undefined
+
+  constructor(options: SolveOptions) {
+    this.#options = options
+    this.#limit = pLimit(options.concurrency)
+    this.#signal = AbortSignal.any([options.signal, this.#stop.signal])
+  }
+
+  /** Solves the root filesystems of all `targets`. */
+  async solve(targets: readonly (RootfsStep | undefined)[]): Promise<RootfsResult[]> {
+    const results = await Promise.allSettled(
+      targets.map(async (target) => (target === undefined ? EMPTY_ROOTFS : ((await this.#visit(target)) as RootfsResult))),
+    )
+    await Promise.allSettled(this.#visits.values())
+    if (this.#options.signal.aborted) throw cancelled([], { cause: this.#options.signal.reason })
+    if (this.#failure) throw this.#failure.error
+    return results.map((r) => {
+      if (r.status === 'rejected') throw r.reason
+      return r.value
+    })
+  }
+
+  #visit(step: Step): Promise<StepResult> {
+    let visit = this.#visits.get(step)
+    if (visit === undefined) {
+      visit = this.#run(step)
+      visit.catch((error: unknown) => this.#fail(error))
+      this.#visits.set(step, visit)
+    }
+    return visit
+  }
+
+  #fail(error: unknown): void {
+    if (this.#failure || this.#options.signal.aborted) return
+    this.#failure = { error }
+    this.#stop.abort(error)
+  }
+
+  async #run<S extends Step>(step: S): Promise<StepResult> {
+    const inputs = new Map<Step, StepResult>()
+    await Promise.all(inputsOf(step).map(async (input) => inputs.set(input, await this.#visit(input))))
+    this.#signal.throwIfAborted()
+    const handler = this.#options.handlers[step.kind] as unknown as StepHandler<S>
+    const visit = this.#makeVisit(step, inputs)
+    const tell = this.#teller(visit)
+    try {
+      const key = await this.#limit(() => handler.key(visit))
+      this.#signal.throwIfAborted()
+      if (key === undefined) return await this.#limit(() => handler.run(visit, undefined))
+      const same = this.#byKey.get(key)
+      if (same) return await same
+      const work = this.#cachedOrRun(handler, visit, key, tell)
+      this.#byKey.set(key, work)
+      return await work
+    } catch (error) {
+      tell.failed(error)
+      throw error instanceof BuildError ? error.with({ at: step.at, step: step.name }) : error
+    }
+  }
+
+  async #cachedOrRun<S extends Step>(handler: StepHandler<S>, visit: Visit<S>, key: string, tell: Teller): Promise<StepResult> {
+    this.counts.total++
+    const { step } = visit
+    const found = step.noCache ? undefined : await this.#options.cache.lookup(key)
+    if (found && (step.kind === 'file' || step.kind === 'run')) {
+      this.counts.cached++
+      tell.cached()
+      const { record, blob } = found
+      const below = step.parent === undefined ? EMPTY_ROOTFS : (visit.input(step.parent) as RootfsResult)
+      const layer = { snapshot: record.snapshot, created: record.created, started: record.started, known: blob, image: undefined }
+      return { kind: 'rootfs', identity: record.snapshot, stack: [...below.stack, layer] }
+    }
+    const result = await this.#limit(async () => {
+      this.#signal.throwIfAborted()
+      tell.started()
+      return await handler.run(visit, key)
+    })
+    const top = result.kind === 'rootfs' ? result.stack.at(-1) : undefined
+    if (top?.created !== undefined && top.started !== undefined)
+      await this.#options.cache.save(key, { snapshot: top.snapshot, created: top.created, started: top.started })
+    tell.done()
+    return result
+  }
+
+  #makeVisit<S extends Step>(step: S, inputs: ReadonlyMap<Step, StepResult>): Visit<S> {
+    const { emit, now, nextId } = this.#options
+    const vertex = { id: nextId(), name: step.name }
+    return {
+      step,
+      vertex,
+      signal: this.#signal,
+      input: (input) => inputs.get(input)!,
+      log: (stream, data) => emit({ type: 'log', id: vertex.id, stream, data, time: now() }),
+      progress: (item, current, total) => emit({ type: 'progress', id: vertex.id, item, current, total, time: now() }),
+    }
+  }
+
+  #teller(visit: Visit<Step>): Teller {
+    const { emit, now } = this.#options
+    const { vertex } = visit
+    let begun = false
+    const begin = () => {
+      if (!begun) emit({ type: 'started', vertex, time: now() })
+      begun = true
+    }
+    return {
+      started: begin,
+      cached: () => {
+        begin()
+        emit({ type: 'cached', id: vertex.id, time: now() })
+      },
+      done: () => emit({ type: 'done', id: vertex.id, time: now() }),
+      failed: (error) => {
+        if (this.#signal.aborted) {
+          if (begun) emit({ type: 'canceled', id: vertex.id, time: now() })
+          return
+        }
+        begin()
+        emit({ type: 'failed', id: vertex.id, message: error instanceof Error ? error.message : String(error), time: now() })
+      },
+    }
+  }
+}
+
+interface Teller {
+  started(): void
+  cached(): void
+  done(): void
+  failed(error: unknown): void
+}

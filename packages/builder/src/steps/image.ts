@@ -1,0 +1,34 @@
+/** FROM an image: a stack of layers that are fetched when files or blobs of them are needed. */
+import { createHash } from 'node:crypto'
+import type { ImageStep } from '../graph/step.ts'
+import type { StackLayer, StepHandler } from './types.ts'
+
+/** Snapshot ids of a base image's layers: their chainIDs (image-spec config.md, "Layer ChainID"). */
+export function chainIDs(diffIDs: readonly string[]): string[] {
+  const chain: string[] = []
+  for (const diffID of diffIDs) {
+    const below = chain.at(-1)
+    chain.push(below === undefined ? diffID : `sha256:${createHash('sha256').update(`${below} ${diffID}`).digest('hex')}`)
+  }
+  return chain
+}
+
+export const imageHandler: StepHandler<ImageStep> = {
+  kind: 'image',
+  async key() {
+    return undefined
+  },
+  async run({ step }) {
+    const chain = chainIDs(step.layers.map((l) => l.diffID))
+    const stack = step.layers.map(
+      (layer, i): StackLayer => ({
+        snapshot: `chain-${chain[i]!.slice(chain[i]!.indexOf(':') + 1)}`,
+        created: undefined,
+        started: undefined,
+        known: layer,
+        image: step.ref,
+      }),
+    )
+    return { kind: 'rootfs', identity: chain.at(-1) ?? 'scratch', stack }
+  },
+}

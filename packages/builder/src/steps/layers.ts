@@ -1,0 +1,148 @@
+/**
+ * Layers in their three forms, made from each other when needed: a blob in the store, a snapshot on disk, a source that
+ * can be fetched. Everything is done once per layer and build.
+ */
+import type { Descriptor } from '@tsbuild/registry-client'
+import type { SnapshotId } from '../snapshot/snapshotter.ts'
+import type { Store } from '../store/store.ts'
+import type { StepCache } from '../solve/cache.ts'
+import type { LayerBlob, StackLayer } from './types.ts'
+import type { WorkerClient } from './worker-api.ts'
+
+/** Where the blobs of a base image come from. */
+export interface BlobSource {
+  /** A verified stream of a blob. */
+  openBlob(descriptor: Descriptor, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>
+}
+
+export interface CompressionOptions {
+  readonly type: 'gzip' | 'zstd' | 'none'
+  readonly level: number | undefined
+}
+
+export interface LayerServiceOptions {
+  readonly store: Store
+  readonly cache: StepCache
+  readonly worker: WorkerClient
+  /** By image reference. */
+  readonly sources: ReadonlyMap<string, BlobSource>
+  readonly compression: CompressionOptions
+  readonly signal: AbortSignal
+  /** Bytes of a blob that arrived. */
+  readonly onFetch?: (descriptor: Descriptor, current: number) => void
+}
+
+export class LayerService {
+  readonly #options: LayerServiceOptions
+  readonly #snapshots = new Map<SnapshotId, Promise<void>>()
+  readonly #packed = new Map<SnapshotId, Promise<LayerBlob>>()
+  readonly #fetched = new Map<string, Promise<void>>()
+
+  constructor(options: LayerServiceOptions) {
+    this.#options = options
+  }
+
+  /** Makes sure that every layer of a stack is on disk as a snapshot; returns their ids, bottom first. */
+  async snapshots(stack: readonly StackLayer[]): Promise<SnapshotId[]> {
+    const ids = stack.map((l) => l.snapshot)
+    const unknown = ids.filter((id) => !this.#snapshots.has(id))
+    if (unknown.length > 0) {
+      const { worker, signal } = this.#options
+      const present = await worker.call('snapshot.has', { ids: unknown }, { signal })
+      unknown.forEach((id, i) => {
+        if (present[i] && !this.#snapshots.has(id)) this.#snapshots.set(id, Promise.resolve())
+      })
+      // Downloads overlap; unpacking goes from bottom to top.
+      const missing = stack.filter((l) => !this.#snapshots.has(l.snapshot))
+      await Promise.all(missing.map((l) => this.#haveBlob(l)))
+      for (const [i, layer] of stack.entries()) {
+        let work = this.#snapshots.get(layer.snapshot)
+        if (work === undefined) {
+          work = this.#unpack(layer, ids.slice(0, i))
+          this.#snapshots.set(layer.snapshot, work)
+        }
+        await work
+      }
+    } else {
+      await Promise.all(ids.map((id) => this.#snapshots.get(id)))
+    }
+    return ids
+  }
+
+  /** A snapshot that a step has just committed. */
+  added(id: SnapshotId): void {
+    this.#snapshots.set(id, Promise.resolve())
+  }
+
+  /** The layer's blob: descriptor and diffID; made from the snapshot if there is none. It may still have to be fetched. */
+  blob(layer: StackLayer): Promise<LayerBlob> {
+    if (layer.known) return Promise.resolve(layer.known)
+    let work = this.#packed.get(layer.snapshot)
+    if (work === undefined) {
+      work = this.#pack(layer.snapshot)
+      work.catch(() => undefined)
+      this.#packed.set(layer.snapshot, work)
+    }
+    return work
+  }
+
+  /** Makes sure that the layer's blob is in the store. */
+  async stored(layer: StackLayer): Promise<LayerBlob> {
+    const blob = await this.blob(layer)
+    await this.#haveBlob({ ...layer, known: blob })
+    return blob
+  }
+
+  async #unpack(layer: StackLayer, below: SnapshotId[]): Promise<void> {
+    const { store, worker, signal } = this.#options
+    const { descriptor, diffID } = layer.known!
+    await worker.call(
+      'layer.unpack',
+      { id: layer.snapshot, below, blob: store.blobs.path(descriptor.digest), mediaType: descriptor.mediaType, diffID },
+      { signal },
+    )
+  }
+
+  async #pack(id: SnapshotId): Promise<LayerBlob> {
+    const { store, cache, worker, compression, signal } = this.#options
+    const known = await cache.blob(id)
+    if (known) return known
+    await using temporary = await store.blobs.temporary('layer')
+    const out = `${temporary.path}/blob`
+    const packed = await worker.call('layer.pack', { id, out, compression: compression.type, level: compression.level }, { signal })
+    const { mediaType, size, diffID } = packed
+    const digest = packed.digest as Descriptor['digest']
+    await store.blobs.adopt(out, { digest, size })
+    const blob: LayerBlob = { descriptor: { mediaType, digest, size }, diffID }
+    await cache.saveBlob(id, blob)
+    return blob
+  }
+
+  #haveBlob(layer: StackLayer): Promise<void> {
+    const { digest } = layer.known!.descriptor
+    let work = this.#fetched.get(digest)
+    if (work === undefined) {
+      work = this.#fetch(layer)
+      this.#fetched.set(digest, work)
+    }
+    return work
+  }
+
+  async #fetch(layer: StackLayer): Promise<void> {
+    const { store, sources, signal, onFetch } = this.#options
+    const { descriptor } = layer.known!
+    if (await store.blobs.has(descriptor.digest)) return
+    const source = layer.image === undefined ? undefined : sources.get(layer.image)
+    if (source === undefined) throw new Error(`no source for layer ${descriptor.digest}`)
+    const stream = await source.openBlob(descriptor, signal)
+    async function* counted() {
+      let current = 0
+      for await (const chunk of stream) {
+        current += chunk.length
+        onFetch?.(descriptor, current)
+        yield chunk
+      }
+    }
+    await store.blobs.put(counted(), { digest: descriptor.digest, size: descriptor.size }, signal)
+  }
+}

@@ -1,0 +1,124 @@
+/** The operations that the main process asks of the worker: typed messages, no files in them. */
+import type { FileOp, Selection } from '../graph/file-op.ts'
+import type { SnapshotId } from '../snapshot/snapshotter.ts'
+import type { ResourceLimits, Ulimit } from '../sandbox/executor.ts'
+
+/** Where the files of an operation come from. */
+export type OpSource =
+  /** A root filesystem. */
+  | { readonly type: 'stack'; readonly stack: readonly SnapshotId[] }
+  /** A tree of the host whose chosen entries were written to a file by the main process. */
+  | { readonly type: 'entries'; readonly root: string; readonly entries: string }
+
+export interface RunSecret {
+  readonly target: string
+  readonly content: Uint8Array
+  readonly mode: number
+  readonly uid: number
+  readonly gid: number
+}
+
+export type RunMountSpec =
+  | { readonly type: 'bind'; readonly stack: readonly SnapshotId[]; readonly source: string; readonly target: string; readonly readonly: boolean }
+  | {
+      readonly type: 'cache'
+      readonly id: string
+      readonly target: string
+      readonly sharing: 'shared' | 'private' | 'locked'
+      readonly readonly: boolean
+      /** Content of a new cache. */
+      readonly seed: readonly SnapshotId[] | undefined
+      readonly source: string
+      readonly mode: number
+      readonly uid: number
+      readonly gid: number
+      /** Begin with an empty cache (`--no-cache`). */
+      readonly renew: boolean
+    }
+  | { readonly type: 'tmpfs'; readonly target: string; readonly size: number | undefined }
+  | ({ readonly type: 'secret' } & RunSecret)
+  | { readonly type: 'socket'; readonly path: string; readonly target: string; readonly mode: number; readonly uid: number; readonly gid: number }
+
+export interface RunParams {
+  readonly stack: readonly SnapshotId[]
+  readonly id: SnapshotId
+  readonly args: readonly string[]
+  readonly script: { readonly path: string; readonly content: string } | undefined
+  readonly env: readonly string[]
+  readonly cwd: string
+  readonly user: string
+  readonly mounts: readonly RunMountSpec[]
+  readonly network: 'host' | 'none' | 'isolated'
+  readonly security: 'sandbox' | 'insecure'
+  readonly hostname: string
+  readonly extraHosts: readonly { readonly host: string; readonly ip: string }[]
+  readonly dns: readonly string[]
+  readonly shmSize: number | undefined
+  readonly ulimits: readonly Ulimit[]
+  readonly resources: ResourceLimits
+  readonly cgroupParent: string | undefined
+  /** Milliseconds; undefined: no limit. */
+  readonly timeout: number | undefined
+}
+
+export type RunOutcome =
+  | { readonly status: 'committed' }
+  | { readonly status: 'failed'; readonly exitCode: number; readonly signal?: string; readonly oomKilled?: boolean; readonly peakMemory?: number }
+
+export interface PackResult {
+  readonly mediaType: string
+  readonly diffID: string
+  readonly digest: string
+  readonly size: number
+}
+
+/** Parameters and result of each operation. */
+export interface WorkerOperations {
+  'snapshot.has': { params: { ids: readonly SnapshotId[] }; result: boolean[] }
+  'snapshot.remove': { params: { ids: readonly SnapshotId[] }; result: void }
+  /** Unpacks a layer blob on top of `below` and verifies its diffID. */
+  'layer.unpack': {
+    params: { id: SnapshotId; below: readonly SnapshotId[]; blob: string; mediaType: string; diffID: string }
+    result: void
+  }
+  /** Packs what `id` changed into a blob file. */
+  'layer.pack': {
+    params: { id: SnapshotId; out: string; compression: 'gzip' | 'zstd' | 'none'; level: number | undefined }
+    result: PackResult
+  }
+  'files.apply': {
+    params: {
+      stack: readonly SnapshotId[]
+      id: SnapshotId
+      ops: readonly { readonly op: FileOp; readonly source: OpSource | undefined }[]
+    }
+    result: void
+  }
+  /** Content digest of what `selection` chooses in a root filesystem. */
+  'files.fingerprint': {
+    params: { stack: readonly SnapshotId[]; selection: Selection; keepOwner: boolean }
+    result: string
+  }
+  run: { params: RunParams; result: RunOutcome }
+  /** Writes a root filesystem into a directory or a tar file. */
+  'rootfs.export': {
+    params: { stack: readonly SnapshotId[]; dest: string; format: 'directory' | 'tar'; prefix: string; epoch: number | undefined }
+    result: void
+  }
+}
+
+export type WorkerOperation = keyof WorkerOperations
+
+/** What an operation reports while it runs. */
+export type WorkerEvent =
+  | { readonly type: 'log'; readonly stream: 'stdout' | 'stderr'; readonly data: Uint8Array }
+  | { readonly type: 'progress'; readonly item: string; readonly current: number; readonly total: number }
+
+/** Calls operations of the worker; the worker starts on the first call. */
+export interface WorkerClient {
+  call<O extends WorkerOperation>(
+    operation: O,
+    params: WorkerOperations[O]['params'],
+    options: { signal: AbortSignal; onEvent?: (event: WorkerEvent) => void },
+  ): Promise<WorkerOperations[O]['result']>
+}
