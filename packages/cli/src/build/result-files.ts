@@ -1,0 +1,35 @@
+/** `--iidfile` and `--metadata-file`: written beside their place and renamed, so that no half file is ever seen. */
+import { lstat, open, realpath, rename, rm, writeFile } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import type { BuildResult } from '@tsbuild/builder'
+
+/** The id of the image: the digest of its config, or of the index when there are several platforms. */
+export function imageId(result: BuildResult): string {
+  const [only, second] = result.platforms
+  return only && !second ? only.config.digest : result.digest
+}
+
+/** Replaces a file by one with the given text. What is no regular file (a pipe, /dev/stdout) is written to directly. */
+export async function replaceFile(path: string, text: string): Promise<void> {
+  const found = await lstat(path).catch(() => undefined)
+  const target = found?.isSymbolicLink() ? await realpath(path).catch(() => path) : path
+  const existing = await lstat(target).catch(() => undefined)
+  if (existing && !existing.isFile()) {
+    await writeFile(target, text)
+    return
+  }
+  const temporary = join(dirname(target), `.${basename(target)}.${process.pid}.tmp`)
+  try {
+    const file = await open(temporary, 'wx', 0o644)
+    try {
+      await file.writeFile(text)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await rename(temporary, target)
+  } catch (error) {
+    await rm(temporary, { force: true })
+    throw error
+  }
+}

@@ -1,0 +1,68 @@
+/** The story of a command line: argv → command → exit code. */
+import { type Arity, commandFlags } from './command.ts'
+import { EXIT } from './exit-codes.ts'
+import { globalOptions } from './flags/global.ts'
+import { parseArguments } from './flags/parse.ts'
+import { type Io, write } from './io.ts'
+import { selectCommand } from './select.ts'
+import type { SignalTrap } from './signals.ts'
+import { UsageError } from './usage-error.ts'
+
+/**
+ * Runs one command line.
+ *
+ * @param argv without the names of Node and the program
+ * @returns the exit code
+ */
+export async function main(argv: readonly string[], io: Io, trap: SignalTrap): Promise<number> {
+  let debug = argv.includes('-D') || argv.includes('--debug')
+  try {
+    const selection = selectCommand(argv, io)
+    if (!selection) return await showOverview(io)
+    const { command } = await selection.entry.load()
+    const input = parseArguments(selection.args, commandFlags(command), { stopAtWord: command.stopAtWord ?? false })
+    if (input.values.help) {
+      const { commandHelp } = await import('./help.ts')
+      await write(io.stdout, commandHelp(command, selection.entry.summary))
+      return EXIT.ok
+    }
+    const global = globalOptions(input.values)
+    debug = global.debug
+    checkArity(command.name, input.words, command.arity)
+    const code = await command.run(input, { io, signal: trap.signal, global })
+    return trap.exitCode ?? code
+  } catch (error) {
+    return await fail(error, { io, trap, debug })
+  }
+}
+
+/** Shows an error, unless it only says that the command was told to stop, and returns the exit code it stands for. */
+export async function fail(
+  error: unknown,
+  { io, trap, debug }: { readonly io: Io; readonly trap: SignalTrap; readonly debug: boolean },
+): Promise<number> {
+  if (trap.exitCode !== undefined) {
+    await write(io.stderr, 'ERROR: canceled\n')
+    return trap.exitCode
+  }
+  if (trap.signal.aborted) return EXIT.failed
+  const { renderError } = await import('./render-error.ts')
+  await write(io.stderr, await renderError(error, { debug }))
+  return error instanceof UsageError ? EXIT.usage : EXIT.failed
+}
+
+function checkArity(name: string, words: readonly string[], { min, max }: Arity): void {
+  if (words.length >= min && words.length <= (max ?? Number.POSITIVE_INFINITY)) return
+  const count = (n: number): string => (n === 0 ? 'no arguments' : `${n} ${n === 1 ? 'argument' : 'arguments'}`)
+  const wanted = max === undefined ? `at least ${count(min)}` : min === max ? count(max) : `${min} to ${count(max)}`
+  throw new UsageError(
+    `tsbuild ${name} takes ${wanted}, not ${words.length}`,
+    `tsbuild ${name} --help shows how it is used`,
+  )
+}
+
+async function showOverview(io: Io): Promise<number> {
+  const { overview } = await import('./help.ts')
+  await write(io.stdout, overview())
+  return EXIT.ok
+}

@@ -1,0 +1,37 @@
+/** `tsbuild help`. */
+import { defineCommand } from '../command.ts'
+import { EXIT } from '../exit-codes.ts'
+import { suggest } from '../flags/suggest.ts'
+import { commandHelp, overview } from '../help.ts'
+import { write } from '../io.ts'
+import { UsageError } from '../usage-error.ts'
+import { COMMANDS, findCommand } from './index.ts'
+
+export const command = defineCommand({
+  name: 'help',
+  usage: ['help [COMMAND]'],
+  arity: { min: 0, max: 1 },
+  flags: [],
+  examples: [
+    { text: 'List all commands', command: 'tsbuild help' },
+    { text: 'Show the flags of a command', command: 'tsbuild help push' },
+  ],
+  async run({ words }, { io }) {
+    const [name] = words
+    if (name === undefined) {
+      await write(io.stdout, overview())
+      return EXIT.ok
+    }
+    const entry = findCommand(name)
+    if (!entry) {
+      const close = suggest(
+        name,
+        COMMANDS.map((command) => command.name),
+      )
+      throw new UsageError(`unknown command: ${name}`, close && `did you mean tsbuild help ${close}?`)
+    }
+    const { command } = await entry.load()
+    await write(io.stdout, commandHelp(command, entry.summary))
+    return EXIT.ok
+  },
+})

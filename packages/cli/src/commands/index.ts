@@ -1,0 +1,64 @@
+/** The table of commands. A command's module is loaded when it is called, so a row holds all that the overview shows. */
+import type { Command } from '../command.ts'
+
+export interface CommandEntry {
+  readonly name: string
+  readonly summary: string
+  readonly group: 'Building' | 'Images' | 'Registries' | 'Other'
+  load(): Promise<{ readonly command: Command }>
+}
+
+export const COMMANDS: readonly CommandEntry[] = [
+  {
+    name: 'build',
+    group: 'Building',
+    summary: 'Build an image from a Dockerfile (the default command)',
+    load: () => import('./build.ts'),
+  },
+  { name: 'images', group: 'Images', summary: 'List the images of the local store', load: () => import('./images.ts') },
+  {
+    name: 'inspect',
+    group: 'Images',
+    summary: 'Show the manifest and config of an image',
+    load: () => import('./inspect.ts'),
+  },
+  {
+    name: 'tag',
+    group: 'Images',
+    summary: 'Give an image of the local store another name',
+    load: () => import('./tag.ts'),
+  },
+  {
+    name: 'rmi',
+    group: 'Images',
+    summary: 'Remove names of images from the local store',
+    load: () => import('./rmi.ts'),
+  },
+  { name: 'du', group: 'Images', summary: 'Show what the local store takes on disk', load: () => import('./du.ts') },
+  {
+    name: 'prune',
+    group: 'Images',
+    summary: 'Remove unused data from the local store',
+    load: () => import('./prune.ts'),
+  },
+  {
+    name: 'push',
+    group: 'Registries',
+    summary: 'Push an image of the local store to a registry',
+    load: () => import('./push.ts'),
+  },
+  { name: 'pull', group: 'Registries', summary: 'Pull an image into the local store', load: () => import('./pull.ts') },
+  {
+    name: 'completion',
+    group: 'Other',
+    summary: 'Print the completion script of a shell',
+    load: () => import('./completion.ts'),
+  },
+  { name: 'version', group: 'Other', summary: 'Print the version', load: () => import('./version.ts') },
+  { name: 'help', group: 'Other', summary: 'Show the help of a command', load: () => import('./help.ts') },
+]
+
+/** The row of a command, if there is one of that name. */
+export function findCommand(name: string): CommandEntry | undefined {
+  return COMMANDS.find((entry) => entry.name === name)
+}

@@ -1,0 +1,29 @@
+/** `tsbuild rmi`. */
+import { defineCommand } from '../command.ts'
+import { EXIT } from '../exit-codes.ts'
+import { write } from '../io.ts'
+import { loadImages, storeOptions } from '../library.ts'
+
+export const command = defineCommand({
+  name: 'rmi',
+  usage: ['rmi [FLAGS] NAME [NAME…]'],
+  description: 'Takes names away; the data that no name and no cached step needs any more goes with the next prune.',
+  arity: { min: 1 },
+  flags: [{ name: 'force', alias: 'f', type: 'boolean', help: 'Do not fail for names that are not there' }],
+  examples: [
+    { text: 'Remove a name', command: 'tsbuild rmi my-app:1.0' },
+    { text: 'Free its space too', command: 'tsbuild rmi my-app:1.0 && tsbuild prune' },
+  ],
+  async run({ values, words }, context) {
+    const library = await loadImages()
+    for (const name of words) {
+      try {
+        await library.removeImage(name, storeOptions(context))
+        await write(context.io.stderr, `removed ${name}\n`)
+      } catch (error) {
+        if (!values.force || (error as { code?: unknown }).code !== 'IMAGE_UNKNOWN') throw error
+      }
+    }
+    return EXIT.ok
+  },
+})

@@ -1,0 +1,58 @@
+/** `--output`, `--cache-from` and `--cache-to`. */
+import type { BuildOptions } from '@tsbuild/builder'
+import { UsageError } from '../../usage-error.ts'
+import { csvFields, keyValue } from '../csv.ts'
+import { suggest } from '../suggest.ts'
+
+export type Output = NonNullable<BuildOptions['outputs']>[number]
+export type Cache = NonNullable<BuildOptions['cacheFrom']>[number]
+
+const OUTPUT_TYPES: ReadonlySet<string> = new Set<Output['type']>([
+  'oci',
+  'docker',
+  'tar',
+  'local',
+  'image',
+  'registry',
+  'cacheonly',
+] as const)
+
+const isOutputType = (text: string): text is Output['type'] => OUTPUT_TYPES.has(text)
+
+/** One `--output DIR | - | type=TYPE[,KEY=VALUE]`. */
+export function parseOutput(text: string): Output {
+  if (text === '-') return { type: 'tar', attrs: { dest: '-' } }
+  const fields = csvFields(text, 'output')
+  if (fields.length === 1 && fields[0] === text && !text.startsWith('type='))
+    return { type: 'local', attrs: { dest: text } }
+  const { type, attrs } = typedFields(fields)
+  if (!type) throw new UsageError('type is required for output')
+  if (isOutputType(type)) return { type, attrs }
+  const close = suggest(type, OUTPUT_TYPES)
+  throw new UsageError(
+    `unsupported output type ${JSON.stringify(type)}`,
+    close ? `did you mean ${close}?` : `the types are ${[...OUTPUT_TYPES].join(', ')}`,
+  )
+}
+
+/** One `--cache-from` or `--cache-to`: `type=TYPE[,KEY=VALUE]`, or names of images separated by commas. */
+export function parseCache(text: string, flag: string): Cache[] {
+  const fields = csvFields(text, flag)
+  if (!text.includes('=')) return fields.map((ref) => ({ type: 'registry', attrs: { ref } }))
+  const { type, attrs } = typedFields(fields)
+  if (!type) throw new UsageError(`type required for ${JSON.stringify(text)}`)
+  return [{ type, attrs }]
+}
+
+function typedFields(fields: readonly string[]): { type: string | undefined; attrs: Record<string, string> } {
+  let type: string | undefined
+  const attrs: [string, string][] = []
+  for (const field of fields) {
+    const pair = keyValue(field)
+    if (!pair) throw new UsageError(`invalid value ${field}`, 'write it as key=value, separated by commas')
+    const key = pair[0].trim().toLowerCase()
+    if (key === 'type') type = pair[1]
+    else attrs.push([key, pair[1]])
+  }
+  return { type, attrs: Object.fromEntries(attrs) }
+}

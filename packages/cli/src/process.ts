@@ -1,0 +1,26 @@
+/** The process around a command line: its streams, its signals, its end. */
+import { fail, main } from './cli.ts'
+import type { Io } from './io.ts'
+import { trapSignals } from './signals.ts'
+
+/** Runs the command line of this process and ends it with its exit code. */
+export async function runCommandLine(): Promise<never> {
+  const { stdin, stdout, stderr, env } = process
+  using trap = trapSignals()
+  // Whoever read the output went away: nothing that the command still does is wanted.
+  for (const stream of [stdout, stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') throw error
+      trap.abort(error)
+    })
+  }
+  const argv = process.argv.slice(2)
+  const debug = argv.includes('-D') || argv.includes('--debug')
+  const io: Io = { stdin, stdout, stderr, env, cwd: process.cwd() }
+  // Node's own warnings about itself are for us, not for users.
+  if (!debug) process.removeAllListeners('warning')
+  process.on('uncaughtException', (error) => {
+    void fail(error, { io, trap, debug }).then((code) => process.exit(code))
+  })
+  process.exit(await main(argv, io, trap))
+}

@@ -1,0 +1,23 @@
+/** The lines that close a successful build. */
+import type { BuildResult } from '@tsbuild/builder'
+import { escapeControls } from './progress/escape.ts'
+import { formatBytes, formatSeconds } from './progress/format.ts'
+
+/** @param ms how long the build took */
+export function renderSummary(result: BuildResult, ms: number): string {
+  const { total, cached } = result.steps
+  const steps = cached === total && total > 0 ? `${total} steps, all cached` : `${total} steps, ${cached} cached`
+  const lines = [`${contents(result)}; ${steps}; ${formatSeconds(ms)}`, `digest ${result.digest}`]
+  for (const output of result.outputs) {
+    const where = [...(output.dest ? [output.dest] : []), ...(output.names ?? [])]
+    lines.push(`${output.type}${where.length > 0 ? ` ${where.join(', ')}` : ''}`)
+  }
+  return `${['', ...lines.map(escapeControls)].join('\n')}\n`
+}
+
+function contents(result: BuildResult): string {
+  const layers = result.platforms.flatMap((platform) => platform.layers)
+  const size = layers.reduce((sum, layer) => sum + layer.size, 0)
+  const platforms = result.platforms.length > 1 ? `${result.platforms.length} platforms, ` : ''
+  return `built ${platforms}${layers.length} ${layers.length === 1 ? 'layer' : 'layers'}, ${formatBytes(size)}`
+}

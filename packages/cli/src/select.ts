@@ -1,0 +1,60 @@
+/** Which command a command line is for: `build` unless its first word is the name of another one. */
+import { statSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { COMMANDS, type CommandEntry, findCommand } from './commands/index.ts'
+import { GLOBAL_FLAGS } from './flags/global.ts'
+import { FlagTable } from './flags/parse.ts'
+import { suggest } from './flags/suggest.ts'
+import type { Io } from './io.ts'
+import { UsageError } from './usage-error.ts'
+
+export interface Selection {
+  readonly entry: CommandEntry
+  /** Everything but the command's name. */
+  readonly args: readonly string[]
+}
+
+/**
+ * Global flags may stand before the command. A first word that is neither a command nor a directory nor looks like a
+ * path or URL is taken for a mistyped command.
+ *
+ * @returns undefined when there is nothing to do but to show the overview
+ * @throws UsageError for an unknown command
+ */
+export function selectCommand(argv: readonly string[], io: Pick<Io, 'cwd'>): Selection | undefined {
+  const at = skipGlobalFlags(argv)
+  const word = argv[at]
+  if (word === undefined) return undefined
+  const entry = findCommand(word)
+  if (entry) return { entry, args: [...argv.slice(0, at), ...argv.slice(at + 1)] }
+  if (/^[\w-]+$/.test(word) && !word.startsWith('-') && argv.length === at + 1 && !isDirectory(resolve(io.cwd, word))) {
+    const close = suggest(
+      word,
+      COMMANDS.map((command) => command.name),
+    )
+    throw new UsageError(
+      `unknown command: ${word}`,
+      close ? `did you mean tsbuild ${close}?` : 'tsbuild help lists all commands',
+    )
+  }
+  return { entry: findCommand('build')!, args: argv }
+}
+
+/** The index of the first word that is no global flag. */
+function skipGlobalFlags(argv: readonly string[]): number {
+  const table = new FlagTable(GLOBAL_FLAGS)
+  let at = 0
+  while (at < argv.length) {
+    const word = argv[at]!
+    if (!word.startsWith('-') || word.length < 2) break
+    const flag = table.find(word)
+    if (!flag) break
+    const hasValue = flag.type !== 'boolean' && !word.includes('=')
+    at += hasValue ? 2 : 1
+  }
+  return at
+}
+
+function isDirectory(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
+}
