@@ -1,0 +1,135 @@
+/** Packs what a snapshot changed into a layer: a deterministic tar archive (image-spec layer.md "Representing Changes"). */
+import { type BigIntStats, readlinkSync } from 'node:fs'
+import { open } from 'node:fs/promises'
+import { type Digest, mediaTypes } from '@tsbuild/registry-client'
+import { throwIfAborted } from '../errors.ts'
+import type { Change } from '../snapshot/snapshotter.ts'
+import { decodeName } from '../util/raw-path.ts'
+import { decodeDevice, getXattr, listXattrs } from '../util/syscalls.ts'
+import { CompressedWriter, type Compression } from './compress.ts'
+import type { TarEntry, TarType } from './tar-header.ts'
+import { TarWriter } from './tar-writer.ts'
+import { isPackedXattr } from './xattrs.ts'
+
+export interface PackOptions {
+  readonly compression: Compression
+  /** As zlib or zstd count; undefined: 6 for gzip, 3 for zstd. */
+  readonly level?: number | undefined
+  /** Replaces an entry's modification time, in seconds (SOURCE_DATE_EPOCH). */
+  readonly mapTime?: ((seconds: number) => number) | undefined
+  readonly signal?: AbortSignal | undefined
+  /** Called now and then with the uncompressed bytes so far. */
+  readonly onProgress?: ((bytes: number) => void) | undefined
+}
+
+/** A layer as it was written. */
+export interface PackedLayer {
+  readonly mediaType: string
+  /** Of the uncompressed archive. */
+  readonly diffID: Digest
+  readonly uncompressedSize: number
+  /** Of the file. */
+  readonly digest: Digest
+  readonly size: number
+  /** Number of entries; 0 for a layer that changes nothing. */
+  readonly entries: number
+}
+
+/** OCI media types of the layers that are written. */
+export const LAYER_TYPES: Readonly<Record<Compression, string>> = {
+  gzip: mediaTypes.ociLayerGzip,
+  zstd: mediaTypes.ociLayerZstd,
+  none: mediaTypes.ociLayer,
+}
+
+/**
+ * Writes a layer to a new file, ready for `ContentStore.adopt`. The same changes give the same bytes everywhere. Entries
+ * come in the order of `changes`; sockets are left out; of a file with several names the first one carries the content.
+ *
+ * @param out path of a file that does not exist yet; it is of no use when this rejects
+ * @throws FILE_CHANGED
+ */
+export async function packLayer(
+  changes: AsyncIterable<Change>,
+  options: PackOptions,
+  out: string,
+): Promise<PackedLayer> {
+  const mapTime = options.mapTime ?? ((seconds: number) => seconds)
+  const file = await open(out, 'wx', 0o644)
+  const compressed = new CompressedWriter(file, options.compression, options.level, options.signal)
+  try {
+    const tar = new TarWriter(compressed, options.onProgress)
+    const linked = new Map<string, string>()
+    let entries = 0
+    for await (const change of changes) {
+      throwIfAborted(options.signal)
+      if (change.kind === 'delete') {
+        await tar.entry({ ...WHITEOUT, path: whiteoutPath(change.path), mtime: mapTime(0) }, undefined)
+      } else {
+        const entry = entryOf(change.path, change.fsPath, change.stat, linked)
+        if (!entry) continue
+        await tar.entry({ ...entry, mtime: mapTime(entry.mtime) }, entry.size > 0 ? change : undefined)
+      }
+      entries++
+    }
+    return { mediaType: LAYER_TYPES[options.compression], ...(await tar.end()), entries }
+  } finally {
+    await compressed.settle()
+    await file.close()
+  }
+}
+
+const WHITEOUT = { type: 'file', mode: 0, uid: 0, gid: 0, size: 0 } as const
+
+function whiteoutPath(path: string): string {
+  const slash = path.lastIndexOf('/') + 1
+  return `${path.slice(0, slash)}.wh.${path.slice(slash)}`
+}
+
+/** The header for a file; `linked` remembers the first path of files with several. Undefined for sockets. */
+function entryOf(
+  path: string,
+  place: string | Buffer,
+  stat: BigIntStats,
+  linked: Map<string, string>,
+): TarEntry | undefined {
+  const type = typeOf(stat)
+  if (!type) return undefined
+  const entry: TarEntry = {
+    path: path === '' ? '.' : path,
+    type,
+    mode: Number(stat.mode & 0o7777n),
+    uid: Number(stat.uid),
+    gid: Number(stat.gid),
+    size: type === 'file' ? Number(stat.size) : 0,
+    mtime: Number(stat.mtimeNs / 1_000_000_000n),
+  }
+  if (stat.nlink > 1n && type !== 'directory') {
+    const inode = `${stat.dev}:${stat.ino}`
+    const first = linked.get(inode)
+    if (first !== undefined) return { ...entry, type: 'hardlink', size: 0, linkname: first }
+    linked.set(inode, path)
+  }
+  if (type === 'symlink') return { ...entry, mode: 0o777, linkname: decodeName(readlinkSync(place, 'buffer')) }
+  if (type === 'char' || type === 'block') return { ...entry, device: decodeDevice(stat.rdev) }
+  const xattrs = xattrsOf(place)
+  return xattrs.length === 0 ? entry : { ...entry, xattrs }
+}
+
+function typeOf(stat: BigIntStats): TarType | undefined {
+  if (stat.isFile()) return 'file'
+  if (stat.isDirectory()) return 'directory'
+  if (stat.isSymbolicLink()) return 'symlink'
+  if (stat.isFIFO()) return 'fifo'
+  if (stat.isCharacterDevice()) return 'char'
+  return stat.isBlockDevice() ? 'block' : undefined
+}
+
+function xattrsOf(place: string | Buffer): [string, Buffer][] {
+  const found: [string, Buffer][] = []
+  for (const name of listXattrs(place)) {
+    const value = isPackedXattr(name) ? getXattr(place, name) : undefined
+    if (value) found.push([name, value])
+  }
+  return found
+}

@@ -1,0 +1,94 @@
+/** Writes a tar archive in chunks of fixed size: headers are packed by hand and files are read straight into the chunk. */
+import { closeSync, constants, openSync, readSync } from 'node:fs'
+import { Digester } from '@tsbuild/registry-client'
+import type { CompressedBlob, CompressedWriter } from './compress.ts'
+import { layerErrors } from './errors.ts'
+import { BLOCK, encodeHeader, paddingOf, type TarEntry } from './tar-header.ts'
+
+/** Where an entry's content is read from: a file, or bytes. */
+export type TarContent = { readonly fsPath: string | Buffer } | Buffer | undefined
+
+/** What {@link TarWriter.end} tells. */
+export interface WrittenTar extends CompressedBlob {
+  /** Digest of the archive before compression. */
+  readonly diffID: `sha256:${string}`
+  readonly uncompressedSize: number
+}
+
+/** One archive. Entries are written one after the other: each call is awaited before the next. */
+export class TarWriter {
+  readonly #out: CompressedWriter
+  readonly #digester = new Digester('sha256')
+  readonly #onProgress: ((bytes: number) => void) | undefined
+  #chunk: Buffer
+  #used = 0
+
+  /** @param onProgress called with the bytes of the archive so far */
+  constructor(out: CompressedWriter, onProgress?: (bytes: number) => void) {
+    this.#out = out
+    this.#onProgress = onProgress
+    this.#chunk = out.buffer()
+  }
+
+  /** Writes an entry; the content must have exactly `entry.size` bytes. @throws FILE_CHANGED */
+  async entry(entry: TarEntry, content: TarContent): Promise<void> {
+    await this.bytes(encodeHeader(entry))
+    if (entry.size === 0) return
+    if (Buffer.isBuffer(content)) await this.bytes(content)
+    else if (content) await this.#file(content.fsPath, entry)
+    await this.padding(entry.size)
+  }
+
+  /** Writes part of an archive as it is. */
+  async bytes(data: Uint8Array): Promise<void> {
+    for (let at = 0; at < data.length; ) {
+      const length = Math.min(data.length - at, this.#chunk.length - this.#used)
+      this.#chunk.set(length === data.length ? data : data.subarray(at, at + length), this.#used)
+      this.#used += length
+      at += length
+      if (this.#used === this.#chunk.length) await this.#flush()
+    }
+  }
+
+  /** Fills up to the next block after content of this size. */
+  async padding(size: number): Promise<void> {
+    if (paddingOf(size) > 0) await this.bytes(ZEROS.subarray(0, paddingOf(size)))
+  }
+
+  /** Ends the archive with two empty blocks. */
+  async end(): Promise<WrittenTar> {
+    await this.bytes(ZEROS)
+    if (this.#used > 0) await this.#flush()
+    const blob = await this.#out.end()
+    return { ...blob, diffID: this.#digester.digest() as `sha256:${string}`, uncompressedSize: this.#digester.size }
+  }
+
+  async #file(path: string | Buffer, entry: TarEntry): Promise<void> {
+    const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW)
+    try {
+      for (let left = entry.size; left > 0; ) {
+        const n = readSync(fd, this.#chunk, this.#used, Math.min(left, this.#chunk.length - this.#used), null)
+        if (n === 0) throw layerErrors.fileChanged([entry.path])
+        left -= n
+        this.#used += n
+        if (this.#used === this.#chunk.length) await this.#flush()
+      }
+      // Anything more means that the size in the header was wrong.
+      if (readSync(fd, PROBE, 0, 1, null) !== 0) throw layerErrors.fileChanged([entry.path])
+    } finally {
+      closeSync(fd)
+    }
+  }
+
+  async #flush(): Promise<void> {
+    const [chunk, length] = [this.#chunk, this.#used]
+    this.#digester.update(chunk.subarray(0, length))
+    this.#onProgress?.(this.#digester.size)
+    await this.#out.write(chunk, length)
+    this.#chunk = this.#out.buffer()
+    this.#used = 0
+  }
+}
+
+const ZEROS = Buffer.alloc(2 * BLOCK)
+const PROBE = Buffer.alloc(1)
