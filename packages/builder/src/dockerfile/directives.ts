@@ -1,7 +1,8 @@
 /** Parser directives: `# name=value` lines at the very top of the file. */
+
+import type { SourceFile } from '../source.ts'
 import type { Directive } from './ast.ts'
 import { dockerfileErrors } from './errors.ts'
-import type { SourceFile } from '../source.ts'
 import type { Escape } from './words.ts'
 
 const known = new Set(['syntax', 'escape', 'check'])

@@ -1,6 +1,7 @@
 /** Flags before the arguments of an instruction: `--name=value`, quoted parts, escapes, and `--` that ends them. */
-import type { Escape } from './words.ts'
+
 import { isSpace, skipSpace } from '../util/go-text.ts'
+import type { Escape } from './words.ts'
 
 /** A flag with its place in the text it was read from. */
 export interface FlagSpan {

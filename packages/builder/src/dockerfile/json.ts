@@ -1,6 +1,7 @@
 /** The JSON (exec) form of arguments: an array of strings. */
-import type { Span } from './words.ts'
+
 import { skipSpace } from '../util/go-text.ts'
+import type { Span } from './words.ts'
 
 /** What a text is when it is tried as JSON: an array of strings, an array with other things, or no JSON array. */
 export type JsonArguments =

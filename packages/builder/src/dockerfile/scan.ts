@@ -7,14 +7,14 @@
  */
 import { BuildError } from '../errors.ts'
 import type { Location, SourceFile } from '../source.ts'
+import { skipSpace } from '../util/go-text.ts'
 import type { Dockerfile, Heredoc, RawInstruction, ScanWarning } from './ast.ts'
 import { readDirectives } from './directives.ts'
 import { dockerfileErrors } from './errors.ts'
 import { findHeredocHeads, type HeredocHead, readHeredocBody } from './heredoc.ts'
-import { LogicalLine } from './logical-line.ts'
 import { makeInstruction, type ScannedLine } from './instruction.ts'
+import { LogicalLine } from './logical-line.ts'
 import type { Escape } from './words.ts'
-import { skipSpace } from '../util/go-text.ts'
 
 /** Longest line in UTF-8 bytes, as in the reference. */
 const maxLineBytes = 65535

@@ -158,7 +158,8 @@ class Search {
   }
 
   #findLast(piece: Piece, from: number, to: number): number {
-    for (let at = Math.min(to, this.#chars.length - piece.length); at >= from; at--) if (this.#fits(piece, at)) return at
+    for (let at = Math.min(to, this.#chars.length - piece.length); at >= from; at--)
+      if (this.#fits(piece, at)) return at
     return -1
   }
 

@@ -1,45 +1,65 @@
 import { describe, expect, it } from 'vitest'
-import { parseChmod } from './chmod.ts'
+import { parseChmod, parseChown } from './chmod.ts'
 
-const octal = (text: string) => Number.parseInt(text, 8)
+const octal = (mode: number): string => mode.toString(8).padStart(4, '0')
 
 describe('parseChmod', () => {
   it.each([
-    ['0', '755', '0'],
-    ['644', '777', '644'],
-    ['0755', '0', '755'],
-    ['7777', '0', '7777'],
-    ['u+x', '644', '744'],
-    ['+x', '644', '755'],
-    ['a+x', '644', '755'],
-    ['go-w', '666', '644'],
-    ['u=rw,go=r', '777', '644'],
-    ['u=rwX,go=rX', '600', '644'],
-    ['u=rwX,go=rX', '700', '755'],
-    ['ug+rw-x', '111', '661'],
-    ['g=u', '740', '770'],
-    ['o=', '777', '770'],
-    ['=', '777', '0'],
-    ['u+s', '755', '4755'],
-    ['g+s', '755', '2755'],
-    ['+s', '755', '6755'],
-    ['o+s', '755', '755'],
-    ['+t', '755', '1755'],
-    ['o+t', '755', '755'],
-    ['u-s', '4755', '755'],
-    ['g=rx', '2770', '750'],
-    ['a-x,a+X', '755', '755'],
-  ])('%s of %s is %s', (text, before, after) => {
-    expect(parseChmod(text)?.apply(octal(before), false)).toBe(octal(after))
+    ['0', 0o755, false, '0000'],
+    ['644', 0o755, false, '0644'],
+    ['0644', 0o755, true, '0644'],
+    ['07777', 0o755, false, '7777'],
+    ['a+X', 0o644, false, '0644'],
+    ['a+X', 0o744, false, '0755'],
+    ['a+X', 0o644, true, '0755'],
+    ['go-w', 0o666, false, '0644'],
+    ['u=rw,g=r,o=r', 0o755, false, '0644'],
+    ['u=rwX,go=rX', 0o700, false, '0755'],
+    ['u=rwX,go=rX', 0o600, false, '0644'],
+    ['u=rwX,go=rX', 0o600, true, '0755'],
+    ['u+rw,g+r,o-x,o+w', 0o001, false, '0642'],
+    ['+x', 0o644, false, '0755'],
+    ['+w', 0o444, false, '0644'],
+    ['a+w', 0o444, false, '0666'],
+    ['=r', 0o777, false, '0444'],
+    ['u+s', 0o755, false, '4755'],
+    ['g+s', 0o755, true, '2755'],
+    ['ug+s', 0o755, true, '6755'],
+    ['o+s', 0o755, false, '0755'],
+    ['+t', 0o777, true, '1777'],
+    ['a-s', 0o6755, false, '0755'],
+    ['g=u', 0o640, false, '0660'],
+    ['o=g,g=', 0o750, false, '0705'],
+    ['u+x-w', 0o644, false, '0544'],
+    ['a=', 0o4755, false, '0000'],
+    ['u=', 0o1777, true, '1077'],
+  ])('%s of %i (directory: %s) is %s', (text, mode, isDir, expected) => {
+    expect(octal(parseChmod(text).apply(mode, isDir))).toBe(expected)
   })
 
-  it('X is for directories too', () => {
-    expect(parseChmod('u=rwX,go=rX')?.apply(0o600, true)).toBe(0o755)
-    expect(parseChmod('a+X')?.apply(0o600, true)).toBe(0o711)
+  it('looks at the permission bits only', () => {
+    expect(octal(parseChmod('a+r').apply(0o100600, false))).toBe('0644')
   })
 
-  it.each(['', '64a', '10000', '8', '0o7', 'x', 'u', 'u+z', 'u+x,', 'u~x', '0x1', ' 644', 'g=ur'])(
-    '%j is refused',
-    (text) => expect(parseChmod(text)).toBeUndefined(),
+  it.each(['64a', '10000', '', '888', '-1', 'u', 'x+r', 'u+q', 'u+r,', ',u+r', 'u+r o+r', '0x1ff', '+6'])(
+    'refuses %j in the words of the reference',
+    (text) => {
+      expect(() => parseChmod(text)).toThrow(
+        `invalid chmod parameter: '${text}'. it should be octal string and between 0 and 07777`,
+      )
+    },
   )
+})
+
+describe('parseChown', () => {
+  it.each([
+    ['1000', '1000', undefined],
+    ['user:group', 'user', 'group'],
+    [':5', '', '5'],
+    ['a:', 'a', ''],
+    [':', '', ''],
+    ['a:b:c', 'a', 'b:c'],
+  ])('splits %j', (text, user, group) => {
+    expect(parseChown(text)).toEqual({ user, group })
+  })
 })

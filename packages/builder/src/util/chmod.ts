@@ -1,93 +1,125 @@
 /**
- * Modes as --chmod takes them: octal, or symbolic as chmod(1) has them. Leaf module.
+ * `--chmod` and `--chown` of COPY and ADD: octal and symbolic modes, user and group.
  *
- * Symbolic modes follow BSD's setmode(3), which the reference uses, with a umask of 0: a missing "who" means everybody,
- * `X` looks at the mode before any change, `s` and `t` are for owner and group.
+ * Symbolic modes follow the BSD setmode that the reference uses: clauses `[ugoa]*([-+=][rwxXstugo]*)+` with commas
+ * between them; without letters before the operator the umask 022 holds. Leaf module.
  */
+import { defineError } from '../errors.ts'
 
-/** A parsed mode. */
-export interface Chmod {
-  /** The mode itself if it was given in octal digits, else undefined. */
-  readonly octal: number | undefined
-  /** The mode of an entry whose mode was `mode`; both with setuid, setgid and sticky bits, without the type. */
-  apply(mode: number, isDirectory: boolean): number
+/** Errors of reading modes. */
+export const modeErrors = {
+  invalidChmod: defineError({
+    code: 'CHMOD_INVALID',
+    doc: 'The value of `--chmod` is neither an octal number up to 07777 nor a symbolic mode such as `u=rwX,go=rX`.',
+    message: (text: string) => `invalid chmod parameter: '${text}'. it should be octal string and between 0 and 07777`,
+    hint: 'Use octal digits such as 0644, or a symbolic mode such as u=rwX,go=rX.',
+  }),
 }
 
-interface Change {
-  readonly op: '+' | '-' | '='
+/** What `--chmod` does to a mode. */
+export interface ModeChange {
+  /** The permission bits (07777) of a file or directory that had those of `mode`. */
+  apply(mode: number, isDir: boolean): number
+}
+
+/** Owner and group as written: names or numbers, '' for none. */
+export interface OwnerText {
+  readonly user: string
+  /** undefined: there was no colon. */
+  readonly group: string | undefined
+}
+
+const umask = 0o022
+const standardBits = 0o6777
+const whoBits: Readonly<Record<string, number>> = { u: 0o4700, g: 0o2070, o: 0o0007, a: standardBits }
+
+/** One operator with what it sets: `+rX`. */
+interface Action {
+  readonly operator: '+' | '-' | '='
+  /** Classes it is for; 0: all but what the umask takes. */
   readonly who: number
-  /** Bits to set or clear, within `who`. */
   readonly bits: number
-  /** `X`: execute bits (within `who`) for directories and for what somebody may execute. */
-  readonly executable: boolean
-  /** `u`, `g`, `o`: the permissions that this class has. Shift of its bits. */
-  readonly copies: readonly number[]
+  /** `X`: execution for directories and for files that someone may execute. */
+  readonly conditional: boolean
+  /** Classes to copy from. */
+  readonly copies: readonly ('u' | 'g' | 'o')[]
 }
-
-const WHO: Readonly<Record<string, number>> = { u: 0o4700, g: 0o2070, o: 0o0007, a: 0o6777 }
-const PERMISSIONS: Readonly<Record<string, number>> = { r: 0o444, w: 0o222, x: 0o111 }
-const SHIFTS: Readonly<Record<string, number>> = { u: 6, g: 3, o: 0 }
 
 /**
- * Reads a mode: octal from 0 to 07777, or `[ugoa]*([-+=]([rwxXst]*|[ugo]))+` joined by commas.
+ * Reads the value of `--chmod`.
  *
- * @returns undefined if it is neither
+ * @throws CHMOD_INVALID
  */
-export function parseChmod(text: string): Chmod | undefined {
-  if (/^[0-9]/.test(text)) {
-    if (!/^[0-7]+$/.test(text)) return undefined
-    const octal = Number.parseInt(text, 8)
-    return octal > 0o7777 ? undefined : { octal, apply: () => octal }
+export function parseChmod(text: string): ModeChange {
+  if (/^[0-7]+$/.test(text)) {
+    const mode = Number.parseInt(text, 8)
+    if (mode > 0o7777) throw modeErrors.invalidChmod([text])
+    return { apply: () => mode }
   }
-  const changes: Change[] = []
-  for (const clause of text.split(',')) {
-    const parts = /^([ugoa]*)((?:[-+=][rwxXstugo]*)+)$/.exec(clause)
-    if (parts === null) return undefined
-    let who = 0
-    for (const c of parts[1]!) who |= WHO[c]!
-    for (const action of parts[2]!.match(/[-+=][^-+=]*/g)!) {
-      const change = parseAction(action, who)
-      if (change === undefined) return undefined
-      changes.push(change)
+  const actions = text.split(',').flatMap((clause) => {
+    const match = /^([ugoa]*)((?:[-+=][rwxXstugo]*)+)$/.exec(clause)
+    if (!match) throw modeErrors.invalidChmod([text])
+    const [, letters = '', operations = ''] = match
+    const who = Array.from(letters).reduce((bits, letter) => bits | whoBits[letter]!, 0)
+    return operations.match(/[-+=][^-+=]*/g)!.map((operation) => readAction(who, operation))
+  })
+  return {
+    apply(mode, isDir) {
+      const original = mode & 0o7777
+      const executable = isDir || (original & 0o111) !== 0
+      return actions.reduce((now, action) => applyAction(now, action, executable), original)
+    },
+  }
+}
+
+/** Splits the value of `--chown` at its first colon. */
+export function parseChown(text: string): OwnerText {
+  const colon = text.indexOf(':')
+  return colon < 0 ? { user: text, group: undefined } : { user: text.slice(0, colon), group: text.slice(colon + 1) }
+}
+
+function readAction(who: number, operation: string): Action {
+  const onlyOthers = who === whoBits.o
+  let bits = 0
+  let conditional = false
+  const copies: ('u' | 'g' | 'o')[] = []
+  for (const letter of operation.slice(1)) {
+    switch (letter) {
+      case 'r':
+        bits |= 0o444
+        break
+      case 'w':
+        bits |= 0o222
+        break
+      case 'x':
+        bits |= 0o111
+        break
+      case 'X':
+        conditional = true
+        break
+      // The set-id bits and the sticky bit mean nothing for others alone.
+      case 's':
+        if (!onlyOthers) bits |= 0o6000
+        break
+      case 't':
+        if (!onlyOthers) bits |= 0o1000
+        break
+      default:
+        copies.push(letter as 'u' | 'g' | 'o')
     }
   }
-  return {
-    octal: undefined,
-    apply: (mode, isDirectory) => changes.reduce((m, c) => applyChange(m, c, mode, isDirectory), mode),
-  }
+  return { operator: operation[0] as Action['operator'], who, bits, conditional, copies }
 }
 
-function parseAction(action: string, given: number): Change | undefined {
-  const letters = action.slice(1)
-  const everybody = given === 0
-  // Set-id and sticky bits are nothing that "other" has.
-  const special = everybody || (given & ~0o0007) !== 0
-  let who = everybody ? 0o6777 : given
-  let bits = 0
-  let executable = false
-  const copies: number[] = []
-  for (const c of letters) {
-    if (c === 's') bits |= special ? 0o6000 : 0
-    else if (c === 't') {
-      if (special) {
-        who |= 0o1000
-        bits |= 0o1000
-      }
-    } else if (c === 'X') executable = true
-    else if (c === 'u' || c === 'g' || c === 'o') copies.push(SHIFTS[c]!)
-    else bits |= PERMISSIONS[c]!
+function applyAction(mode: number, { operator, who, bits, conditional, copies }: Action, executable: boolean): number {
+  let wanted = bits | (conditional && executable ? 0o111 : 0)
+  for (const source of copies) {
+    const shift = source === 'u' ? 6 : source === 'g' ? 3 : 0
+    wanted |= ((mode >> shift) & 7) * 0o111
   }
-  // A class is copied alone: `g=u`, never `g=ur`.
-  if (copies.length > 0 && letters.length > 1) return undefined
-  return { op: action[0] as Change['op'], who, bits, executable, copies }
-}
-
-function applyChange(mode: number, change: Change, original: number, isDirectory: boolean): number {
-  let bits = change.bits
-  for (const shift of change.copies) bits |= ((mode >> shift) & 0o7) * 0o111
-  if (change.executable && (isDirectory || (original & 0o111) !== 0)) bits |= 0o111
-  bits &= change.who
-  if (change.op === '+') return mode | bits
-  if (change.op === '-') return mode & ~bits
-  return (mode & ~change.who) | bits
+  // The sticky bit belongs to no class: whoever sets it, sets it.
+  wanted &= (who === 0 ? standardBits & ~umask : who) | 0o1000
+  if (operator === '+') return mode | wanted
+  if (operator === '-') return mode & ~wanted
+  return (mode & ~(who === 0 ? standardBits : who)) | wanted
 }
