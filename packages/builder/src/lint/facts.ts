@@ -71,9 +71,13 @@ export interface StageFacts {
   readonly usedArgs: ReadonlySet<string>
   readonly secrets: readonly MountFact[]
   readonly ssh: readonly MountFact[]
-  /** Stages it builds on and takes files from. */
+  /** The stage it builds on. */
+  readonly base: StageFacts | undefined
+  /** Its base and the stages it takes files from. */
   readonly needs: readonly StageFacts[]
-  /** The image it starts from, if that is known: also for a stage that builds on another one. */
+  /** It starts from nothing. */
+  readonly scratch: boolean
+  /** The config of the image it starts from, if that is known. */
   readonly image: BaseImage | undefined
 }
 

@@ -181,8 +181,7 @@ function secretId(fields: ReadonlyMap<string, string | undefined>): string | und
 
 function checkExpose(scope: InstructionScope, node: ExposeNode): boolean {
   const { stage, dockerfile, reporter } = scope
-  // The reference sorts the arguments when it parses them.
-  const ports = [...node.ports].sort().flatMap((port) => expandWord(port, stage.env, dockerfile.escape).words)
+  const ports = node.ports.flatMap((port) => expandWord(port, stage.env, dockerfile.escape).words)
   for (const text of ports) {
     const port = parsePortSpec(text)
     if (port === undefined) return false

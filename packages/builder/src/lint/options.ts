@@ -1,4 +1,6 @@
 /** The `check` options: which rules are skipped, which experimental ones are on, whether findings are errors. */
+import type { BuildError } from '../errors.ts'
+import type { Location } from '../source.ts'
 import { lintErrors } from './errors.ts'
 
 export interface CheckOptions {
@@ -28,15 +30,17 @@ const booleans: ReadonlyMap<string, boolean> = new Map([
  * Parses `skip=A,B;error=true;experimental=C`. A key given twice keeps its last value.
  *
  * @param source what the text is, for the error: `check options`
+ * @param at where it stands, for the error
  * @throws BuildError CHECK_OPTIONS_INVALID
  */
-export function parseCheckOptions(text: string, source = 'check options'): CheckOptions {
+export function parseCheckOptions(text: string, source = 'check options', at?: Location): CheckOptions {
+  const fail = (problem: string): BuildError => lintErrors.checkOptions([source, problem], { at })
   const trimmed = text.trim()
   if (trimmed === '') return defaultCheckOptions
   const result = { ...defaultCheckOptions }
   for (const part of splitAtMost(trimmed, ';', 3)) {
     const at = part.indexOf('=')
-    if (at < 0) throw lintErrors.checkOptions([source, `invalid check option ${JSON.stringify(part)}`])
+    if (at < 0) throw fail(`invalid check option ${JSON.stringify(part)}`)
     const key = part.slice(0, at).trim()
     const value = part.slice(at + 1).trim()
     if (key === 'skip') {
@@ -49,10 +53,10 @@ export function parseCheckOptions(text: string, source = 'check options'): Check
       const parsed = booleans.get(value)
       if (parsed === undefined) {
         const problem = `failed to parse check option ${JSON.stringify(part)}: ${JSON.stringify(value)} is not a boolean`
-        throw lintErrors.checkOptions([source, problem])
+        throw fail(problem)
       }
       result.error = parsed
-    } else throw lintErrors.checkOptions([source, `invalid check option ${JSON.stringify(key)}`])
+    } else throw fail(`invalid check option ${JSON.stringify(key)}`)
   }
   return result
 }

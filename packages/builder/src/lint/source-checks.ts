@@ -1,6 +1,5 @@
 /** Checks that need only the text: they also run when the file cannot be parsed to its end. */
 import type { Dockerfile, RawInstruction } from '../dockerfile/ast.ts'
-import type { Range } from '../source.ts'
 import type { Reporter } from './rule.ts'
 import { checkFromAsCasing } from './rules/from-as-casing.ts'
 import { checkDescription } from './rules/invalid-definition-description.ts'
@@ -15,10 +14,9 @@ import { checkStageNameCasing } from './rules/stage-name-casing.ts'
  */
 export function checkSource(reporter: Reporter, dockerfile: Dockerfile, failedAt = Number.POSITIVE_INFINITY): void {
   for (const { range } of dockerfile.warnings) {
-    const instruction = dockerfile.instructions.find(
-      (i) => i.range.start.offset <= range.start.offset && range.start.offset < i.range.end.offset,
-    )
-    if (instruction) reportEmptyContinuation(reporter, instruction, lastHeadLine(dockerfile, instruction))
+    const at = range.start.offset
+    const instruction = dockerfile.instructions.find((i) => i.range.start.offset <= at && at <= i.range.end.offset)
+    if (instruction) reportEmptyContinuation(reporter, instruction, range)
   }
   for (const instruction of dockerfile.instructions) {
     if (instruction.range.start.offset > failedAt) return
@@ -45,18 +43,4 @@ function checkDefinition(reporter: Reporter, instruction: RawInstruction): void 
     const names = instruction.words.map((word) => word.text.split('=', 1)[0]!)
     checkDescription(reporter, instruction, 'ARG', names)
   }
-}
-
-/** The last line of an instruction without its heredocs. */
-function lastHeadLine(dockerfile: Dockerfile, instruction: RawInstruction): Range {
-  const { source } = dockerfile
-  const first = instruction.heredocs[0]?.range.start.line
-  const end = instruction.range.end
-  const line =
-    first !== undefined
-      ? first - 1
-      : end.column === 0 && end.offset > instruction.range.start.offset
-        ? end.line - 1
-        : end.line
-  return source.lines(line, line)
 }

@@ -46,6 +46,10 @@ export class LintStage implements StageFacts {
     this.instructions = [...(init.instructions ?? [])]
   }
 
+  get scratch(): boolean {
+    return this.base === undefined && this.baseName === 'scratch' && !this.replaced
+  }
+
   get needs(): readonly LintStage[] {
     return this.base ? [this.base, ...this.sources] : [...this.sources]
   }

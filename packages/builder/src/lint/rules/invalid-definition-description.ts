@@ -14,9 +14,9 @@ export const invalidDefinitionDescription = defineRule({
   doc: {
     why:
       '`--call=outline` and `--call=targets` show the comment directly above an ARG or FROM as its description if it ' +
-      'begins with the name. Begin it so, or separate it by an empty line.',
+      'begins with the name. Begin it so, or separate it by an empty comment line; an empty line alone does not separate.',
     bad: '# a non-descriptive comment\nFROM scratch AS base\n\n# another comment\nARG VERSION=1',
-    good: '# a non-descriptive comment\n\nFROM scratch AS base\n\n# VERSION This is the version number.\nARG VERSION=1',
+    good: '# a non-descriptive comment\n#\nFROM scratch AS base\n\n# VERSION This is the version number.\nARG VERSION=1',
   },
 })
 

@@ -1,0 +1,76 @@
+/** A check from the text of a file to its report: what `--call=check` and `--check` do. */
+import type { Dockerfile } from '../dockerfile/ast.ts'
+import { scanDockerfile } from '../dockerfile/scan.ts'
+import { BuildError } from '../errors.ts'
+import type { ParsedDockerfile } from '../instructions/nodes.ts'
+import { parseDockerfile } from '../instructions/parse.ts'
+import {
+  type CreatedLinter,
+  checkSource,
+  createLinter,
+  type LintFacts,
+  type LintWorld,
+  lintFile,
+} from '../lint/index.ts'
+import type { BuildWarning } from '../progress.ts'
+import type { SourceFile } from '../source.ts'
+import { type CheckReport, checkReport } from './check.ts'
+
+export interface CheckFileOptions {
+  readonly world: LintWorld
+  /** Plans the build, to find what else would fail it; its result is not used. Called if the file can be parsed. */
+  readonly plan?: (parsed: ParsedDockerfile) => Promise<unknown>
+}
+
+export interface CheckedFile {
+  readonly report: CheckReport
+  /** Names of rules in the check options that do not exist. */
+  readonly remarks: readonly BuildWarning[]
+  /** What fixDockerfile needs; undefined if the file cannot be parsed. */
+  readonly checked: { readonly parsed: ParsedDockerfile; readonly facts: LintFacts } | undefined
+}
+
+/** Checks a file. Errors of the file are part of the report; rejects only when the signal is aborted. */
+export async function checkFile(source: SourceFile, { world, plan }: CheckFileOptions): Promise<CheckedFile> {
+  const scanned = attempt(() => {
+    const dockerfile = scanDockerfile(source)
+    return { dockerfile, ...createLinter(dockerfile, world.buildArgs) }
+  })
+  if (scanned instanceof BuildError) return unchecked(checkReport(source, [], undefined, scanned), [])
+  const { dockerfile, linter, remarks } = scanned
+  const parsed = attempt(() => parseDockerfile(dockerfile))
+  if (parsed instanceof BuildError) return unchecked(partialReport(dockerfile, scanned, parsed), remarks)
+  const facts = await lintFile(parsed, linter, world)
+  const error = facts.error ?? (await planError(parsed, plan))
+  const report = checkReport(source, linter.warnings, linter.violation(), error)
+  return { report, remarks, checked: { parsed, facts } }
+}
+
+function unchecked(report: CheckReport, remarks: readonly BuildWarning[]): CheckedFile {
+  return { report, remarks, checked: undefined }
+}
+
+/** What the text shows above the place where the parser gave up. */
+function partialReport(dockerfile: Dockerfile, { linter }: CreatedLinter, error: BuildError): CheckReport {
+  checkSource(linter, dockerfile, error.at?.range.start.offset ?? 0)
+  return checkReport(dockerfile.source, linter.warnings, undefined, error)
+}
+
+async function planError(parsed: ParsedDockerfile, plan: CheckFileOptions['plan']): Promise<BuildError | undefined> {
+  try {
+    await plan?.(parsed)
+    return undefined
+  } catch (error) {
+    if (error instanceof BuildError && error.code !== 'CANCELLED') return error
+    throw error
+  }
+}
+
+function attempt<T>(work: () => T): T | BuildError {
+  try {
+    return work()
+  } catch (error) {
+    if (error instanceof BuildError) return error
+    throw error
+  }
+}

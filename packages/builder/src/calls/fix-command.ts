@@ -1,0 +1,54 @@
+/** CMD in shell form as JSON, where both run the same program with the same arguments. */
+import type { InstructionNode } from '../instructions/nodes.ts'
+import type { StageFacts } from '../lint/index.ts'
+import type { Edit } from './edits.ts'
+import type { FixScope } from './fixers.ts'
+import { lineSpan } from './locations.ts'
+
+/** Words that a shell hands on unchanged. */
+const plainWord = /^[A-Za-z0-9_./:@%+,-][A-Za-z0-9_./:@%+,=-]*$/
+
+/** Commands that only a shell knows, and reserved words. */
+const shellOnly: ReadonlySet<string> = new Set(
+  (
+    '. : alias bg break builtin case cd command continue declare do done elif else esac eval exec exit export fc fg fi for ' +
+    'function getopts hash if in jobs let local read readonly return select set shift source then times trap type typeset ' +
+    'ulimit umask unalias unset until wait while'
+  ).split(' '),
+)
+
+/**
+ * The JSON form of a CMD, if it means the same: plain words, no SHELL, and no ENTRYPOINT that would receive the words.
+ * An ENTRYPOINT is never rewritten: in JSON form it would begin to take the arguments of `docker run`.
+ */
+export function fixCommand({ parsed, facts, instruction }: FixScope): readonly Edit[] {
+  const index = parsed.stages.findIndex((stage) => stage.instructions.some((node) => node.raw === instruction))
+  const node = parsed.stages[index]?.instructions.find((other) => other.raw === instruction)
+  if (node?.kind !== 'CMD' || node.command.form !== 'shell' || node.command.heredocs.length > 0) return []
+  const stage = facts.stages.find((other) => other.index === index)
+  if (
+    stage === undefined ||
+    mayHaveEntrypoint(
+      parsed.stages.map((s) => s.instructions),
+      stage,
+    )
+  )
+    return []
+  const words = node.command.text.trim().split(/[ \t]+/)
+  if (!words.every((word) => plainWord.test(word)) || words[0]!.includes('=') || shellOnly.has(words[0]!)) return []
+  const { first, last } = lineSpan(instruction.range)
+  if (first !== last) return []
+  const { source } = parsed.dockerfile
+  const start = instruction.keywordRange.end.offset
+  const line = source.lines(first, first)
+  const end = line.start.offset + source.text.slice(line.start.offset, line.end.offset).trimEnd().length
+  return [{ start, end, text: ` [${words.map((word) => JSON.stringify(word)).join(', ')}]` }]
+}
+
+/** Whether the stage, one it builds on, or the image may set ENTRYPOINT: a base image that is not known may. */
+function mayHaveEntrypoint(instructions: readonly (readonly InstructionNode[])[], stage: StageFacts): boolean {
+  if (stage.index !== undefined && instructions[stage.index]!.some((node) => node.kind === 'ENTRYPOINT')) return true
+  if (stage.base) return mayHaveEntrypoint(instructions, stage.base)
+  if (stage.scratch) return false
+  return stage.image === undefined || (stage.image.config?.Entrypoint?.length ?? 0) > 0
+}

@@ -1,0 +1,74 @@
+/**
+ * `--check --fix`: rewrites findings whose better form means the same. Everything else of the text stays as it is, also
+ * comments and layout.
+ */
+import type { Dockerfile } from '../dockerfile/ast.ts'
+import { scanDockerfile } from '../dockerfile/scan.ts'
+import type { ParsedDockerfile } from '../instructions/nodes.ts'
+import { parseDockerfile } from '../instructions/parse.ts'
+import type { LintFacts } from '../lint/index.ts'
+import type { BuildWarning } from '../progress.ts'
+import { SourceFile } from '../source.ts'
+import { applyEdits, type Edit, unifiedDiff, withoutOverlap } from './edits.ts'
+import { fixers } from './fixers.ts'
+import { lineSpan } from './locations.ts'
+
+/** One thing that was rewritten. */
+export interface Fix {
+  readonly rule: string
+  /** First line (1-based) of the rewritten text in the old file. */
+  readonly line: number
+}
+
+export interface FixResult {
+  /** The new text; the old one if nothing could be fixed. */
+  readonly text: string
+  readonly fixes: readonly Fix[]
+  /** What changed, as `diff -u` prints it; '' if nothing did. */
+  readonly diff: string
+}
+
+/**
+ * Rewrites what the findings name and can be rewritten safely.
+ *
+ * @param warnings of the linter: what is skipped there is not touched
+ * @param facts of the same run: base images decide whether a CMD may be rewritten
+ */
+export function fixDockerfile(
+  parsed: ParsedDockerfile,
+  warnings: readonly BuildWarning[],
+  facts: LintFacts,
+): FixResult {
+  const { dockerfile } = parsed
+  const edits = withoutOverlap(
+    warnings.flatMap(({ rule, at }) => {
+      const line = at === undefined ? undefined : lineSpan(at.range).first
+      const instruction = dockerfile.instructions.find(
+        (i) => line !== undefined && lineSpan(i.range).first <= line && line <= lineSpan(i.range).last,
+      )
+      if (instruction === undefined) return []
+      const fix = fixers.get(rule)?.({ parsed, facts, instruction })
+      return fix?.map((edit) => ({ ...edit, rule })) ?? []
+    }),
+  )
+  return result(dockerfile, edits)
+}
+
+function result(dockerfile: Dockerfile, edits: readonly (Edit & { readonly rule: string })[]): FixResult {
+  const { source } = dockerfile
+  const text = applyEdits(source.text, edits)
+  if (edits.length === 0 || !sameShape(dockerfile, text)) return { text: source.text, fixes: [], diff: '' }
+  const fixes = edits.map(({ rule, start }) => ({ rule, line: source.position(start).line }))
+  const seen = new Set<string>()
+  const unique = fixes.filter(({ rule, line }) => !seen.has(`${rule} ${line}`) && seen.add(`${rule} ${line}`))
+  return { text, fixes: unique, diff: unifiedDiff(source, edits) }
+}
+
+/** The new text has the same instructions in the same order: a guard against an edit that breaks the file. */
+function sameShape(dockerfile: Dockerfile, text: string): boolean {
+  const scanned = scanDockerfile(new SourceFile(dockerfile.source.name, text))
+  parseDockerfile(scanned)
+  const names = (instructions: Dockerfile['instructions']): string =>
+    instructions.map(({ name }) => (name === 'MAINTAINER' ? 'LABEL' : name)).join(' ')
+  return names(scanned.instructions) === names(dockerfile.instructions)
+}

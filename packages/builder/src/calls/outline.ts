@@ -1,0 +1,127 @@
+/** `--call=outline`: what one target takes: build arguments, secrets, ssh agents. */
+import type { ParsedDockerfile } from '../instructions/nodes.ts'
+import { type ArgFact, descriptionOf, type LintFacts, type MountFact, type StageFacts } from '../lint/index.ts'
+import type { CallResult } from '../options.ts'
+import { columns } from './columns.ts'
+import { base64, type LocationJson, locationJson } from './locations.ts'
+
+export interface OutlineArgJson {
+  readonly name: string
+  readonly description?: string
+  readonly value?: string
+  readonly location: LocationJson
+}
+
+export interface OutlineMountJson {
+  readonly name: string
+  readonly required?: boolean
+  readonly location: LocationJson
+}
+
+/** The printed document; empty fields are left out. */
+export interface OutlineJson {
+  readonly name?: string
+  readonly description?: string
+  readonly args?: readonly OutlineArgJson[]
+  readonly secrets?: readonly OutlineMountJson[]
+  readonly ssh?: readonly OutlineMountJson[]
+  readonly sources: readonly string[]
+}
+
+export interface OutlineResult extends CallResult {
+  readonly json: OutlineJson
+}
+
+/**
+ * Describes the target.
+ *
+ * @param facts what lintFile found out about the file for that target
+ * @throws BuildError the one that stopped the checks, if they did not reach the target
+ */
+export function outlineTarget(parsed: ParsedDockerfile, facts: LintFacts): OutlineResult {
+  if (facts.error !== undefined) throw facts.error
+  const { target } = facts
+  const from = parsed.stages.find((stage) => stage.index === target?.index)?.from
+  const stages = target === undefined ? [] : withNeeds(target)
+  const args = usedArgs(stages).map(argJson).sort(byLine)
+  const secrets = mounts(stages, (stage) => stage.secrets)
+  const ssh = mounts(stages, (stage) => stage.ssh)
+  const name = from?.stageName
+  const description = from && name !== undefined ? descriptionOf(from.raw, name) : undefined
+  const json: OutlineJson = {
+    ...(name !== undefined && { name }),
+    ...(description && { description }),
+    ...(args.length > 0 && { args }),
+    ...(secrets.length > 0 && { secrets }),
+    ...(ssh.length > 0 && { ssh }),
+    sources: [base64(parsed.dockerfile.source)],
+  }
+  return { json, text: outlineText(json) }
+}
+
+/** The stage, then what it builds on and takes files from, each once. */
+function withNeeds(target: StageFacts): StageFacts[] {
+  const found = new Set<StageFacts>()
+  const visit = (stage: StageFacts): void => {
+    if (found.has(stage)) return
+    found.add(stage)
+    stage.needs.forEach(visit)
+  }
+  visit(target)
+  return [...found]
+}
+
+/** Arguments by name: the nearest stage's definition counts. */
+function usedArgs(stages: readonly StageFacts[]): ArgFact[] {
+  const found = new Map<string, ArgFact>()
+  for (const stage of stages) {
+    const used = new Set<string>()
+    const queue = [...stage.usedArgs]
+    for (let name = queue.pop(); name !== undefined; name = queue.pop()) {
+      if (used.has(name)) continue
+      used.add(name)
+      queue.push(...(stage.args.get(name)?.uses ?? []))
+    }
+    for (const [name, fact] of stage.args) if (used.has(name) && !found.has(name)) found.set(name, fact)
+  }
+  return [...found.values()]
+}
+
+function argJson({ name, value, at }: ArgFact): OutlineArgJson {
+  const description = descriptionOf(at, name)
+  return { name, ...(description && { description }), ...(value && { value }), location: locationJson(at.range) }
+}
+
+function mounts(stages: readonly StageFacts[], pick: (stage: StageFacts) => readonly MountFact[]): OutlineMountJson[] {
+  const found = new Map<string, OutlineMountJson>()
+  for (const { id, required, at } of stages.flatMap(pick)) {
+    if (!found.has(id)) found.set(id, { name: id, ...(required && { required }), location: locationJson(at.range) })
+  }
+  return [...found.values()].sort(byLine)
+}
+
+function byLine(a: { readonly location: LocationJson }, b: { readonly location: LocationJson }): number {
+  return a.location.ranges[0]!.start.line - b.location.ranges[0]!.start.line
+}
+
+function outlineText(outline: OutlineJson): string {
+  const blocks: string[] = []
+  if (outline.name || outline.description) {
+    const rows = [['TARGET:', outline.name ?? '(default)']]
+    if (outline.description) rows.push(['DESCRIPTION:', outline.description])
+    blocks.push(columns(rows, 1))
+  }
+  if (outline.args) {
+    const rows = outline.args.map((arg) => [arg.name, arg.value ?? '', arg.description ?? ''])
+    blocks.push(columns([['BUILD ARG', 'VALUE', 'DESCRIPTION'], ...rows], 3))
+  }
+  for (const [title, list] of [
+    ['SECRET', outline.secrets],
+    ['SSH', outline.ssh],
+  ] as const) {
+    if (!list) continue
+    const rows = list.map((mount) => [mount.name, mount.required ? 'true' : ''])
+    blocks.push(columns([[title, 'REQUIRED'], ...rows], 3))
+  }
+  return blocks.map((block) => `${block}\n`).join('')
+}

@@ -1,0 +1,154 @@
+import { describe, expect, it } from 'vitest'
+import { defineError } from '../errors.ts'
+import { rules } from './table.ts'
+import { lintText, plainImage } from './testing.ts'
+
+const lines = (...list: readonly string[]): string => `${list.join('\n')}\n`
+
+describe('options', () => {
+  const text = (options: string): string => lines(`#check=${options}`, 'FROM scratch as base', 'copy Dockerfile .')
+
+  it.each([
+    ['skip=all', []],
+    ['skip=ConsistentInstructionCasing', ['FromAsCasing:2']],
+    ['skip=ConsistentInstructionCasing,FromAsCasing', []],
+    ['skip=ConsistentInstructionCasing // remarks follow a blank', ['FromAsCasing:2']],
+    ['error=true', ['FromAsCasing:2', 'ConsistentInstructionCasing:3']],
+  ])('%s', async (options, expected) => {
+    const { found } = await lintText(text(options))
+    expect(found.map((line) => line.split(': ')[0])).toEqual(expected)
+  })
+
+  it('the build argument replaces those of the file', async () => {
+    const buildArgs = new Map([['BUILDKIT_DOCKERFILE_CHECK', 'skip=FromAsCasing']])
+    const { found } = await lintText(text('skip=all'), { buildArgs })
+    expect(found).toHaveLength(1)
+  })
+
+  it('suggests the name of a misspelt rule', async () => {
+    const { remarks } = await lintText(text('skip=FromAsCasin,fromascasing;experimental=Nothing'))
+    expect(remarks).toEqual([
+      'unknown rule "FromAsCasin" in check options (did you mean FromAsCasing?)',
+      'unknown rule "fromascasing" in check options (did you mean FromAsCasing?)',
+      'unknown rule "Nothing" in check options',
+    ])
+  })
+
+  it('comments hold for their instruction', async () => {
+    const { found } = await lintText(
+      lines(
+        'FROM scratch',
+        '# check=skip=LegacyKeyValueFormat // the old way',
+        'ENV a b',
+        'ENV c d',
+        '# check=skip=all',
+        'ENV token x',
+        '# check=this is prose',
+        'LABEL e f',
+      ),
+    )
+    expect(found.map((line) => line.split(': ')[0])).toEqual(['LegacyKeyValueFormat:4', 'LegacyKeyValueFormat:8'])
+  })
+})
+
+describe('stages', () => {
+  it('a target limits the checks to what it needs', async () => {
+    const text = lines(
+      'FROM scratch AS a',
+      'ENV k v',
+      'FROM scratch AS b',
+      'ENV k v',
+      'FROM scratch AS c',
+      'COPY --from=a /x /',
+      'FROM scratch AS d',
+      'RUN --mount=from=b,target=/b true',
+    )
+    const of = async (target: string): Promise<readonly string[]> =>
+      (await lintText(text, { target })).found.map((line) => line.split(': ')[0]!)
+    expect(await of('c')).toEqual(['LegacyKeyValueFormat:2'])
+    expect(await of('d')).toEqual(['LegacyKeyValueFormat:4'])
+    expect((await lintText(text)).found).toHaveLength(2)
+  })
+
+  it('triggers of the base run first and are shown at FROM', async () => {
+    const image = { ...plainImage, config: { Env: [], OnBuild: ['ENV k v', 'CMD ["x"]'] } }
+    const { found } = await lintText(lines('FROM base', 'CMD ["y"]'), { resolveImage: async () => image })
+    expect(found).toEqual([
+      'LegacyKeyValueFormat:1: "ENV key=value" should be used instead of legacy "ENV key value" format',
+      'MultipleInstructionsDisallowed:1: Multiple CMD instructions should not be used in the same stage because only the last one will be used',
+    ])
+  })
+
+  it('triggers of a stage in the file', async () => {
+    const { found } = await lintText(lines('FROM scratch AS a', 'ONBUILD ENV k v', 'FROM a'))
+    expect(found).toEqual([
+      'LegacyKeyValueFormat:3: "ENV key=value" should be used instead of legacy "ENV key value" format',
+    ])
+  })
+
+  it('a named context replaces a stage', async () => {
+    const namedContext = async (name: string) => (name === 'a' ? ({ kind: 'tree' } as const) : undefined)
+    const { found } = await lintText(lines('FROM scratch AS a', 'ENV k v', 'FROM scratch', 'COPY --from=a / /'), {
+      namedContext,
+    })
+    expect(found).toEqual([])
+  })
+})
+
+describe('errors', () => {
+  it('an image that cannot be resolved ends the checks', async () => {
+    const missing = defineError({ code: 'TEST', doc: '', message: () => 'not found' })
+    const { found, facts } = await lintText(lines('FROM none AS A', 'ENV k v'), {
+      resolveImage: async (_name, _platform, at) => {
+        throw missing([], { at })
+      },
+    })
+    expect(found).toEqual(["StageNameCasing:1: Stage name 'A' should be lowercase"])
+    expect(facts.error).toMatchObject({ message: 'not found', at: { range: { start: { line: 1 } } } })
+  })
+
+  it('an expansion that fails has a place', async () => {
+    const { facts } = await lintText(lines('FROM scratch', 'COPY ${x:?unset} /'))
+    expect(facts.error).toMatchObject({
+      message: expect.stringContaining('unset'),
+      at: { range: { start: { line: 2 } } },
+    })
+  })
+
+  it.each(['FROM $none', 'FROM scratch AS a\nFROM scratch\nCOPY --from=7 /a /', 'FROM scratch\nEXPOSE 80/none'])(
+    'leaves %j to planning',
+    async (text) => {
+      expect((await lintText(text)).facts.error).toBeUndefined()
+    },
+  )
+
+  it('rejects when it is cancelled', async () => {
+    await expect(lintText('FROM scratch', { signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'CANCELLED' })
+  })
+})
+
+describe('the table of rules', () => {
+  it('has the rules of the reference', () => {
+    expect(rules).toHaveLength(22)
+    expect(new Set(rules.map((rule) => rule.name)).size).toBe(22)
+    expect(rules.filter((rule) => rule.experimental).map((rule) => rule.name)).toEqual(['InvalidDefinitionDescription'])
+  })
+
+  it.each(rules)('$name: its example is found, its better form is not', async ({ name, doc }) => {
+    const text = (example: string): string => (/^(?:ARG|FROM|#)/.test(example) ? example : `FROM scratch\n${example}`)
+    const world = {
+      ...(name === 'CopyIgnoredFile' && { ignored: (await import('../util/ignore.ts')).parseIgnore('*/tmp/*') }),
+      ...(name === 'InvalidBaseImagePlatform' && {
+        resolveImage: async () => ({ ...plainImage, architecture: 'arm64' }),
+      }),
+      buildArgs: new Map([
+        ['BUILDKIT_DOCKERFILE_CHECK', 'experimental=all'],
+        ['TAG', '1'],
+      ]),
+    }
+    const of = async (example: string): Promise<readonly string[]> =>
+      (await lintText(text(example), world)).found.map((line) => line.split(':')[0]!)
+    expect(await of(doc.bad)).toContain(name)
+    expect(await of(doc.good)).not.toContain(name)
+  })
+})
