@@ -28,7 +28,7 @@ export function readDirectives(source: SourceFile): DirectiveBlock {
   const seen = new Set<string>()
   const bom = source.text.startsWith('\ufeff') ? 1 : 0
   const script = source.text.startsWith('#!', bom)
-  let escape: Escape = '\\'
+  let escapeChar: Escape = '\\'
   let line = script ? 2 : 1
   for (; line <= source.lineCount; line++) {
     const raw = source.line(line).slice(line === 1 ? bom : 0)
@@ -44,9 +44,9 @@ export function readDirectives(source: SourceFile): DirectiveBlock {
     seen.add(name)
     if (name === 'escape') {
       if (value !== '\\' && value !== '`') throw dockerfileErrors.invalidEscape([value], { at })
-      escape = value
+      escapeChar = value
     }
     directives.push({ name, value, range })
   }
-  return { directives, escape, lines: line - 1 }
+  return { directives, escape: escapeChar, lines: line - 1 }
 }

@@ -53,7 +53,7 @@ export const dockerfileErrors = {
   }),
   badSubstitution: defineError({
     code: 'DOCKERFILE_BAD_SUBSTITUTION',
-    doc: 'A `$name` or `${name…}` cannot be read, a quote is not closed, or `${name:?message}` found no value.',
+    doc: 'The use of a variable cannot be read, a quote is not closed, or the form with `:?` found no value.',
     message: (text: string, reason: string) => `failed to process ${quote(shorten(text))}: ${reason}`,
   }),
   expansionTooLarge: defineError({

@@ -52,8 +52,8 @@ const maxGrowth = 1024 * 1024
 const maxDepth = 200
 
 /** A word as most instructions use it: variables replaced, quotes and escapes gone. */
-export function expandWord(text: string, variables: Variables, escape: Escape): Expansion {
-  return expand(text, variables, { escape })
+export function expandWord(text: string, variables: Variables, escapeChar: Escape): Expansion {
+  return expand(text, variables, { escape: escapeChar })
 }
 
 /** The content of a heredoc of COPY or ADD: quotes stay; the escape character is always the backslash. */
@@ -62,8 +62,8 @@ export function expandHeredoc(text: string, variables: Variables): Expansion {
 }
 
 /** A text for people: quotes and unset variables stay. */
-export function expandForDisplay(text: string, variables: Variables, escape: Escape): Expansion {
-  return expand(text, variables, { escape, rawQuotes: true, keepUnset: true })
+export function expandForDisplay(text: string, variables: Variables, escapeChar: Escape): Expansion {
+  return expand(text, variables, { escape: escapeChar, rawQuotes: true, keepUnset: true })
 }
 
 /**
@@ -289,7 +289,7 @@ class Lexer {
   #replace(name: string): string {
     const all = this.#text[this.#at] === '/'
     if (all) this.#at++
-    const pattern = this.#readNested('/', true, "syntax error: missing '/' in ${}")
+    const pattern = this.#readNested('/', true, `syntax error: missing '/' in \${}`)
     const replacement = this.#readNested('}', true, "syntax error: missing '}'")
     const value = this.#lookUp(name)
     if (value === undefined && this.#options.keepUnset) return `\${${name}/${pattern}/${replacement}}`

@@ -12,11 +12,11 @@ export interface FlagSpan {
 }
 
 /** The flags at the start of `text` from `from` on, and where the arguments begin. */
-export function splitFlags(text: string, from: number, escape: Escape): { flags: FlagSpan[]; rest: number } {
+export function splitFlags(text: string, from: number, escapeChar: Escape): { flags: FlagSpan[]; rest: number } {
   const flags: FlagSpan[] = []
   let at = skipSpace(text, from)
   while (text.startsWith('--', at)) {
-    const { decoded, end } = readFlag(text, at, escape)
+    const { decoded, end } = readFlag(text, at, escapeChar)
     if (decoded === '--') return { flags, rest: end }
     const equals = decoded.indexOf('=')
     flags.push({
@@ -31,7 +31,7 @@ export function splitFlags(text: string, from: number, escape: Escape): { flags:
 }
 
 /** Reads up to the next blank outside quotes; quotes go, an escaped character stands for itself. */
-function readFlag(text: string, start: number, escape: Escape): { decoded: string; end: number } {
+function readFlag(text: string, start: number, escapeChar: Escape): { decoded: string; end: number } {
   let decoded = ''
   let quote = ''
   let at = start
@@ -41,7 +41,7 @@ function readFlag(text: string, start: number, escape: Escape): { decoded: strin
       if (quote === '') break
       quote = ''
     } else if (quote === '' && (char === '"' || char === "'")) quote = char
-    else if (char === escape) {
+    else if (char === escapeChar) {
       at++
       if (at < text.length) decoded += text[at]
     } else decoded += char

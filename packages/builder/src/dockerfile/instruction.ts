@@ -174,38 +174,38 @@ class ScannedFlag implements Flag {
  *   without a value or without `=`
  */
 export function makeInstruction(scanned: ScannedLine): ScannedInstruction {
-  const { line, escape } = scanned
+  const { line, escape: escapeChar } = scanned
   const at = (): Location => ({ file: line.source, range: line.source.range(scanned.start, scanned.end) })
-  return new ScannedInstruction(scanned, split(line.text, false, escape, at), [], scanned.end)
+  return new ScannedInstruction(scanned, split(line.text, false, escapeChar, at), [], scanned.end)
 }
 
 /** @param nested the text is the trigger of an ONBUILD: an ONBUILD in it is not looked into, it is refused anyway */
-function split(line: string, nested: boolean, escape: Escape, at: () => Location): Parts {
+function split(line: string, nested: boolean, escapeChar: Escape, at: () => Location): Parts {
   const keywordStart = skipSpace(line, 0)
   const end = trimEnd(line, keywordStart, line.length)
   const keywordEnd = Math.min(findBlank(line, keywordStart), end)
-  const { flags, rest: restStart } = splitFlags(end === line.length ? line : line.slice(0, end), keywordEnd, escape)
+  const { flags, rest: restStart } = splitFlags(end === line.length ? line : line.slice(0, end), keywordEnd, escapeChar)
   const start = skipSpace(line, restStart, end)
   const keyword = line.slice(keywordStart, keywordEnd)
   const rest = line.slice(start, end)
   const parts = { keyword, keywordStart, flags, rest, restStart: start }
-  return { ...parts, ...splitArguments(keyword.toUpperCase(), rest, nested, escape, at) }
+  return { ...parts, ...splitArguments(keyword.toUpperCase(), rest, nested, escapeChar, at) }
 }
 
 function splitArguments(
   name: string,
   rest: string,
   nested: boolean,
-  escape: Escape,
+  escapeChar: Escape,
   at: () => Location,
 ): Pick<Parts, 'form' | 'words' | 'trigger'> {
   switch (grammars.get(name)) {
     case 'blanks':
       return shell(splitBlanks(rest))
     case 'quoted':
-      return shell(splitQuoted(rest, escape))
+      return shell(splitQuoted(rest, escapeChar))
     case 'name-values': {
-      const { words, problem } = splitNameValues(rest, escape)
+      const { words, problem } = splitNameValues(rest, escapeChar)
       if (problem?.kind === 'missing-value') throw dockerfileErrors.nameWithoutValue([name], { at: at() })
       if (problem?.kind === 'missing-equals') throw dockerfileErrors.missingEquals([problem.word.text], { at: at() })
       return shell(words)
@@ -224,7 +224,7 @@ function splitArguments(
     }
     case 'trigger': {
       if (rest === '' || nested) return shell([])
-      const { keyword, restStart, form, words } = split(rest, true, escape, at)
+      const { keyword, restStart, form, words } = split(rest, true, escapeChar, at)
       return {
         form: 'shell',
         words: [{ text: keyword, start: 0, end: keyword.length }, ...shift(words, restStart)],

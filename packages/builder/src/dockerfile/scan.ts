@@ -25,13 +25,13 @@ const maxLineBytes = 65535
  * @throws the errors that the reference's parser has before it looks at the meaning of instructions, with their places
  */
 export function scanDockerfile(source: SourceFile): Dockerfile {
-  const { directives, escape, lines } = readDirectives(source)
-  const scanner = new Scanner(source, escape, source.lines(1, lines).end.offset)
+  const { directives, escape: escapeChar, lines } = readDirectives(source)
+  const scanner = new Scanner(source, escapeChar, source.lines(1, lines).end.offset)
   const instructions = scanner.scan()
   if (instructions.length === 0) {
     throw dockerfileErrors.empty([], { at: { file: source, range: source.range(0, source.text.length) } })
   }
-  return { source, directives, escape, instructions, warnings: scanner.warnings }
+  return { source, directives, escape: escapeChar, instructions, warnings: scanner.warnings }
 }
 
 /**
@@ -39,8 +39,8 @@ export function scanDockerfile(source: SourceFile): Dockerfile {
  *
  * @throws as {@link scanDockerfile}; places refer to `source`
  */
-export function scanInstructions(source: SourceFile, escape: Escape): readonly RawInstruction[] {
-  return new Scanner(source, escape, 0).scan()
+export function scanInstructions(source: SourceFile, escapeChar: Escape): readonly RawInstruction[] {
+  return new Scanner(source, escapeChar, 0).scan()
 }
 
 class Scanner {
@@ -53,11 +53,11 @@ class Scanner {
   #at: number
   #comments: string[] = []
 
-  constructor(source: SourceFile, escape: Escape, start: number) {
+  constructor(source: SourceFile, escapeChar: Escape, start: number) {
     this.#source = source
     this.#text = source.text
-    this.#escape = escape
-    this.#escapeCode = escape.charCodeAt(0)
+    this.#escape = escapeChar
+    this.#escapeCode = escapeChar.charCodeAt(0)
     this.#at = start === 0 && source.text.startsWith('\ufeff') ? 1 : start
   }
 

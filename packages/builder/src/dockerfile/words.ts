@@ -46,9 +46,9 @@ export function wholeText(text: string): Span[] {
  * Splits at blanks outside quotes: ENV, LABEL, ARG. Quotes and escapes stay in the words; an escape character as the
  * text's last one is dropped. An open quote ends with the text.
  */
-export function splitQuoted(text: string, escape: Escape): Span[] {
+export function splitQuoted(text: string, escapeChar: Escape): Span[] {
   const words: Span[] = []
-  const escapeCode = escape.charCodeAt(0)
+  const escapeCode = escapeChar.charCodeAt(0)
   let at = skipSpace(text, 0)
   while (at < text.length) {
     const start = at
@@ -81,8 +81,8 @@ export interface NameValues {
 }
 
 /** Splits ENV and LABEL: `name=value …`, or the legacy `name value` if the first word has no `=`. */
-export function splitNameValues(text: string, escape: Escape): NameValues {
-  const words = splitQuoted(text, escape)
+export function splitNameValues(text: string, escapeChar: Escape): NameValues {
+  const words = splitQuoted(text, escapeChar)
   const first = words[0]
   if (first === undefined) return { legacy: false, words }
   if (!first.text.includes('=')) {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { parseChmod, parseChown } from './chmod.ts'
+import { parseChmod } from './chmod.ts'
 
 const octal = (mode: number): string => mode.toString(8).padStart(4, '0')
 
@@ -49,17 +49,4 @@ describe('parseChmod', () => {
       )
     },
   )
-})
-
-describe('parseChown', () => {
-  it.each([
-    ['1000', '1000', undefined],
-    ['user:group', 'user', 'group'],
-    [':5', '', '5'],
-    ['a:', 'a', ''],
-    [':', '', ''],
-    ['a:b:c', 'a', 'b:c'],
-  ])('splits %j', (text, user, group) => {
-    expect(parseChown(text)).toEqual({ user, group })
-  })
 })

@@ -1,5 +1,5 @@
 /**
- * `--chmod` and `--chown` of COPY and ADD: octal and symbolic modes, user and group.
+ * `--chmod` of COPY and ADD: octal and symbolic modes.
  *
  * Symbolic modes follow the BSD setmode that the reference uses: clauses `[ugoa]*([-+=][rwxXstugo]*)+` with commas
  * between them; without letters before the operator the umask 022 holds. Leaf module.
@@ -17,16 +17,11 @@ export const modeErrors = {
 }
 
 /** What `--chmod` does to a mode. */
-export interface ModeChange {
+export interface Chmod {
+  /** The number of an octal mode; undefined for a symbolic one, which depends on the mode before. */
+  readonly octal: number | undefined
   /** The permission bits (07777) of a file or directory that had those of `mode`. */
   apply(mode: number, isDir: boolean): number
-}
-
-/** Owner and group as written: names or numbers, '' for none. */
-export interface OwnerText {
-  readonly user: string
-  /** undefined: there was no colon. */
-  readonly group: string | undefined
 }
 
 const umask = 0o022
@@ -50,11 +45,11 @@ interface Action {
  *
  * @throws CHMOD_INVALID
  */
-export function parseChmod(text: string): ModeChange {
+export function parseChmod(text: string): Chmod {
   if (/^[0-7]+$/.test(text)) {
     const mode = Number.parseInt(text, 8)
     if (mode > 0o7777) throw modeErrors.invalidChmod([text])
-    return { apply: () => mode }
+    return { octal: mode, apply: () => mode }
   }
   const actions = text.split(',').flatMap((clause) => {
     const match = /^([ugoa]*)((?:[-+=][rwxXstugo]*)+)$/.exec(clause)
@@ -64,18 +59,13 @@ export function parseChmod(text: string): ModeChange {
     return operations.match(/[-+=][^-+=]*/g)!.map((operation) => readAction(who, operation))
   })
   return {
+    octal: undefined,
     apply(mode, isDir) {
       const original = mode & 0o7777
       const executable = isDir || (original & 0o111) !== 0
       return actions.reduce((now, action) => applyAction(now, action, executable), original)
     },
   }
-}
-
-/** Splits the value of `--chown` at its first colon. */
-export function parseChown(text: string): OwnerText {
-  const colon = text.indexOf(':')
-  return colon < 0 ? { user: text, group: undefined } : { user: text.slice(0, colon), group: text.slice(colon + 1) }
 }
 
 function readAction(who: number, operation: string): Action {
