@@ -1,6 +1,6 @@
 /** "Did you mean": the closest of a few known names. */
 
-/** The edit distance between two words, a swap of two neighbours counting as one edit; stops above `limit`. */
+/** The edit distance between two words, a swap of two neighbours counting as one edit; of words whose lengths differ by more than `limit` only `limit + 1`. */
 export function distance(a: string, b: string, limit = 3): number {
   if (Math.abs(a.length - b.length) > limit) return limit + 1
   let before: number[] = []
@@ -23,11 +23,13 @@ export function distance(a: string, b: string, limit = 3): number {
 export function suggest(word: string, known: Iterable<string>): string | undefined {
   const lower = word.toLowerCase().slice(0, 64)
   if (lower === '') return undefined
+  const limit = Math.min(3, Math.max(1, Math.floor(lower.length / 3)))
   let best: string | undefined
-  let bestScore = Math.max(1, Math.floor(lower.length / 3)) + 1
+  let bestScore = limit + 1
   for (const name of known) {
-    const extends_ = lower.length >= 3 && (name.startsWith(lower) || (name.length >= 3 && lower.startsWith(name)))
-    const score = Math.min(distance(lower, name.toLowerCase()), extends_ ? 1.5 : Number.POSITIVE_INFINITY)
+    // The begin of a long name, or a name with something added, is as good as one and a half mistakes.
+    const isPart = lower.length >= 3 && (name.startsWith(lower) || (name.length >= 3 && lower.startsWith(name)))
+    const score = Math.min(distance(lower, name.toLowerCase(), limit), isPart ? 1.5 : Number.POSITIVE_INFINITY)
     if (score < bestScore) {
       best = name
       bestScore = score
