@@ -68,7 +68,7 @@ describe('the frame', () => {
   it('says how steps ended', () => {
     const events = [started(0, 'a', 'A'), failed(1, 'a', 'x'), started(0, 'b', 'B'), ended(1, 'b', 'canceled')]
     expect(texts(events, 1, { columns: 25, rows: 9 }, true)).toEqual([
-      '[+] Building 0.0s (2/2) FINI…'.slice(0, 23) + '…',
+      `${'[+] Building 0.0s (2/2) FINI…'.slice(0, 23)}…`,
       ' => ERROR A         0.0s',
       ' => CANCELED B      0.0s',
     ])
