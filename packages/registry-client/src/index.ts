@@ -2,6 +2,9 @@
  * OCI distribution client: pull, push and copy container images and artifacts between registries, OCI layouts and
  * archives.
  */
+
+export { type CredentialProvider, type CredentialQuery, type Credentials, firstOf } from './auth/credentials.ts'
+export { RegistryClient, type RegistryClientOptions, Repository } from './client.ts'
 export * from './content.ts'
 export {
   blobsOf,
@@ -19,6 +22,15 @@ export {
 } from './descriptor.ts'
 export * from './digest.ts'
 export * from './errors.ts'
+export type { HostsOptions } from './hosts/resolver.ts'
 export * from './media-types.ts'
 export * from './platform.ts'
 export * from './reference.ts'
+export type { ForeignLayerOptions, Limits } from './repository-access.ts'
+export type { ListTagsOptions } from './tags.ts'
+export type { Timeouts } from './transport/environment.ts'
+export { type RegistryEvent, type RegistryEventListener, redactUrl } from './transport/events.ts'
+export type { ProxyOptions } from './transport/proxy.ts'
+export type { RetryOptions } from './transport/retry.ts'
+export type { UploadStreamOptions } from './upload-stream.ts'
+export { isSelfVerifying, selfVerifying } from './verified-stream.ts'

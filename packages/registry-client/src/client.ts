@@ -1,0 +1,258 @@
+/**
+ * RegistryClient and Repository: the chapters of the distribution-spec as one object per registry repository.
+ */
+import { type CredentialProvider, firstOf } from './auth/credentials.ts'
+import { defaultCredentials } from './auth/docker-config.ts'
+import type {
+  BlobPushResult,
+  CallOptions,
+  FetchedManifest,
+  OpenBlobOptions,
+  OpenContent,
+  PushBlobOptions,
+  PushManifestOptions,
+  ReferrersOptions,
+  Source,
+  Target,
+} from './content.ts'
+import { type Descriptor, parseManifest } from './descriptor.ts'
+import { type Digest, digestOf, type Expected } from './digest.ts'
+import { downloadBlob } from './download.ts'
+import { isRegistryError } from './errors.ts'
+import type { Capability } from './hosts/endpoint.ts'
+import { defaultHostFiles, type HostsOptions, HostsResolver } from './hosts/resolver.ts'
+import { deleteManifest, fetchManifest, putManifest, resolveManifest } from './manifests.ts'
+import { bareMediaType } from './media-types.ts'
+import { parseReference, type Reference } from './reference.ts'
+import { type KeyedLock, keyedLock, listReferrers, referrerOf, updateFallback } from './referrers.ts'
+import type { ForeignLayerOptions, Limits, RepositoryAccess } from './repository-access.ts'
+import { type ListTagsOptions, listTags } from './tags.ts'
+import { Connections } from './transport/connections.ts'
+import { defaultTimeouts, type HostEnvironment, type Timeouts } from './transport/environment.ts'
+import type { RegistryEventListener } from './transport/events.ts'
+import { HostClient } from './transport/host-client.ts'
+import { type ProxyOptions, proxiesFromEnv, proxySelector } from './transport/proxy.ts'
+import { defaultRetry, type RetryOptions } from './transport/retry.ts'
+import { deleteBlob, hasBlob, pushBlob } from './upload.ts'
+import { type UploadStreamOptions, uploadStream } from './upload-stream.ts'
+import { selfVerifying } from './verified-stream.ts'
+
+/** Options of a client. Everything has a default; the environment is read only here. */
+export interface RegistryClientOptions extends HostsOptions {
+  /** Asked before the docker config and podman's files; `false` for no credentials at all. */
+  readonly credentials?: CredentialProvider | false
+  /** Directory of the docker config file; default $DOCKER_CONFIG, else `~/.docker`. */
+  readonly dockerConfig?: string | undefined
+  /** Environment for defaults: credentials, proxies, configuration files. Default `process.env`. */
+  readonly env?: Readonly<Record<string, string | undefined>>
+  /** Default: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY of `env`; `false` for none. */
+  readonly proxy?: ProxyOptions | false
+  readonly retry?: Partial<RetryOptions>
+  readonly timeouts?: Partial<Timeouts>
+  readonly limits?: Partial<Limits>
+  /** Whether layers may be fetched from the URLs that a manifest names. Default: no. */
+  readonly foreignLayers?: ForeignLayerOptions
+  /** Ranges in which a blob above 32 MiB is fetched at the same time, 8 MiB of memory each. Default 1: no ranges. */
+  readonly parallelRanges?: number
+  readonly userAgent?: string
+  readonly onEvent?: RegistryEventListener
+  /** Milliseconds since the epoch; default `Date.now`. */
+  readonly now?: () => number
+  /** In [0, 1); default `Math.random`. */
+  readonly random?: () => number
+}
+
+const defaultLimits: Limits = { manifestBytes: 4 << 20, indexDepth: 4 }
+
+/**
+ * Talks to registries. One client keeps connections, tokens and what it learned about servers; make one per program
+ * or task and dispose it (`await using`) when done.
+ *
+ * @example
+ * await using client = new RegistryClient()
+ * const alpine = client.repository('alpine:3.20')
+ * const descriptor = await alpine.resolve()
+ */
+export class RegistryClient implements AsyncDisposable {
+  readonly #env: HostEnvironment
+  readonly #resolver: HostsResolver
+  readonly #hosts = new Map<string, HostClient>()
+  readonly #options: RegistryClientOptions
+  readonly #limits: Limits
+  readonly #lock: KeyedLock = keyedLock()
+
+  constructor(options: RegistryClientOptions = {}) {
+    const env = options.env ?? process.env
+    const timeouts = { ...defaultTimeouts, ...options.timeouts }
+    const proxyFor = options.proxy === false ? () => undefined : proxySelector(options.proxy ?? proxiesFromEnv(env))
+    const { credentials } = options
+    const files = () => defaultCredentials(env, options.dockerConfig)
+    this.#options = options
+    this.#limits = { ...defaultLimits, ...options.limits }
+    this.#env = {
+      connections: new Connections({ connectMs: timeouts.connectMs, proxyFor }),
+      credentials:
+        credentials === false ? () => undefined : credentials === undefined ? files() : firstOf(credentials, files()),
+      proxyFor,
+      retry: { ...defaultRetry, ...options.retry },
+      timeouts,
+      userAgent: options.userAgent ?? 'tsbuild-registry-client/0.1',
+      now: options.now ?? Date.now,
+      random: options.random ?? Math.random,
+      onEvent: options.onEvent ?? (() => {}),
+    }
+    this.#resolver = new HostsResolver({ ...defaultHostFiles(env), ...options })
+  }
+
+  /**
+   * One repository. The tag or digest of a reference becomes the default of {@link Repository.resolve}.
+   *
+   * @throws RegistryError REFERENCE_INVALID
+   */
+  repository(reference: string | Reference): Repository {
+    const parsed = typeof reference === 'string' ? parseReference(reference) : reference
+    const { registry, repository } = parsed
+    let resolved: Promise<HostClient[]> | undefined
+    const access: RepositoryAccess = {
+      registry,
+      repository,
+      limits: this.#limits,
+      foreign: this.#options.foreignLayers ?? { allow: false },
+      parallelRanges: this.#options.parallelRanges ?? 1,
+      hosts: async (capability: Capability) => {
+        resolved ??= this.#hostClients(registry, repository)
+        const found = (await resolved).filter(({ endpoint }) => endpoint.capabilities.has(capability))
+        return capability === 'push'
+          ? found
+              .filter(({ endpoint }) => !endpoint.mirror)
+              .concat(found.filter(({ endpoint }) => endpoint.mirror))
+              .slice(0, 1)
+          : found
+      },
+    }
+    return new Repository(parsed, access, this.#lock)
+  }
+
+  async #hostClients(registry: string, repository: string): Promise<HostClient[]> {
+    const endpoints = await this.#resolver.endpoints(registry, repository)
+    return endpoints.map((endpoint) => {
+      const key = [endpoint.base.href, endpoint.host, endpoint.namespace, endpoint.mirror].join(' ')
+      const known = this.#hosts.get(key)
+      if (known !== undefined && known.endpoint.rewrite === endpoint.rewrite) return known
+      const made = new HostClient(endpoint, this.#env)
+      this.#hosts.set(key, made)
+      return made
+    })
+  }
+
+  /** Closes all connections; requests in flight fail. */
+  async close(): Promise<void> {
+    await this.#env.connections.close()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+}
+
+/** One repository of a registry: a {@link Source} and a {@link Target}, and everything else the spec can do. */
+export class Repository implements Source, Target {
+  /** As it was asked for. */
+  readonly reference: Reference
+  readonly #access: RepositoryAccess
+  readonly #lock: KeyedLock
+
+  constructor(reference: Reference, access: RepositoryAccess, lock: KeyedLock) {
+    this.reference = reference
+    this.#access = access
+    this.#lock = lock
+  }
+
+  /** `registry/repository`, as `mountFrom` wants it. */
+  get name(): string {
+    return `${this.reference.registry}/${this.reference.repository}`
+  }
+
+  /** The digest or tag of {@link reference}, else `latest`. */
+  get defaultReference(): string {
+    return this.reference.digest ?? this.reference.tag ?? 'latest'
+  }
+
+  async resolve(reference: string = this.defaultReference, options: CallOptions = {}): Promise<Descriptor> {
+    return resolveManifest(this.#access, reference, options.signal)
+  }
+
+  async fetchManifest(
+    reference: string | Descriptor = this.defaultReference,
+    options: CallOptions = {},
+  ): Promise<FetchedManifest> {
+    return fetchManifest(this.#access, reference, options.signal)
+  }
+
+  openBlob(descriptor: Descriptor, options: OpenBlobOptions = {}): AsyncIterable<Buffer> {
+    const stream = { [Symbol.asyncIterator]: () => downloadBlob(this.#access, descriptor, options) }
+    return options.offset ? stream : selfVerifying(stream, descriptor.digest)
+  }
+
+  referrers(subject: Pick<Descriptor, 'digest'>, options: ReferrersOptions = {}): AsyncIterable<Descriptor> {
+    return listReferrers(this.#access, subject, options)
+  }
+
+  /** Tags page by page (distribution-spec "Listing Tags"). */
+  tags(options: ListTagsOptions = {}): AsyncIterable<string> {
+    return listTags(this.#access, options)
+  }
+
+  async hasBlob(descriptor: Pick<Descriptor, 'digest'>, options: CallOptions = {}): Promise<boolean> {
+    return hasBlob(this.#access, descriptor, options.signal)
+  }
+
+  async pushBlob(descriptor: Descriptor, open: OpenContent, options: PushBlobOptions = {}): Promise<BlobPushResult> {
+    return pushBlob(this.#access, descriptor, open, options)
+  }
+
+  /** Sends content whose digest is not known yet. It is read once and cannot be resumed. */
+  async uploadStream(content: AsyncIterable<Uint8Array>, options: UploadStreamOptions = {}): Promise<Expected> {
+    return uploadStream(this.#access, content, options)
+  }
+
+  /**
+   * Stores a manifest. One with a `subject` is also listed among its referrers where the registry does not do so
+   * itself (distribution-spec "Pushing Manifests with Subject").
+   */
+  async pushManifest(bytes: Uint8Array, mediaType: string, options: PushManifestOptions = {}): Promise<Descriptor> {
+    const { signal, tags = [] } = options
+    parseManifest(bytes, mediaType)
+    const descriptor: Descriptor = { mediaType: bareMediaType(mediaType), digest: digestOf(bytes), size: bytes.length }
+    const subject = await putManifest(this.#access, { bytes, mediaType, digest: descriptor.digest, tags, signal })
+    const referrer = referrerOf(bytes, descriptor)
+    if (referrer !== undefined && subject === undefined) {
+      await updateFallback(this.#access, this.#lock, referrer.subject, { add: referrer.referrer }, signal)
+    }
+    return descriptor
+  }
+
+  /** Deletes a manifest and takes it out of the list of referrers of its subject. */
+  async deleteManifest(digest: Digest, options: CallOptions = {}): Promise<void> {
+    const { signal } = options
+    const { bytes, descriptor } = await this.fetchManifest(digest, options)
+    const referrer = referrerOf(bytes, descriptor)
+    await deleteManifest(this.#access, digest, signal)
+    if (referrer === undefined) return
+    try {
+      await updateFallback(this.#access, this.#lock, referrer.subject, { remove: digest }, signal)
+    } catch (error) {
+      // The manifest is gone, which is what was asked for; lists with dangling entries are allowed.
+      if (!isRegistryError(error)) throw error
+    }
+  }
+
+  /** Deletes a tag but not the manifest. @throws RegistryError REJECTED where the registry cannot */
+  async deleteTag(tag: string, options: CallOptions = {}): Promise<void> {
+    await deleteManifest(this.#access, tag, options.signal)
+  }
+
+  async deleteBlob(digest: Digest, options: CallOptions = {}): Promise<void> {
+    await deleteBlob(this.#access, digest, options.signal)
+  }
+}

@@ -1,0 +1,290 @@
+/**
+ * Requests to one server of a registry: authorized, redirected, repeated, and turned into typed errors.
+ */
+import type { ConnectionOptions } from 'node:tls'
+import { Authorizer } from '../auth/authorizer.ts'
+import { registryErrors } from '../errors.ts'
+import type { Endpoint } from '../hosts/endpoint.ts'
+import type { HostEnvironment } from './environment.ts'
+import { parseWarnings, redactUrl } from './events.ts'
+import { type HttpRequestBody, type HttpResponse, header } from './http.ts'
+import { isRedirect, redirectLimit, resolveLocation } from './redirect.ts'
+import { networkError, responseError } from './response-error.ts'
+import {
+  backoff,
+  HostGate,
+  isNetworkError,
+  isTransientError,
+  isTransientStatus,
+  networkCode,
+  pause,
+  retryAfter,
+} from './retry.ts'
+import { fetchToken } from './token-fetch.ts'
+
+/** One request in terms of the distribution-spec. */
+export interface RegistryCall {
+  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+  /** Path below `/v2/`, or a URL that the registry gave (an upload location, a next page). */
+  readonly path: string | URL
+  readonly query?: readonly (readonly [string, string])[]
+  readonly headers?: Readonly<Record<string, string>>
+  /** Bytes, or a function that opens them anew for every time the request is sent. */
+  readonly body?: Uint8Array | (() => AsyncIterable<Uint8Array>)
+  readonly repository: string
+  readonly scopes: readonly string[]
+  /** Statuses to return; every other one becomes an error. */
+  readonly expect: readonly number[]
+  /** Names what is asked for in errors. */
+  readonly what: string
+  readonly signal?: AbortSignal | undefined
+  /** How often to send it at most; default as configured. */
+  readonly attempts?: number
+  /** true for the bodies of blobs: chunks are transient. */
+  readonly bulk?: boolean
+  /** Milliseconds to wait for the answer; default `idleMs`. */
+  readonly headersMs?: number
+}
+
+/** An answer with the URL that the registry itself was asked at, which relative locations are resolved against. */
+export interface RegistryAnswer extends HttpResponse {
+  readonly url: URL
+}
+
+interface Hop extends RegistryAnswer {
+  /** true when the answer came from another origin than the registry. */
+  readonly foreign: boolean
+}
+
+/** Statuses of an expired or wrong presigned URL: the registry will give a new one. */
+const staleStatus = new Set([400, 401, 403, 404, 410])
+
+/** One server. Keeps what it learns about it: scheme, authorization, when to come back. */
+export class HostClient {
+  readonly endpoint: Endpoint
+  readonly #env: HostEnvironment
+  readonly #gate: HostGate
+  readonly #auth: Authorizer
+  readonly #warned = new Set<string>()
+  #base: URL
+  #schemeSettled: boolean
+
+  constructor(endpoint: Endpoint, env: HostEnvironment) {
+    this.endpoint = endpoint
+    this.#env = env
+    this.#base = endpoint.base
+    this.#schemeSettled = endpoint.otherScheme === undefined
+    this.#gate = new HostGate(env.now)
+    this.#auth = new Authorizer({
+      registry: () => this.#base,
+      credentials: async (repository, signal) => env.credentials({ registry: endpoint.host, repository, signal }),
+      fetch: (request, signal) => fetchToken(env, (url) => this.#tlsFor(url), request, signal),
+      now: env.now,
+      onEvent: env.onEvent,
+    })
+  }
+
+  /** Sends a request until it is answered as expected or out of attempts. @throws RegistryError */
+  async send(call: RegistryCall): Promise<RegistryAnswer> {
+    const { retry, now, onEvent } = this.#env
+    const attempts = call.attempts ?? retry.attempts
+    for (let attempt = 1; ; attempt++) {
+      await this.#gate.pass(call.signal)
+      let delayMs = backoff(attempt, retry, this.#env.random)
+      let reason: string
+      try {
+        const answer = await this.#authorized(call, attempt)
+        if (call.expect.includes(answer.status) && !(answer.foreign && answer.status >= 400)) return answer
+        const mayPass = isTransientStatus(answer.status) || (answer.foreign && staleStatus.has(answer.status))
+        if (!mayPass || attempt >= attempts) throw await responseError(answer, call.what, attempt, now())
+        const wait = retryAfter(answer.headers, now())
+        if (wait !== undefined) {
+          delayMs = Math.min(wait, retry.maxRetryAfterMs)
+          this.#gate.close(delayMs)
+        }
+        reason = `status ${answer.status}`
+        await answer.body.discard()
+      } catch (error) {
+        call.signal?.throwIfAborted()
+        if (!isNetworkError(error)) throw error
+        if (attempt >= attempts || !isTransientError(error))
+          throw networkError(error, call.what, attempt, this.#env.timeouts.idleMs)
+        reason = error instanceof Error ? error.message : String(error)
+      }
+      onEvent({
+        type: 'retry',
+        method: call.method,
+        url: redactUrl(this.#url(call)),
+        attempt: attempt + 1,
+        delayMs,
+        reason,
+      })
+      await pause(delayMs, call.signal)
+    }
+  }
+
+  /** Runs an operation that sends a call and reads its answer, again when the connection breaks while reading. */
+  async receive<T>({ what, signal }: Pick<RegistryCall, 'what' | 'signal'>, operation: () => Promise<T>): Promise<T> {
+    const { retry, random, timeouts } = this.#env
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await operation()
+      } catch (error) {
+        signal?.throwIfAborted()
+        if (!isNetworkError(error)) throw error
+        if (attempt >= retry.attempts || !isTransientError(error))
+          throw networkError(error, what, attempt, timeouts.idleMs)
+      }
+      await pause(backoff(attempt, retry, random), signal)
+    }
+  }
+
+  /** What all servers of the client share. */
+  get env(): HostEnvironment {
+    return this.#env
+  }
+
+  /** The absolute URL of a call. */
+  #url(call: RegistryCall): URL {
+    if (call.path instanceof URL) return call.path
+    const url = new URL(this.#base.href + call.path)
+    for (const [name, value] of call.query ?? []) url.searchParams.append(name, value)
+    const { namespace } = this.endpoint
+    if (namespace !== undefined) url.searchParams.set('ns', namespace)
+    return url
+  }
+
+  async #authorized(call: RegistryCall, attempt: number): Promise<Hop> {
+    let scopes = call.scopes
+    const leave = await this.#auth.enter(call.signal)
+    try {
+      for (let round = 1; ; round++) {
+        const subject = { repository: call.repository, scopes, signal: call.signal }
+        const authorization = await this.#auth.header(subject)
+        const answer = await this.#settled(call, authorization, attempt)
+        this.#auth.contacted()
+        if (answer.status !== 401 || answer.foreign || round > 2) return answer
+        const more = await this.#auth.challenged(answer.headers, subject, authorization)
+        if (more === undefined) return answer
+        await answer.body.discard()
+        scopes = more
+      }
+    } finally {
+      leave()
+    }
+  }
+
+  /** The first answer tells whether the server speaks the scheme that was guessed. */
+  async #settled(call: RegistryCall, authorization: string | undefined, attempt: number): Promise<Hop> {
+    if (this.#schemeSettled) return this.#follow(call, authorization, attempt)
+    const first = this.#base
+    const other = new URL(first)
+    other.protocol = this.endpoint.otherScheme!
+    try {
+      const answer = await this.#follow(call, authorization, attempt)
+      // Go's servers answer plain http on a TLS port like this, without saying they are a registry.
+      const wrong =
+        first.protocol === 'http:' && answer.status === 400 && !answer.headers.has('docker-distribution-api-version')
+      const said = wrong ? await responseError(answer, call.what, attempt, this.#env.now()) : undefined
+      if (said === undefined || !/HTTPS server/i.test(said.message)) {
+        this.#schemeSettled = true
+        if (said !== undefined) throw said
+        return answer
+      }
+    } catch (error) {
+      if (!isNetworkError(error) || !wrongSchemeCodes.has(networkCode(error) ?? '')) throw error
+      this.#base = other
+      try {
+        const answer = await this.#follow(call, authorization, attempt)
+        this.#schemeSettled = true
+        return answer
+      } catch (second) {
+        this.#base = first
+        throw isNetworkError(second) ? error : second
+      }
+    }
+    this.#base = other
+    this.#schemeSettled = true
+    return this.#follow(call, authorization, attempt)
+  }
+
+  async #follow(call: RegistryCall, authorization: string | undefined, attempt: number): Promise<Hop> {
+    const asked = this.#url(call)
+    let url = asked
+    for (let hops = 0; ; hops++) {
+      const own = url.origin === this.#base.origin
+      const answer = await this.#once(call, url, own ? authorization : undefined, attempt)
+      if (!isRedirect(answer.status)) return { ...answer, url: asked, foreign: !own && url.origin !== asked.origin }
+      await answer.body.discard()
+      const { what } = call
+      if (hops >= redirectLimit) throw registryErrors.redirectRefused([what, `more than ${redirectLimit} in a row`])
+      const next = resolveLocation(header(answer.headers, 'location'), url, what)
+      const reads = call.method === 'GET' || call.method === 'HEAD'
+      if (!reads && (next.origin !== url.origin || answer.status < 307)) {
+        throw registryErrors.redirectRefused([what, `a ${call.method} is not sent on to ${next.host}`])
+      }
+      url = next
+    }
+  }
+
+  async #once(call: RegistryCall, url: URL, authorization: string | undefined, attempt: number): Promise<HttpResponse> {
+    const { connections, timeouts, userAgent, now, onEvent } = this.#env
+    const own = url.origin === this.#base.origin
+    const headers: Record<string, string> = {
+      'user-agent': userAgent,
+      'accept-encoding': 'identity',
+      ...(own ? this.endpoint.headers : {}),
+      ...call.headers,
+      ...(authorization !== undefined && { authorization }),
+    }
+    const body: HttpRequestBody | undefined = typeof call.body === 'function' ? call.body() : call.body
+    if (body instanceof Uint8Array) headers['content-length'] = String(body.length)
+    else if (body === undefined && call.method !== 'GET' && call.method !== 'HEAD') headers['content-length'] = '0'
+    const started = now()
+    const transport = connections.transport(url, this.#tlsFor(url), call.bulk === true)
+    const answer = await transport.send({
+      method: call.method,
+      url,
+      headers,
+      body,
+      headersMs: call.headersMs ?? timeouts.idleMs,
+      idleMs: timeouts.idleMs,
+      signal: call.signal,
+    })
+    onEvent({
+      type: 'request',
+      method: call.method,
+      url: redactUrl(url),
+      status: answer.status,
+      durationMs: now() - started,
+      attempt,
+    })
+    if (own) this.#warn(answer)
+    return answer
+  }
+
+  /** A registry's own CA is trusted for where it redirects to, too; its client certificate stays at home. */
+  #tlsFor(url: URL): ConnectionOptions | undefined {
+    const { tls } = this.endpoint
+    if (tls === undefined || url.origin === this.#base.origin) return tls
+    this.#foreignTls ??= {
+      ...(tls.ca !== undefined && { ca: tls.ca }),
+      ...(tls.rejectUnauthorized === false && { rejectUnauthorized: false }),
+    }
+    return this.#foreignTls
+  }
+  #foreignTls: ConnectionOptions | undefined
+
+  #warn(answer: HttpResponse): void {
+    for (const message of parseWarnings(answer.headers.get('warning') ?? [])) {
+      if (this.#warned.has(message) || this.#warned.size > 100) continue
+      this.#warned.add(message)
+      this.#env.onEvent({ type: 'warning', host: this.endpoint.host, message })
+    }
+  }
+}
+
+const wrongSchemeCodes = new Set([
+  ...['EPROTO', 'ERR_SSL_WRONG_VERSION_NUMBER', 'ERR_SSL_PACKET_LENGTH_TOO_LONG', 'ECONNRESET', 'ECONNREFUSED'],
+  ...['UND_ERR_SOCKET', 'HPE_INVALID_CONSTANT', 'HPE_INVALID_VERSION', 'HPE_CR_EXPECTED'],
+])

@@ -1,0 +1,89 @@
+/**
+ * Typed errors from answers that are not what was hoped for.
+ */
+import { challengeError } from '../auth/authorizer.ts'
+import { type RegistryError, type RegistryErrorDetails, type RegistryErrorEntry, registryErrors } from '../errors.ts'
+import { type HttpResponse, header, readBody } from './http.ts'
+import { isTimeout, networkCode, retryAfter } from './retry.ts'
+
+const bodyLimit = 64 << 10
+
+/**
+ * Makes the error of an answer and discards the rest of it.
+ *
+ * @param what names what was asked for, as in `docker.io/library/busybox:latest`
+ */
+export async function responseError(
+  response: HttpResponse,
+  what: string,
+  attempts: number,
+  now: number,
+): Promise<RegistryError> {
+  const { status, headers } = response
+  const body = await readBody(response.body, bodyLimit).catch(() => undefined)
+  const entries = parseErrors(body)
+  const why = describe(entries, body, header(headers, 'content-type')) || challengeError(headers)
+  const after = retryAfter(headers, now)
+  const details: RegistryErrorDetails = { status, attempts, registryErrors: entries, retryAfterMs: after }
+  switch (status) {
+    case 401:
+      return registryErrors.unauthorized([what, why], details)
+    case 403:
+      return registryErrors.denied([what, why], details)
+    case 404:
+      return registryErrors.notFound([what], details)
+    case 413:
+      return registryErrors.tooLarge([what], details)
+    case 429:
+      return registryErrors.rateLimited([what, why], details)
+    default:
+      if (status >= 500) return registryErrors.unavailable([what, status, why], details)
+      if (status >= 300 && status < 400)
+        return registryErrors.badResponse([what, `unexpected redirect ${status}`], details)
+      return registryErrors.rejected([what, status, why], details)
+  }
+}
+
+/** Makes the error of a request that got no answer. */
+export function networkError(error: unknown, what: string, attempts: number, idleMs: number): RegistryError {
+  const message = error instanceof Error ? error.message || (networkCode(error) ?? error.name) : String(error)
+  const code = networkCode(error)
+  const why = code === undefined || message.includes(code) ? message : `${message} (${code})`
+  if (isTimeout(error))
+    return registryErrors.timeout([what, (error as { ms?: number }).ms ?? idleMs], { attempts, cause: error })
+  return registryErrors.network([what, why], { attempts, cause: error })
+}
+
+/** The `errors` of a registry's answer (distribution-spec "Error Codes"); at most 20, texts cut. */
+export function parseErrors(body: Buffer | undefined): RegistryErrorEntry[] {
+  if (body === undefined || body[0] !== 0x7b) return []
+  let parsed: unknown
+  try {
+    parsed = JSON.parse(body.toString())
+  } catch {
+    return []
+  }
+  const list = (parsed as { errors?: unknown }).errors
+  if (!Array.isArray(list)) return []
+  return list.slice(0, 20).flatMap((entry: unknown) => {
+    if (typeof entry !== 'object' || entry === null) return []
+    const { code, message, detail } = entry as Record<string, unknown>
+    const base = { code: String(code ?? 'UNKNOWN').slice(0, 100), message: String(message ?? '').slice(0, 1000) }
+    return [detail === undefined || detail === null ? base : { ...base, detail }]
+  })
+}
+
+function describe(
+  entries: readonly RegistryErrorEntry[],
+  body: Buffer | undefined,
+  contentType: string | undefined,
+): string {
+  if (entries.length > 0) {
+    return entries
+      .map(({ code, message }) => (message ? `${code}: ${message}` : code))
+      .join('; ')
+      .slice(0, 1000)
+  }
+  if (body === undefined || !/^text\/plain/.test(contentType ?? '')) return ''
+  return body.toString().replace(/\s+/g, ' ').trim().slice(0, 300)
+}

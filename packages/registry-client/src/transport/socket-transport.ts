@@ -1,0 +1,202 @@
+/**
+ * HTTP/1.1 over raw sockets, for the bodies of blobs: big reads into a reused buffer, writes without copies.
+ *
+ * Chunks of response bodies are transient: valid until the next one is asked for.
+ */
+import type { ConnectionOptions } from 'node:tls'
+import { Connection } from './connection.ts'
+import {
+  type HttpRequest,
+  type HttpResponse,
+  type HttpResponseBody,
+  type HttpTransport,
+  ProtocolError,
+} from './http.ts'
+import { bodyChunks } from './http-body.ts'
+import { formatRequestHead, parseResponseHead, type ResponseHead } from './http-head.ts'
+import { networkCode } from './retry.ts'
+
+/** Longest head of an answer, and how much of an unwanted body is read to keep its connection. */
+const headLimit = 64 << 10
+const discardLimit = 64 << 10
+const idleKeptMs = 10_000
+
+export interface SocketTransportOptions {
+  readonly connectMs: number
+  readonly tls?: ConnectionOptions | undefined
+}
+
+/** Requests to one origin; connections are kept for reuse while nothing is known against them. */
+export class SocketTransport implements HttpTransport {
+  readonly #origin: URL
+  readonly #options: SocketTransportOptions
+  readonly #idle: { connection: Connection; timer: NodeJS.Timeout }[] = []
+  readonly #busy = new Set<Connection>()
+
+  constructor(origin: URL, options: SocketTransportOptions) {
+    this.#origin = origin
+    this.#options = options
+  }
+
+  async send(request: HttpRequest): Promise<HttpResponse> {
+    const { signal } = request
+    signal?.throwIfAborted()
+    const kept = this.#takeIdle()
+    if (kept !== undefined) {
+      try {
+        return await this.#exchange(kept, request)
+      } catch (error) {
+        // The server may have closed the kept connection just when it was taken: that is no failure of the request.
+        const replayable = request.body === undefined || request.body instanceof Uint8Array
+        if (!replayable || !['ECONNRESET', 'EPIPE'].includes(networkCode(error) ?? '')) throw error
+      }
+    }
+    return this.#exchange(await Connection.open({ origin: this.#origin, ...this.#options, signal }), request)
+  }
+
+  async #exchange(connection: Connection, request: HttpRequest): Promise<HttpResponse> {
+    const { signal } = request
+    this.#busy.add(connection)
+    const abort = () => connection.destroy(signal?.reason instanceof Error ? signal.reason : undefined)
+    signal?.addEventListener('abort', abort, { once: true })
+    const finish = (reusable: boolean) => {
+      signal?.removeEventListener('abort', abort)
+      this.#busy.delete(connection)
+      if (reusable && !connection.stale) this.#keep(connection)
+      else connection.destroy()
+    }
+    try {
+      const sentAll = await this.#sendRequest(connection, request)
+      const head = await readHead(connection, request.method, request.headersMs)
+      const reusable = head.keepAlive && sentAll
+      if (head.framing.kind === 'none') finish(reusable)
+      const body = responseBody(connection, head, request, (whole) => finish(whole && reusable))
+      return { status: head.status, headers: head.headers, body }
+    } catch (error) {
+      finish(false)
+      signal?.throwIfAborted()
+      throw error
+    }
+  }
+
+  async close(): Promise<void> {
+    for (const { connection, timer } of this.#idle.splice(0)) {
+      clearTimeout(timer)
+      connection.destroy()
+    }
+    for (const connection of this.#busy) connection.destroy(new ProtocolError('the client was closed', 'ECONNRESET'))
+  }
+
+  /** @returns false when the server answered before it had everything: the connection cannot be used again then */
+  async #sendRequest(connection: Connection, { method, url, headers, body, headersMs }: HttpRequest): Promise<boolean> {
+    const chunked = body !== undefined && headers['content-length'] === undefined && !(body instanceof Uint8Array)
+    const length = body instanceof Uint8Array ? { 'content-length': String(body.length) } : {}
+    const head = formatRequestHead(method, url.pathname + url.search, {
+      host: url.host,
+      connection: 'keep-alive',
+      ...headers,
+      ...length,
+      ...(chunked && { 'transfer-encoding': 'chunked' }),
+    })
+    await connection.write(head, headersMs)
+    if (body === undefined) return true
+    if (body instanceof Uint8Array) {
+      if (body.length > 0) await connection.write(body, headersMs)
+      return true
+    }
+    for await (const chunk of body) {
+      if (connection.hasData) return false
+      if (chunk.length === 0) continue
+      try {
+        if (chunked) await connection.write(`${chunk.length.toString(16)}\r\n`, headersMs)
+        await connection.write(chunk, headersMs)
+        if (chunked) await connection.write('\r\n', headersMs)
+      } catch (error) {
+        // A server that refuses an upload answers and closes: what it said tells more than the broken pipe.
+        if (connection.hasData) return false
+        throw error
+      }
+    }
+    if (chunked) await connection.write('0\r\n\r\n', headersMs)
+    return true
+  }
+
+  #takeIdle(): Connection | undefined {
+    for (let entry = this.#idle.pop(); entry !== undefined; entry = this.#idle.pop()) {
+      clearTimeout(entry.timer)
+      if (!entry.connection.stale) {
+        entry.connection.setIdle(false)
+        return entry.connection
+      }
+      entry.connection.destroy()
+    }
+    return undefined
+  }
+
+  #keep(connection: Connection): void {
+    connection.setIdle(true)
+    const timer = setTimeout(() => {
+      const at = this.#idle.findIndex((entry) => entry.connection === connection)
+      if (at >= 0) this.#idle.splice(at, 1)
+      connection.destroy()
+    }, idleKeptMs).unref()
+    this.#idle.push({ connection, timer })
+  }
+}
+
+/** Reads the head of the final answer; 1xx answers before it are skipped. */
+async function readHead(connection: Connection, method: string, headersMs: number): Promise<ResponseHead> {
+  let text = ''
+  for (;;) {
+    const chunk = await connection.read(headersMs)
+    if (chunk === undefined) throw new ProtocolError('connection closed before an answer', 'ECONNRESET')
+    const before = text.length
+    text += chunk.latin1Slice(0, Math.min(chunk.length, headLimit))
+    const end = text.indexOf('\r\n\r\n')
+    if (end < 0) {
+      if (text.length > headLimit) throw new ProtocolError('the head of the answer is too long')
+      continue
+    }
+    connection.unread(chunk.length - (end + 4 - before))
+    const head = parseResponseHead(text.slice(0, end), method)
+    if (head.status >= 200) return head
+    if (head.status === 101) throw new ProtocolError('unexpected switch of protocols')
+    text = ''
+  }
+}
+
+/** `finish(whole)` is called exactly once: with true when the body was read to its end. */
+function responseBody(
+  connection: Connection,
+  { framing }: ResponseHead,
+  request: HttpRequest,
+  finish: (whole: boolean) => void,
+): HttpResponseBody {
+  if (framing.kind === 'none') return { async *[Symbol.asyncIterator]() {}, discard: async () => {} }
+  const iterate = async function* () {
+    let whole = false
+    try {
+      yield* bodyChunks(connection, framing, request.idleMs)
+      whole = framing.kind !== 'close'
+    } catch (error) {
+      request.signal?.throwIfAborted()
+      throw error
+    } finally {
+      finish(whole)
+    }
+  }
+  return {
+    [Symbol.asyncIterator]: iterate,
+    discard: async () => {
+      let left = discardLimit
+      try {
+        for await (const chunk of iterate()) {
+          left -= chunk.length
+          if (left < 0) break
+        }
+      } catch {
+        // The connection is gone, which is all that was wanted.
+      }
+    },
+  }
+}
