@@ -78,7 +78,7 @@ class FileStepRun {
   }
 
   async copy(op: CopyOp, tree: Tree, entries: Iterable<SelectedEntry> | AsyncIterable<SelectedEntry>): Promise<void> {
-    const chmod = parseMode(op.chmod)
+    const chmod = op.chmod === undefined ? undefined : parseChmod(op.chmod)
     const chown = this.#owner(op.chown)
     const rules = { owner: chown ?? (op.keepOwner ? undefined : ROOT), chmod, mtimeNs: 'source' as const }
     const maker = new DirectoryMaker(this.#root, toNs(op.mtime))
@@ -105,7 +105,7 @@ class FileStepRun {
   }
 
   async write(op: WriteOp): Promise<void> {
-    const chmod = parseMode(op.chmod)
+    const chmod = op.chmod === undefined ? undefined : parseChmod(op.chmod)
     const chown = this.#owner(op.chown)
     const maker = new DirectoryMaker(this.#root, toNs(op.mtime))
     const parents = parentAttributes(chmod, chown)
@@ -178,13 +178,6 @@ const ROOT: Ids = { uid: 0, gid: 0 }
 /** Directories made on the way get an octal --chmod, but no symbolic one, and the owner of --chown. */
 function parentAttributes(chmod: Chmod | undefined, owner: Ids | undefined): DirectoryAttributes {
   return { mode: chmod?.octal ?? DEFAULT_DIRECTORY_MODE, owner }
-}
-
-function parseMode(text: string | undefined): Chmod | undefined {
-  if (text === undefined) return undefined
-  const chmod = parseChmod(text)
-  if (chmod === undefined) throw fileErrors.badChmod([text])
-  return chmod
 }
 
 function toNs(seconds: number | undefined): bigint | undefined {

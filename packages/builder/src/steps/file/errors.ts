@@ -45,12 +45,6 @@ export const fileErrors = {
     message: (path: string) => `${path}: the character device 0:0 cannot be stored in an image layer`,
     hint: 'exclude the file',
   }),
-  badChmod: defineError({
-    code: 'CHMOD_INVALID',
-    doc: 'The value of --chmod is neither an octal mode from 0 to 07777 nor a symbolic one such as `u=rwX,go=rX`.',
-    message: (mode: string) => `invalid chmod parameter: '${mode}'. it should be octal string and between 0 and 07777`,
-    hint: 'symbolic modes such as u=rwX,go=rX are understood as well',
-  }),
   idRange: defineError({
     code: 'CHOWN_ID_RANGE',
     doc: 'Numeric users and groups of --chown go from 0 to 4294967294.',
