@@ -74,9 +74,8 @@ export function openLoad(loader: Loader, signal: AbortSignal): LoadSink {
   }
   const stream = new Writable({
     write(chunk, _encoding, callback) {
-      const pipe = start()
-      if (pipe.destroyed || pipe.write(chunk)) callback()
-      else Promise.race([once(pipe, 'drain'), once(pipe, 'close')]).then(() => callback(), callback)
+      // Also when the tool reads no more: its exit code will tell why.
+      start().write(chunk, () => callback())
     },
     final(callback) {
       start().end(() => callback())
