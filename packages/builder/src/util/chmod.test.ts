@@ -19,7 +19,7 @@ describe('parseChmod', () => {
     ['u=rwX,go=rX', 0o600, true, '0755'],
     ['u+rw,g+r,o-x,o+w', 0o001, false, '0642'],
     ['+x', 0o644, false, '0755'],
-    ['+w', 0o444, false, '0644'],
+    ['+w', 0o444, false, '0666'],
     ['a+w', 0o444, false, '0666'],
     ['=r', 0o777, false, '0444'],
     ['u+s', 0o755, false, '4755'],

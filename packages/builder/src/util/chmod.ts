@@ -2,7 +2,7 @@
  * `--chmod` of COPY and ADD: octal and symbolic modes.
  *
  * Symbolic modes follow the BSD setmode that the reference uses: clauses `[ugoa]*([-+=][rwxXstugo]*)+` with commas
- * between them; without letters before the operator the umask 022 holds. Leaf module.
+ * between them; without letters before the operator everybody is meant, as with a umask of 0. Leaf module.
  */
 import { defineError } from '../errors.ts'
 
@@ -24,14 +24,13 @@ export interface Chmod {
   apply(mode: number, isDir: boolean): number
 }
 
-const umask = 0o022
 const standardBits = 0o6777
 const whoBits: Readonly<Record<string, number>> = { u: 0o4700, g: 0o2070, o: 0o0007, a: standardBits }
 
 /** One operator with what it sets: `+rX`. */
 interface Action {
   readonly operator: '+' | '-' | '='
-  /** Classes it is for; 0: all but what the umask takes. */
+  /** Classes it is for; 0: all. */
   readonly who: number
   readonly bits: number
   /** `X`: execution for directories and for files that someone may execute. */
@@ -108,7 +107,7 @@ function applyAction(mode: number, { operator, who, bits, conditional, copies }:
     wanted |= ((mode >> shift) & 7) * 0o111
   }
   // The sticky bit belongs to no class: whoever sets it, sets it.
-  wanted &= (who === 0 ? standardBits & ~umask : who) | 0o1000
+  wanted &= (who === 0 ? standardBits : who) | 0o1000
   if (operator === '+') return mode | wanted
   if (operator === '-') return mode & ~wanted
   return (mode & ~(who === 0 ? standardBits : who)) | wanted

@@ -58,7 +58,7 @@ export function parseGitUrl(text: string, short = false): GitUrl | undefined {
 function remoteOf(base: string, short: boolean): string | undefined {
   if (short && base.startsWith('github.com/')) return `https://${base}`
   const scheme = /^([a-zA-Z0-9]+):\/\//.exec(base)?.[1]?.toLowerCase()
-  if (scheme === undefined) return /^[\w-]+@[a-zA-Z0-9][a-zA-Z0-9.-]*:[^-]/.test(base) ? base : undefined
+  if (scheme === undefined) return /^\w[\w-]*@[a-zA-Z0-9][a-zA-Z0-9.-]*:[^-]/.test(base) ? base : undefined
   if (!SCHEMES.has(scheme) || !URL.canParse(base)) return undefined
   if (scheme.startsWith('http') && !new URL(base).pathname.endsWith('.git')) return undefined
   return base
