@@ -42,7 +42,7 @@ export async function checkFile(source: SourceFile, { world, plan }: CheckFileOp
   if (parsed instanceof BuildError) return unchecked(partialReport(dockerfile, scanned, parsed), remarks)
   const facts = await lintFile(parsed, linter, world)
   const error = facts.error ?? (await planError(parsed, plan))
-  const report = checkReport(source, linter.warnings, linter.violation(), error)
+  const report = checkReport(source, linter.warnings, linter.violation(), error, dockerfile.instructions)
   return { report, remarks, checked: { parsed, facts } }
 }
 
@@ -53,7 +53,7 @@ function unchecked(report: CheckReport, remarks: readonly BuildWarning[]): Check
 /** What the text shows above the place where the parser gave up. */
 function partialReport(dockerfile: Dockerfile, { linter }: CreatedLinter, error: BuildError): CheckReport {
   checkSource(linter, dockerfile, error.at?.range.start.offset ?? 0)
-  return checkReport(dockerfile.source, linter.warnings, undefined, error)
+  return checkReport(dockerfile.source, linter.warnings, undefined, error, dockerfile.instructions)
 }
 
 async function planError(parsed: ParsedDockerfile, plan: CheckFileOptions['plan']): Promise<BuildError | undefined> {

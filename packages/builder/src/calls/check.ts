@@ -2,7 +2,7 @@
 import type { BuildError } from '../errors.ts'
 import type { CheckResult } from '../options.ts'
 import type { BuildWarning } from '../progress.ts'
-import { excerpt, type Location, type SourceFile } from '../source.ts'
+import { excerpt, type Location, type Range, type SourceFile } from '../source.ts'
 import { base64, contextLines, fileName, type LocationJson, lineSpan, locationJson } from './locations.ts'
 
 /** The document that the reference prints with format=json. */
@@ -30,19 +30,22 @@ export interface CheckReport extends CheckResult {
  * @param warnings of the linter, in its order
  * @param violation the linter's verdict (`error=true`), if any
  * @param error what would fail the build otherwise: it comes first
+ * @param instructions of the file, if it could be scanned: the document gives the lines of a whole instruction, where
+ *   our errors point at a word
  */
 export function checkReport(
   source: SourceFile,
   warnings: readonly BuildWarning[],
   violation: BuildError | undefined,
   error: BuildError | undefined,
+  instructions: readonly RawInstruction[] = [],
 ): CheckReport {
   const failure = error ?? violation
   return {
     source,
     warnings,
     failed: error === undefined && violation !== undefined,
-    ...(failure && { error: { message: errorText(failure), ...(failure.at && { at: failure.at }) } }),
+    ...(failure && { error: { message: failure.message, ...(failure.at && { at: failure.at }) } }),
     json: {
       warnings: warnings.map(({ rule, description, url, message, at }) => ({
         ruleName: rule,
@@ -53,7 +56,10 @@ export function checkReport(
       })),
       sources: [{ filename: fileName(source), language: 'Dockerfile', data: base64(source) }],
       ...(failure && {
-        buildError: { message: errorText(failure), ...(failure.at && { location: locationJson(failure.at.range) }) },
+        buildError: {
+          message: failure.message,
+          ...(failure.at && { location: locationJson(enclosing(failure.at.range, instructions)) }),
+        },
       }),
     },
   }
@@ -89,6 +95,7 @@ function firstLine(at: Location | undefined): number {
   return at ? lineSpan(at.range).first : 0
 }
 
-function errorText(error: BuildError): string {
-  return error.message
+function enclosing(range: Range, instructions: readonly RawInstruction[]): Range {
+  const at = range.start.offset
+  return instructions.find((i) => i.range.start.offset <= at && at < i.range.end.offset)?.range ?? range
 }

@@ -77,7 +77,7 @@ function changedLines(file: SourceFile, edits: readonly Edit[]): Change[] {
     const end = file.position(edit.end)
     const last = end.column === 0 && end.line > first ? end.line - 1 : end.line
     const group = groups.at(-1)
-    if (group && first <= group.last) {
+    if (group && first <= group.last + 1) {
       group.last = Math.max(group.last, last)
       group.edits.push(edit)
     } else groups.push({ first, last, edits: [edit] })

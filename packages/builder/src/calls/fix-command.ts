@@ -1,7 +1,7 @@
 /** CMD in shell form as JSON, where both run the same program with the same arguments. */
-import type { InstructionNode } from '../instructions/nodes.ts'
-import type { StageFacts } from '../lint/index.ts'
+import type { RawInstruction } from '../dockerfile/ast.ts'
 import type { Edit } from './edits.ts'
+import type { FixIndex } from './fix-index.ts'
 import type { FixScope } from './fixers.ts'
 import { lineSpan } from './locations.ts'
 
@@ -21,24 +21,15 @@ const shellOnly: ReadonlySet<string> = new Set(
  * The JSON form of a CMD, if it means the same: plain words, no SHELL, and no ENTRYPOINT that would receive the words.
  * An ENTRYPOINT is never rewritten: in JSON form it would begin to take the arguments of `docker run`.
  */
-export function fixCommand({ parsed, facts, instruction }: FixScope): readonly Edit[] {
-  const index = parsed.stages.findIndex((stage) => stage.instructions.some((node) => node.raw === instruction))
-  const node = parsed.stages[index]?.instructions.find((other) => other.raw === instruction)
+export function fixCommand({ index, instruction }: FixScope): readonly Edit[] {
+  const node = index.nodeOf(instruction)
   if (node?.kind !== 'CMD' || node.command.form !== 'shell' || node.command.heredocs.length > 0) return []
-  const stage = facts.stages.find((other) => other.index === index)
-  if (
-    stage === undefined ||
-    mayHaveEntrypoint(
-      parsed.stages.map((s) => s.instructions),
-      stage,
-    )
-  )
-    return []
+  if (mayHaveEntrypoint(index, instruction)) return []
   const words = node.command.text.trim().split(/[ \t]+/)
   if (!words.every((word) => plainWord.test(word)) || words[0]!.includes('=') || shellOnly.has(words[0]!)) return []
   const { first, last } = lineSpan(instruction.range)
   if (first !== last) return []
-  const { source } = parsed.dockerfile
+  const { source } = index.parsed.dockerfile
   const start = instruction.keywordRange.end.offset
   const line = source.lines(first, first)
   const end = line.start.offset + source.text.slice(line.start.offset, line.end.offset).trimEnd().length
@@ -46,9 +37,15 @@ export function fixCommand({ parsed, facts, instruction }: FixScope): readonly E
 }
 
 /** Whether the stage, one it builds on, or the image may set ENTRYPOINT: a base image that is not known may. */
-function mayHaveEntrypoint(instructions: readonly (readonly InstructionNode[])[], stage: StageFacts): boolean {
-  if (stage.index !== undefined && instructions[stage.index]!.some((node) => node.kind === 'ENTRYPOINT')) return true
-  if (stage.base) return mayHaveEntrypoint(instructions, stage.base)
-  if (stage.scratch) return false
-  return stage.image === undefined || (stage.image.config?.Entrypoint?.length ?? 0) > 0
+function mayHaveEntrypoint(index: FixIndex, instruction: RawInstruction): boolean {
+  const own = index.stageOf(instruction)
+  let facts = own && index.factsOf(own)
+  if (facts === undefined) return true
+  const { stages } = index.parsed
+  for (; ; facts = facts.base) {
+    const inFile = facts.index === undefined ? undefined : stages[facts.index]
+    if (inFile?.instructions.some((node) => node.kind === 'ENTRYPOINT')) return true
+    if (facts.base === undefined) break
+  }
+  return !facts.scratch && (facts.image === undefined || (facts.image.config?.Entrypoint?.length ?? 0) > 0)
 }

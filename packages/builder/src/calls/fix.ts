@@ -2,14 +2,16 @@
  * `--check --fix`: rewrites findings whose better form means the same. Everything else of the text stays as it is, also
  * comments and layout.
  */
-import type { Dockerfile } from '../dockerfile/ast.ts'
+import type { Dockerfile, RawInstruction } from '../dockerfile/ast.ts'
 import { scanDockerfile } from '../dockerfile/scan.ts'
+import { BuildError } from '../errors.ts'
 import type { ParsedDockerfile } from '../instructions/nodes.ts'
 import { parseDockerfile } from '../instructions/parse.ts'
 import type { LintFacts } from '../lint/index.ts'
 import type { BuildWarning } from '../progress.ts'
 import { SourceFile } from '../source.ts'
 import { applyEdits, type Edit, unifiedDiff, withoutOverlap } from './edits.ts'
+import { FixIndex } from './fix-index.ts'
 import { fixers } from './fixers.ts'
 import { lineSpan } from './locations.ts'
 
@@ -40,18 +42,24 @@ export function fixDockerfile(
   facts: LintFacts,
 ): FixResult {
   const { dockerfile } = parsed
-  const edits = withoutOverlap(
-    warnings.flatMap(({ rule, at }) => {
-      const line = at === undefined ? undefined : lineSpan(at.range).first
-      const instruction = dockerfile.instructions.find(
-        (i) => line !== undefined && lineSpan(i.range).first <= line && line <= lineSpan(i.range).last,
-      )
-      if (instruction === undefined) return []
-      const fix = fixers.get(rule)?.({ parsed, facts, instruction })
-      return fix?.map((edit) => ({ ...edit, rule })) ?? []
-    }),
-  )
-  return result(dockerfile, edits)
+  const { source } = dockerfile
+  const index = new FixIndex(parsed, facts)
+  const findings = warnings.flatMap(({ rule, at }) => {
+    const instruction = at && index.instructionAt(lineSpan(at.range).first)
+    return instruction ? [{ rule, instruction }] : []
+  })
+  const rulesOf = new Map<RawInstruction, Set<string>>()
+  for (const { rule, instruction } of findings) {
+    rulesOf.set(instruction, (rulesOf.get(instruction) ?? new Set()).add(rule))
+  }
+  const edits = findings.flatMap(({ rule, instruction }) => {
+    const found = (other: string): boolean => rulesOf.get(instruction)?.has(other) ?? false
+    const fix = fixers.get(rule)?.({ index, instruction, found }) ?? []
+    return fix
+      .filter(({ start, end, text }) => source.text.slice(start, end) !== text)
+      .map((edit) => ({ ...edit, rule }))
+  })
+  return result(dockerfile, withoutOverlap(edits))
 }
 
 function result(dockerfile: Dockerfile, edits: readonly (Edit & { readonly rule: string })[]): FixResult {
@@ -66,9 +74,16 @@ function result(dockerfile: Dockerfile, edits: readonly (Edit & { readonly rule:
 
 /** The new text has the same instructions in the same order: a guard against an edit that breaks the file. */
 function sameShape(dockerfile: Dockerfile, text: string): boolean {
-  const scanned = scanDockerfile(new SourceFile(dockerfile.source.name, text))
-  parseDockerfile(scanned)
-  const names = (instructions: Dockerfile['instructions']): string =>
-    instructions.map(({ name }) => (name === 'MAINTAINER' ? 'LABEL' : name)).join(' ')
-  return names(scanned.instructions) === names(dockerfile.instructions)
+  try {
+    const scanned = scanDockerfile(new SourceFile(dockerfile.source.name, text))
+    parseDockerfile(scanned)
+    return shape(scanned) === shape(dockerfile)
+  } catch (error) {
+    if (error instanceof BuildError) return false
+    throw error
+  }
+}
+
+function shape({ instructions }: Dockerfile): string {
+  return instructions.map(({ name }) => (name === 'MAINTAINER' ? 'LABEL' : name)).join(' ')
 }

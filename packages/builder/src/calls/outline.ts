@@ -43,7 +43,7 @@ export function outlineTarget(parsed: ParsedDockerfile, facts: LintFacts): Outli
   const { target } = facts
   const from = parsed.stages.find((stage) => stage.index === target?.index)?.from
   const stages = target === undefined ? [] : withNeeds(target)
-  const args = usedArgs(stages).map(argJson).sort(byLine)
+  const args = usedArgs(stages, facts.globalArgs).map(argJson).sort(byLine)
   const secrets = mounts(stages, (stage) => stage.secrets)
   const ssh = mounts(stages, (stage) => stage.ssh)
   const name = from?.stageName
@@ -72,17 +72,17 @@ function withNeeds(target: StageFacts): StageFacts[] {
 }
 
 /** Arguments by name: the nearest stage's definition counts. */
-function usedArgs(stages: readonly StageFacts[]): ArgFact[] {
+function usedArgs(stages: readonly StageFacts[], globalArgs: ReadonlyMap<string, ArgFact>): ArgFact[] {
   const found = new Map<string, ArgFact>()
   for (const stage of stages) {
-    const used = new Set<string>()
-    const queue = [...stage.usedArgs]
-    for (let name = queue.pop(); name !== undefined; name = queue.pop()) {
-      if (used.has(name)) continue
-      used.add(name)
-      queue.push(...(stage.args.get(name)?.uses ?? []))
+    const used = new Set(stage.usedArgs)
+    // Also what their defaults use; the set grows while it is gone through.
+    for (const name of used) {
+      const fact = stage.ownArgs.get(name) ?? globalArgs.get(name)
+      if (fact === undefined) continue
+      for (const other of fact.uses) used.add(other)
+      if (!found.has(name)) found.set(name, fact)
     }
-    for (const [name, fact] of stage.args) if (used.has(name) && !found.has(name)) found.set(name, fact)
   }
   return [...found.values()]
 }
@@ -92,9 +92,12 @@ function argJson({ name, value, at }: ArgFact): OutlineArgJson {
   return { name, ...(description && { description }), ...(value && { value }), location: locationJson(at.range) }
 }
 
-function mounts(stages: readonly StageFacts[], pick: (stage: StageFacts) => readonly MountFact[]): OutlineMountJson[] {
+function mounts(
+  stages: readonly StageFacts[],
+  pick: (stage: StageFacts) => ReadonlyMap<string, MountFact>,
+): OutlineMountJson[] {
   const found = new Map<string, OutlineMountJson>()
-  for (const { id, required, at } of stages.flatMap(pick)) {
+  for (const { id, required, at } of stages.flatMap((stage) => [...pick(stage).values()])) {
     if (!found.has(id)) found.set(id, { name: id, ...(required && { required }), location: locationJson(at.range) })
   }
   return [...found.values()].sort(byLine)

@@ -65,12 +65,13 @@ export interface MountFact {
 export interface StageFacts {
   /** Number in the file; undefined for an image that `--from` names. */
   readonly index: number | undefined
-  /** Arguments that count in the stage: the global ones as the stage found them, and its own. */
-  readonly args: ReadonlyMap<string, ArgFact>
-  /** Names of those that its FROM line or its ARG instructions use. */
+  /** Arguments that ARG instructions of the stage define; the global ones are in {@link LintFacts}. */
+  readonly ownArgs: ReadonlyMap<string, ArgFact>
+  /** Names of arguments that its FROM line or its ARG instructions use. */
   readonly usedArgs: ReadonlySet<string>
-  readonly secrets: readonly MountFact[]
-  readonly ssh: readonly MountFact[]
+  /** By id. */
+  readonly secrets: ReadonlyMap<string, MountFact>
+  readonly ssh: ReadonlyMap<string, MountFact>
   /** The stage it builds on. */
   readonly base: StageFacts | undefined
   /** Its base and the stages it takes files from. */
@@ -85,6 +86,8 @@ export interface StageFacts {
 export interface LintFacts {
   /** In file order. */
   readonly stages: readonly StageFacts[]
+  /** Arguments that stand before the first FROM. */
+  readonly globalArgs: ReadonlyMap<string, ArgFact>
   /** The stage that is built; undefined if the checks stopped before it was found. */
   readonly target: StageFacts | undefined
   /** Why the checks stopped before the end; undefined if they did not, or if planning says why. */

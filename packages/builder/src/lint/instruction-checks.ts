@@ -25,6 +25,7 @@ import { checkSecretName } from './rules/secrets-used-in-arg-or-env.ts'
 import { checkUndefinedVars } from './rules/undefined-var.ts'
 import { checkWorkdir } from './rules/workdir-relative-path.ts'
 import type { LintStage } from './stage.ts'
+import type { Suggester } from './suggester.ts'
 
 /** What the checks of an instruction share. */
 export interface InstructionScope {
@@ -33,6 +34,7 @@ export interface InstructionScope {
   readonly world: LintWorld
   readonly globalArgs: ReadonlyMap<string, string>
   readonly stage: LintStage
+  readonly suggester: Suggester
 }
 
 /**
@@ -96,8 +98,10 @@ function expand(scope: InstructionScope, text: string, raw: RawInstruction): str
 }
 
 function checked(scope: InstructionScope, expansion: Expansion, raw: RawInstruction): Expansion {
-  const { stage } = scope
-  if (!stage.envUnknown) checkUndefinedVars(scope.reporter, raw, expansion.unset, stage.declared, stage.env.keys())
+  const { stage, suggester } = scope
+  if (!stage.envUnknown) {
+    checkUndefinedVars(scope.reporter, raw, expansion.unset, stage.declared, (name) => suggester.find(name, stage.env))
+  }
   return expansion
 }
 
@@ -110,9 +114,10 @@ function checkArg(scope: InstructionScope, node: ArgNode): void {
     let value = given ?? inherited
     if (given === undefined && fallback !== undefined) value = expand(scope, fallback, node.raw)
     if (value !== undefined) stage.env.set(key, value)
-    if (inherited === undefined) stage.args.set(key, { name: key, value: value ?? '', at: node.raw, uses: new Set() })
+    if (inherited === undefined)
+      stage.ownArgs.set(key, { name: key, value: value ?? '', at: node.raw, uses: new Set() })
     stage.usedArgs.add(key)
-    stage.declared.add(key)
+    stage.declared.set(key, true)
   }
 }
 
@@ -167,7 +172,8 @@ function checkRun(scope: InstructionScope, node: RunNode): boolean {
     if (id === undefined) return false
     const required =
       fields.has('required') && fields.get('required')?.toLowerCase() !== 'false' && fields.get('required') !== '0'
-    stage.addMount(type === 'secret' ? stage.secrets : stage.ssh, { id, required, at: node.raw })
+    const list = type === 'secret' ? stage.secrets : stage.ssh
+    if (!list.has(id)) list.set(id, { id, required, at: node.raw })
   }
   return true
 }

@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables of Dockerfiles
 import { describe, expect, it } from 'vitest'
 import { parseIgnore } from '../util/ignore.ts'
 import type { LintWorld } from './facts.ts'

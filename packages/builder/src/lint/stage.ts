@@ -2,6 +2,7 @@
 import type { Platform } from '@tsbuild/registry-client'
 import type { RawInstruction } from '../dockerfile/ast.ts'
 import type { FromNode, InstructionNode } from '../instructions/nodes.ts'
+import { CowMap } from './cow-map.ts'
 import type { ArgFact, BaseImage, MountFact, StageFacts } from './facts.ts'
 
 /** PATH is in every environment: images without one get a default. */
@@ -26,17 +27,18 @@ export class LintStage implements StageFacts {
   triggersAdded = false
 
   /** Values of the environment and of arguments, in the order they were set. */
-  env = new Map<string, string>()
+  env = new CowMap<string>()
   /** The base image's environment is not known: names that it may define are not reported. */
   envUnknown = false
-  declared = new Set<string>()
+  /** ARGs so far, also those without value. */
+  declared = new CowMap<true>()
   workdirSet = false
   shell: readonly string[] | undefined
 
-  args = new Map<string, ArgFact>()
+  readonly ownArgs = new Map<string, ArgFact>()
   readonly usedArgs = new Set<string>()
-  readonly secrets: MountFact[] = []
-  readonly ssh: MountFact[] = []
+  readonly secrets = new Map<string, MountFact>()
+  readonly ssh = new Map<string, MountFact>()
   readonly #last = new Map<string, RawInstruction>()
 
   constructor(init: { index?: number; from?: FromNode; baseName: string; instructions?: readonly InstructionNode[] }) {
@@ -58,9 +60,9 @@ export class LintStage implements StageFacts {
   inherit(): void {
     const { base } = this
     if (base) {
-      this.env = new Map(base.env)
+      this.env = base.env.fork()
       this.envUnknown = base.envUnknown
-      this.declared = new Set([...this.declared, ...base.declared])
+      this.declared = base.declared.fork()
       this.workdirSet = base.workdirSet
       this.shell = base.shell
       this.platform = base.platform
@@ -82,11 +84,6 @@ export class LintStage implements StageFacts {
     this.#last.set(kind, instruction)
     return previous
   }
-
-  /** Adds a secret or agent unless one of that id is there: the first mention counts. */
-  addMount(list: MountFact[], fact: MountFact): void {
-    if (!list.some((other) => other.id === fact.id)) list.push(fact)
-  }
 }
 
 /** The stages of a file, by name and by number. */
@@ -98,10 +95,7 @@ export class LintStages {
   add(stage: LintStage): void {
     this.all.push(stage)
     const base = this.#byName.get(stage.baseName)
-    if (base) {
-      stage.base = base
-      stage.args = new Map(base.args)
-    }
+    if (base) stage.base = base
     const name = stage.from?.stageName
     if (name !== undefined) this.#byName.set(name, stage)
   }

@@ -9,7 +9,7 @@ import { formatPlatform, type Platform, parsePlatform, parseReference } from '@t
 import { locate, type RawInstruction } from '../dockerfile/ast.ts'
 import { type Expansion, expandWord } from '../dockerfile/expand.ts'
 import { BuildError, throwIfAborted } from '../errors.ts'
-import type { InstructionNode, ParsedDockerfile, Stage } from '../instructions/nodes.ts'
+import type { FromNode, InstructionNode, ParsedDockerfile, Stage } from '../instructions/nodes.ts'
 import { parseTrigger } from '../instructions/parse.ts'
 import type { ArgFact, LintFacts, LintWorld } from './facts.ts'
 import { checkInstruction, type InstructionScope } from './instruction-checks.ts'
@@ -24,6 +24,7 @@ import { checkReservedStageName } from './rules/reserved-stage-name.ts'
 import { checkUndefinedArgs } from './rules/undefined-arg-in-from.ts'
 import { checkSource } from './source-checks.ts'
 import { LintStage, LintStages } from './stage.ts'
+import { Suggester } from './suggester.ts'
 
 /** Runs all checks over a file. Never rejects because of the file; rejects when the signal is aborted. */
 export async function lintFile(parsed: ParsedDockerfile, reporter: Reporter, world: LintWorld): Promise<LintFacts> {
@@ -38,8 +39,11 @@ class Walk {
   readonly #reporter: Reporter
   readonly #world: LintWorld
   readonly #stages = new LintStages()
+  readonly #suggester = new Suggester()
   #globalArgs: ReadonlyMap<string, string> = new Map()
   #declared: ReadonlyMap<string, ArgFact> = new Map()
+  /** Names that may stand in FROM lines. */
+  #known: ReadonlySet<string> = new Set()
   #target: LintStage | undefined
 
   constructor(parsed: ParsedDockerfile, reporter: Reporter, world: LintWorld) {
@@ -52,7 +56,7 @@ class Walk {
     const error = await this.#failure()
     throwIfAborted(this.#world.signal)
     const stages = this.#stages.all.filter((stage) => stage.index !== undefined)
-    return { stages, target: this.#target, error }
+    return { stages, target: this.#target, globalArgs: this.#declared, error }
   }
 
   async #failure(): Promise<BuildError | undefined> {
@@ -75,6 +79,7 @@ class Walk {
     const { values, facts } = this.#addGlobalArgs(predefined, this.#world.buildArgs)
     this.#globalArgs = values
     this.#declared = facts
+    this.#known = new Set([...facts.keys(), ...values.keys()])
     for (const stage of stages) await this.#addStage(stage)
     const target = this.#findTarget()
     this.#target = target
@@ -142,16 +147,15 @@ class Walk {
   }
 
   async #addStage({ from, index, instructions }: Stage): Promise<void> {
-    const known = new Set([...this.#declared.keys(), ...this.#globalArgs.keys()])
     const image = this.#at(from.raw, () => this.#expand(from.image, this.#globalArgs))
-    checkUndefinedArgs(this.#reporter, from.raw, image.unset, known)
+    this.#checkUndefined(from, image)
     if (image.value === '') throw new Stop()
     const stage = new LintStage({ index, from, baseName: image.value, instructions })
     const used = new Set(image.used)
     if (from.platform !== undefined) {
       const expression = from.platform
       const expansion = this.#at(from.raw, () => this.#expand(expression, this.#globalArgs))
-      checkUndefinedArgs(this.#reporter, from.raw, expansion.unset, known)
+      this.#checkUndefined(from, expansion)
       checkRedundantPlatform(this.#reporter, from.raw, expression, expansion, this.#globalArgs.get('TARGETPLATFORM'))
       const platform = tryPlatform(expansion.value)
       checkConstantPlatform(this.#reporter, from, expansion, platform)
@@ -159,10 +163,13 @@ class Walk {
       stage.platform = platform
       for (const name of expansion.used) used.add(name)
     }
-    stage.args = new Map(this.#declared)
     this.#stages.add(stage)
     for (const name of used) stage.usedArgs.add(name)
     await this.#replace(stage)
+  }
+
+  #checkUndefined(from: FromNode, { unset }: Expansion): void {
+    checkUndefinedArgs(this.#reporter, from.raw, unset, this.#known, (name) => this.#suggester.find(name, this.#known))
   }
 
   async #replace(stage: LintStage): Promise<void> {
@@ -220,7 +227,7 @@ class Walk {
     if (stage.base || stage.resolved) return false
     stage.resolved = true
     if (stage.baseName === 'scratch') return false
-    const { world } = { world: this.#world }
+    const world = this.#world
     const platform = stage.platform ?? world.platform
     const named = await world.namedContext?.(stage.baseName, platform)
     if (named !== undefined) {
@@ -261,6 +268,7 @@ class Walk {
       world: this.#world,
       globalArgs: this.#globalArgs,
       stage,
+      suggester: this.#suggester,
     }
     for (const node of stage.instructions) {
       if (!this.#at(node.raw, () => checkInstruction(scope, node))) throw new Stop()

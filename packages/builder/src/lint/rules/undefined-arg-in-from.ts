@@ -1,5 +1,4 @@
 import type { RawInstruction } from '../../dockerfile/ast.ts'
-import { suggest } from '../../dockerfile/suggest.ts'
 import { defineRule, type Reporter } from '../rule.ts'
 
 export const undefinedArgInFrom = defineRule({
@@ -20,14 +19,16 @@ export const undefinedArgInFrom = defineRule({
 /**
  * @param unmatched variables of one word of the FROM line that have no value
  * @param declared names of all arguments that may stand there
+ * @param similar suggests one of them
  */
 export function checkUndefinedArgs(
   reporter: Reporter,
   from: RawInstruction,
   unmatched: Iterable<string>,
-  declared: ReadonlySet<string>,
+  declared: Pick<ReadonlySet<string>, 'has'>,
+  similar: (name: string) => string | undefined,
 ): void {
   for (const name of unmatched) {
-    if (!declared.has(name)) reporter.report(undefinedArgInFrom, [name, suggest(name, [...declared])], from)
+    if (!declared.has(name)) reporter.report(undefinedArgInFrom, [name, similar(name)], from)
   }
 }

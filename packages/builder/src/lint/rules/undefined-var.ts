@@ -1,5 +1,4 @@
 import type { RawInstruction } from '../../dockerfile/ast.ts'
-import { suggest } from '../../dockerfile/suggest.ts'
 import { defineRule, type Reporter } from '../rule.ts'
 
 export const undefinedVar = defineRule({
@@ -23,17 +22,17 @@ const withoutValue: ReadonlySet<string> = new Set(['BUILDKIT_SBOM_SCAN_CONTEXT',
 /**
  * @param unmatched variables of one word that have no value
  * @param declared ARGs of the stage, also those without value
- * @param known names of the environment, for a suggestion
+ * @param similar suggests a name of the environment
  */
 export function checkUndefinedVars(
   reporter: Reporter,
   instruction: RawInstruction,
   unmatched: Iterable<string>,
-  declared: ReadonlySet<string>,
-  known: Iterable<string>,
+  declared: Pick<ReadonlySet<string>, 'has'>,
+  similar: (name: string) => string | undefined,
 ): void {
   for (const name of unmatched) {
     if (declared.has(name) || withoutValue.has(name)) continue
-    reporter.report(undefinedVar, [name, suggest(name, [...known])], instruction)
+    reporter.report(undefinedVar, [name, similar(name)], instruction)
   }
 }

@@ -1,0 +1,95 @@
+/** Look-ups that fixes need, made once for a file so that many findings stay cheap. */
+import type { RawInstruction } from '../dockerfile/ast.ts'
+import type { InstructionNode, ParsedDockerfile, Stage } from '../instructions/nodes.ts'
+import type { LintFacts, StageFacts } from '../lint/index.ts'
+import { type Casing, majorityCasing } from '../lint/rules/consistent-instruction-casing.ts'
+import type { Range } from '../source.ts'
+import { lineSpan } from './locations.ts'
+
+/** A place where a stage is named. */
+export interface StageUse {
+  readonly at: RawInstruction
+  readonly range: Range
+  /** The text there with the stage's name replaced. */
+  readonly renamed: (to: string) => string
+}
+
+export class FixIndex {
+  readonly parsed: ParsedDockerfile
+  readonly casing: Casing
+  readonly #byLine = new Map<number, RawInstruction>()
+  readonly #nodes = new Map<RawInstruction, InstructionNode>()
+  readonly #stages = new Map<RawInstruction, Stage>()
+  readonly #facts = new Map<number, StageFacts>()
+  /** FROM looks names up as written, `--from` in any case. */
+  readonly #bases = new Map<string, StageUse[]>()
+  readonly #sources = new Map<string, StageUse[]>()
+
+  constructor(parsed: ParsedDockerfile, facts: LintFacts) {
+    this.parsed = parsed
+    for (const instruction of parsed.dockerfile.instructions) {
+      const { first, last } = lineSpan(instruction.range)
+      for (let line = first; line <= last; line++) this.#byLine.set(line, instruction)
+      this.#addUses(instruction)
+    }
+    for (const stage of parsed.stages) {
+      for (const node of stage.instructions) {
+        this.#nodes.set(node.raw, node)
+        this.#stages.set(node.raw, stage)
+      }
+    }
+    for (const stage of facts.stages) if (stage.index !== undefined) this.#facts.set(stage.index, stage)
+    this.casing = majorityCasing(
+      parsed.stages.flatMap((stage) => [stage.from.raw, ...stage.instructions.map((node) => node.raw)]),
+    )
+  }
+
+  /** The instruction on a line (1-based). */
+  instructionAt(line: number): RawInstruction | undefined {
+    return this.#byLine.get(line)
+  }
+
+  nodeOf(instruction: RawInstruction): InstructionNode | undefined {
+    return this.#nodes.get(instruction)
+  }
+
+  stageOf(instruction: RawInstruction): Stage | undefined {
+    return this.#stages.get(instruction)
+  }
+
+  factsOf(stage: Stage): StageFacts | undefined {
+    return this.#facts.get(stage.index)
+  }
+
+  /** Places below an instruction that mean a stage of this name and do not write it in lower case. */
+  usesOf(name: string, below: RawInstruction): StageUse[] {
+    const uses = [...(this.#bases.get(name) ?? []), ...(this.#sources.get(name.toLowerCase()) ?? [])]
+    return uses.filter(({ at }) => at.range.start.offset > below.range.start.offset)
+  }
+
+  #addUses(at: RawInstruction): void {
+    const base = at.words[0]
+    if (at.name === 'FROM' && base) addUse(this.#bases, base.text, { at, range: base.range, renamed: (to) => to })
+    for (const { name, value, range } of at.flags) {
+      if (value === undefined) continue
+      if (name === 'from')
+        addUse(this.#sources, value, { at, range, renamed: (to) => `--from=${to}` }, value.toLowerCase())
+      if (name !== 'mount') continue
+      const fields = value.split(',')
+      const i = fields.findIndex((field) => field.startsWith('from='))
+      const from = fields[i]?.slice('from='.length)
+      if (from !== undefined) {
+        const renamed = (to: string): string => `--mount=${fields.with(i, `from=${to}`).join(',')}`
+        addUse(this.#sources, from, { at, range, renamed }, from.toLowerCase())
+      }
+    }
+  }
+}
+
+function addUse(uses: Map<string, StageUse[]>, name: string, use: StageUse, key = name): void {
+  const { first, last } = lineSpan(use.range)
+  if (first !== last || name === name.toLowerCase()) return
+  const list = uses.get(key)
+  if (list) list.push(use)
+  else uses.set(key, [use])
+}
