@@ -5,10 +5,11 @@ import { formatBytes } from './progress/format.ts'
 
 /** One image of an index, or the only one. */
 export interface InspectedImage {
-  /** `os/arch[/variant]`. */
+  /** `os/arch[/variant]`, '' for an artifact. */
   readonly platform: string
   readonly digest: string
-  readonly config: ImageConfig
+  /** Absent for an artifact that is no image. */
+  readonly config?: ImageConfig
   readonly layers: readonly Descriptor[]
 }
 
@@ -33,7 +34,7 @@ export function renderInspection(inspection: Inspection): string {
 }
 
 function imageLines(image: InspectedImage): string[] {
-  const { config } = image.config
+  const config = image.config?.config
   const size = image.layers.reduce((sum, layer) => sum + layer.size, 0)
   const lists: readonly (readonly [string, readonly string[]])[] = [
     ['Env', config?.Env ?? []],
@@ -44,7 +45,7 @@ function imageLines(image: InspectedImage): string[] {
   return [
     row('Platform', image.platform),
     row('Digest', image.digest),
-    row('Created', image.config.created ?? ''),
+    row('Created', image.config?.created ?? ''),
     row('User', config?.User ?? ''),
     row('WorkingDir', config?.WorkingDir ?? ''),
     row('Entrypoint', command(config?.Entrypoint)),

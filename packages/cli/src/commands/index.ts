@@ -48,6 +48,13 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./push.ts'),
   },
   { name: 'pull', group: 'Registries', summary: 'Pull an image into the local store', load: () => import('./pull.ts') },
+  { name: 'tags', group: 'Registries', summary: 'List the tags of a repository', load: () => import('./tags.ts') },
+  {
+    name: 'digest',
+    group: 'Registries',
+    summary: 'Print the digest of an image in a registry',
+    load: () => import('./digest.ts'),
+  },
   {
     name: 'completion',
     group: 'Other',

@@ -12,6 +12,8 @@ export interface FrameLine {
 
 /** Lines of output that a running step shows. */
 const LOG_LINES = 6
+/** Lines below a running step that finished ones make room for. */
+const MIN_DETAILS = 3
 const MIN_COLUMNS = 20
 
 /**
@@ -23,8 +25,9 @@ export function frame(model: ProgressModel, now: number, size: ScreenSize, final
   const columns = Math.max(MIN_COLUMNS, size.columns) - 1
   const steps = [...model.steps.values()]
   const room = final ? Number.POSITIVE_INFINITY : Math.max(3, size.rows - 2)
-  const visible = chooseSteps(steps, room)
-  const details = Math.floor((room - visible.length) / Math.max(1, visible.filter(isRunning).length))
+  const running = steps.filter(isRunning).length
+  const visible = chooseSteps(steps, final ? room : room - Math.min(running * MIN_DETAILS, Math.floor(room / 2)))
+  const details = Math.floor((room - visible.length) / Math.max(1, running))
   const spent = formatSeconds(now - (model.started ?? now))
   const done = final && model.finished === steps.length ? ' FINISHED' : ''
   const title = `[+] Building ${spent} (${model.finished}/${steps.length})${done}`

@@ -57,10 +57,9 @@ describe('the frame', () => {
     ]
     expect(texts(many, 20, { columns: 31, rows: 6 }).map((text) => text.replace(/ +\d\.\ds$/, ''))).toEqual([
       '[+] Building 0.0s (9/10)',
-      ' => step 6',
-      ' => step 7',
       ' => step 8',
       ' => running',
+      ' => => # output',
     ])
     expect(texts(many, 20, { columns: 31, rows: 6 }, true)).toHaveLength(11)
   })

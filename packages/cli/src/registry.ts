@@ -1,0 +1,25 @@
+/** Registries, as the commands use them: one client per command, told what the global flags say. */
+import type { RegistryClient } from '@tsbuild/registry-client'
+import type { CommandContext } from './command.ts'
+import { escapeControls } from './progress/escape.ts'
+
+/** A client to be disposed; what registries warn about goes to stderr, with --debug every request does. */
+export async function openRegistry({ io, global }: CommandContext): Promise<RegistryClient> {
+  const { RegistryClient } = await import('@tsbuild/registry-client')
+  const say = (text: string): void => void io.stderr.write(`${escapeControls(text)}\n`)
+  return new RegistryClient({
+    env: io.env,
+    mirrors: global.mirrors,
+    onEvent: (event) => {
+      if (event.type === 'warning') say(`WARNING: ${event.host}: ${event.message}`)
+      if (!global.debug) return
+      if (event.type === 'request')
+        say(`${event.method} ${event.url} ${event.status} ${Math.round(event.durationMs)} ms`)
+      else if (event.type === 'retry')
+        say(`${event.method} ${event.url}: ${event.reason}, again in ${event.delayMs} ms`)
+      else if (event.type === 'mirror')
+        say(`${event.registry}: mirror ${event.host} ${event.outcome} ${event.reason ?? ''}`)
+      else if (event.type === 'auth') say(`${event.host}: ${event.scheme} ${event.scopes.join(' ')}`)
+    },
+  })
+}
