@@ -6,6 +6,7 @@
 export { type CredentialProvider, type CredentialQuery, type Credentials, firstOf } from './auth/credentials.ts'
 export { RegistryClient, type RegistryClientOptions, Repository } from './client.ts'
 export * from './content.ts'
+export { type CopyOptions, type CopyProgress, type CopyResult, copy } from './copy.ts'
 export {
   blobsOf,
   type ContainerConfig,
@@ -23,6 +24,7 @@ export {
 export * from './digest.ts'
 export * from './errors.ts'
 export type { HostsOptions } from './hosts/resolver.ts'
+export { isOciLayout, OciLayout } from './layout/oci-layout.ts'
 export * from './media-types.ts'
 export * from './platform.ts'
 export * from './reference.ts'

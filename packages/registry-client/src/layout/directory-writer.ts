@@ -1,0 +1,111 @@
+/**
+ * Writing an OCI layout directory: files appear whole and checked, or not at all.
+ */
+import { randomBytes } from 'node:crypto'
+import { type FileHandle, mkdir, open, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import type { OpenContent, PushBlobOptions } from '../content.ts'
+import { type Descriptor, parseManifest } from '../descriptor.ts'
+import { DigestVerifier, digestAlgorithm, digestHex } from '../digest.ts'
+import { registryErrors } from '../errors.ts'
+import { mediaTypes } from '../media-types.ts'
+import { isSelfVerifying } from '../verified-stream.ts'
+import { DirectoryFiles } from './files.ts'
+
+const documentLimit = 4 << 20
+
+/** Writes into one layout directory. Changes of its index through the same writer are serialised. */
+export class DirectoryWriter {
+  readonly #path: string
+  #indexing: Promise<void> = Promise.resolve()
+
+  constructor(path: string) {
+    this.#path = path
+  }
+
+  /** Makes a new or empty directory a layout; leaves one alone. @throws RegistryError LAYOUT_INVALID for others */
+  async initialize(): Promise<void> {
+    await mkdir(this.#path, { recursive: true })
+    const names = await readdir(this.#path)
+    if (names.includes('oci-layout')) return
+    if (names.length > 0)
+      throw registryErrors.layoutInvalid([this.#path, 'the directory is neither empty nor an OCI image layout'])
+    await mkdir(join(this.#path, 'blobs', 'sha256'), { recursive: true })
+    await this.#writeIndex([])
+    await this.writeBytes('oci-layout', Buffer.from('{"imageLayoutVersion":"1.0.0"}'))
+  }
+
+  /** Writes a small file. */
+  async writeBytes(name: string, bytes: Uint8Array): Promise<void> {
+    const path = join(this.#path, name)
+    await mkdir(dirname(path), { recursive: true })
+    const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`
+    try {
+      await writeFile(temporary, bytes, { flag: 'wx' })
+      await rename(temporary, path)
+    } catch (error) {
+      await rm(temporary, { force: true })
+      throw error
+    }
+  }
+
+  /** Writes a blob while checking it. The caller may ask again when the content turns out wrong. */
+  async writeBlob(descriptor: Descriptor, openContent: OpenContent, options: PushBlobOptions): Promise<void> {
+    const folder = join(this.#path, 'blobs', digestAlgorithm(descriptor.digest))
+    await mkdir(folder, { recursive: true })
+    const path = join(folder, digestHex(descriptor.digest))
+    const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`
+    try {
+      await using handle = await open(temporary, 'wx')
+      await fill(handle, 0, descriptor, openContent, options)
+      await rename(temporary, path)
+    } catch (error) {
+      await rm(temporary, { force: true })
+      throw error
+    }
+  }
+
+  /** Replaces the entries of `index.json`. */
+  async updateIndex(change: (manifests: readonly Descriptor[]) => readonly Descriptor[]): Promise<void> {
+    const update = this.#indexing.then(async () => {
+      const bytes = await new DirectoryFiles(this.#path).read('index.json', documentLimit)
+      const document = parseManifest(
+        bytes ?? Buffer.from('{"schemaVersion":2,"manifests":[]}'),
+        mediaTypes.ociIndex,
+        'index.json',
+      )
+      await this.#writeIndex(change(document.kind === 'index' ? document.index.manifests : []))
+    })
+    this.#indexing = update.catch(() => {})
+    await update
+  }
+
+  async #writeIndex(manifests: readonly Descriptor[]): Promise<void> {
+    const index = { schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests }
+    await this.writeBytes('index.json', Buffer.from(JSON.stringify(index)))
+  }
+}
+
+/** Writes the content of a blob at a position of a file and checks it. */
+export async function fill(
+  handle: FileHandle,
+  start: number,
+  descriptor: Descriptor,
+  openContent: OpenContent,
+  { signal, onProgress }: PushBlobOptions,
+): Promise<void> {
+  const content = openContent(0)
+  const verifier = isSelfVerifying(content, descriptor.digest) ? undefined : new DigestVerifier(descriptor)
+  let position = 0
+  for await (const chunk of content) {
+    signal?.throwIfAborted()
+    verifier?.update(chunk)
+    for (let written = 0; written < chunk.length; ) {
+      const { bytesWritten } = await handle.write(chunk, written, chunk.length - written, start + position + written)
+      written += bytesWritten
+    }
+    position += chunk.length
+    onProgress?.({ descriptor, transferred: position })
+  }
+  verifier?.end()
+}

@@ -1,0 +1,221 @@
+/**
+ * OCI image layouts (image-spec "OCI Image Layout"): a directory as source and target, a tar of one as source.
+ */
+import { stat } from 'node:fs/promises'
+import type {
+  BlobPushResult,
+  CallOptions,
+  FetchedManifest,
+  OpenBlobOptions,
+  OpenContent,
+  PushBlobOptions,
+  PushManifestOptions,
+  ReferrersOptions,
+  Source,
+  Target,
+} from '../content.ts'
+import { type Descriptor, type Index, parseManifest } from '../descriptor.ts'
+import { type Digest, digestAlgorithm, digestHex, digestOf, isDigest, parseDigest, verified } from '../digest.ts'
+import { isRegistryError, registryErrors } from '../errors.ts'
+import { bareMediaType, isIndexType, isManifestType, mediaTypes } from '../media-types.ts'
+import { referrerOf } from '../referrers.ts'
+import { selfVerifying } from '../verified-stream.ts'
+import { DirectoryWriter } from './directory-writer.ts'
+import { DirectoryFiles, type Files } from './files.ts'
+import { TarFiles } from './tar-files.ts'
+
+const documentLimit = 4 << 20
+/** Annotations that name an entry of `index.json`. */
+const refNameKey = 'org.opencontainers.image.ref.name'
+const containerdNameKey = 'io.containerd.image.name'
+
+/** Path of a blob within a layout. */
+export function blobPath(digest: Digest): string {
+  return `blobs/${digestAlgorithm(parseDigest(digest))}/${digestHex(digest)}`
+}
+
+/** An OCI image layout. References are ref names (tags) and digests. */
+export class OciLayout implements Source, Target, AsyncDisposable {
+  readonly #files: Files
+  readonly #writer: DirectoryWriter | undefined
+
+  private constructor(files: Files, writer: DirectoryWriter | undefined) {
+    this.#files = files
+    this.#writer = writer
+  }
+
+  /**
+   * Opens a layout: a directory, which can also be written, or a tar of one, plain or gzipped, which cannot.
+   *
+   * @throws RegistryError NOT_FOUND, LAYOUT_INVALID
+   */
+  static async open(path: string, options: CallOptions = {}): Promise<OciLayout> {
+    const info = await stat(path).catch(() => undefined)
+    if (info === undefined) throw registryErrors.notFound([path])
+    const files = info.isDirectory() ? new DirectoryFiles(path) : await TarFiles.open(path, options.signal)
+    const layout = new OciLayout(files, info.isDirectory() ? new DirectoryWriter(path) : undefined)
+    try {
+      await layout.#check()
+    } catch (error) {
+      await layout[Symbol.asyncDispose]()
+      throw error
+    }
+    return layout
+  }
+
+  /** Opens a directory as a layout and makes it one if it is new or empty. @throws RegistryError LAYOUT_INVALID */
+  static async create(path: string): Promise<OciLayout> {
+    const writer = new DirectoryWriter(path)
+    await writer.initialize()
+    return OciLayout.open(path)
+  }
+
+  /** What `index.json` lists. */
+  async index(): Promise<Index> {
+    const bytes = await this.#files.read('index.json', documentLimit)
+    if (bytes === undefined) throw registryErrors.layoutInvalid([this.#files.path, 'index.json is missing'])
+    const document = parseManifest(bytes, mediaTypes.ociIndex, `${this.#files.path}/index.json`)
+    if (document.kind !== 'index') throw registryErrors.layoutInvalid([this.#files.path, 'index.json is not an index'])
+    return document.index
+  }
+
+  /** Names that can be resolved. */
+  async *tags(): AsyncGenerator<string> {
+    for (const { annotations } of (await this.index()).manifests) {
+      const name = annotations?.[refNameKey]
+      if (name !== undefined) yield name
+    }
+  }
+
+  /** By ref name, containerd's image name or digest; '' for the only entry of the index. */
+  async resolve(reference: string, options: CallOptions = {}): Promise<Descriptor> {
+    options.signal?.throwIfAborted()
+    const { manifests } = await this.index()
+    const what = `${this.#files.path}${isDigest(reference) ? '@' : ':'}${reference}`
+    const found = reference === '' ? only(manifests) : manifests.find((descriptor) => isNamed(descriptor, reference))
+    if (found !== undefined) return found
+    if (isDigest(reference)) return (await this.#readManifest(reference, undefined, undefined)).descriptor
+    const names = manifests.flatMap((d) => d.annotations?.[refNameKey] ?? []).slice(0, 20)
+    throw registryErrors.notFound([what], names.length > 0 ? { hint: `The layout has: ${names.join(', ')}` } : {})
+  }
+
+  async fetchManifest(reference: string | Descriptor, options: CallOptions = {}): Promise<FetchedManifest> {
+    const descriptor = typeof reference === 'string' ? await this.resolve(reference, options) : reference
+    return this.#readManifest(descriptor.digest, descriptor.size, descriptor.mediaType)
+  }
+
+  openBlob(descriptor: Descriptor, options: OpenBlobOptions = {}): AsyncIterable<Buffer> {
+    const name = blobPath(descriptor.digest)
+    const chunks = (): AsyncIterable<Buffer> => this.#files.stream(name, options)
+    if (options.offset) return { [Symbol.asyncIterator]: () => chunks()[Symbol.asyncIterator]() }
+    return selfVerifying({ [Symbol.asyncIterator]: () => verified(chunks(), descriptor) }, descriptor.digest)
+  }
+
+  /** Looks through all manifests that the index lists: layouts have no other record of who refers to whom. */
+  async *referrers(subject: Pick<Descriptor, 'digest'>, options: ReferrersOptions = {}): AsyncGenerator<Descriptor> {
+    for (const listed of (await this.index()).manifests) {
+      options.signal?.throwIfAborted()
+      if (!isManifestType(listed.mediaType) && !isIndexType(listed.mediaType)) continue
+      const { bytes, descriptor } = await this.fetchManifest(listed, options)
+      const referrer = referrerOf(bytes, descriptor)
+      if (referrer?.subject.digest !== subject.digest) continue
+      if (options.artifactType === undefined || referrer.referrer.artifactType === options.artifactType)
+        yield referrer.referrer
+    }
+  }
+
+  async hasBlob(descriptor: Pick<Descriptor, 'digest'>): Promise<boolean> {
+    return (await this.#files.size(blobPath(descriptor.digest))) !== undefined
+  }
+
+  async pushBlob(descriptor: Descriptor, open: OpenContent, options: PushBlobOptions = {}): Promise<BlobPushResult> {
+    if ((await this.#files.size(blobPath(descriptor.digest))) === descriptor.size) return 'exists'
+    await this.#writable().writeBlob(descriptor, open, options)
+    return 'uploaded'
+  }
+
+  async pushManifest(bytes: Uint8Array, mediaType: string, options: PushManifestOptions = {}): Promise<Descriptor> {
+    const { tags = [], signal } = options
+    const writer = this.#writable()
+    parseManifest(bytes, mediaType)
+    const descriptor: Descriptor = { mediaType: bareMediaType(mediaType), digest: digestOf(bytes), size: bytes.length }
+    await writer.writeBytes(blobPath(descriptor.digest), bytes)
+    signal?.throwIfAborted()
+    // What refers to another manifest can be found only if the index lists it.
+    const listed = tags.length > 0 || referrerOf(bytes, descriptor) !== undefined
+    if (listed) await writer.updateIndex((manifests) => withEntries(manifests, descriptor, tags))
+    return descriptor
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#files instanceof TarFiles) await this.#files[Symbol.asyncDispose]()
+  }
+
+  #writable(): DirectoryWriter {
+    if (this.#writer === undefined) throw registryErrors.unsupported([this.#files.path, 'a tar can only be read'])
+    return this.#writer
+  }
+
+  async #check(): Promise<void> {
+    const marker = await this.#files.read('oci-layout', documentLimit)
+    const { path } = this.#files
+    if (marker === undefined)
+      throw registryErrors.layoutInvalid([path, 'not an OCI image layout: the file oci-layout is missing'])
+    try {
+      const { imageLayoutVersion } = JSON.parse(marker.toString()) as { imageLayoutVersion?: unknown }
+      if (typeof imageLayoutVersion === 'string' && imageLayoutVersion.startsWith('1.')) return
+    } catch {
+      // Said below.
+    }
+    throw registryErrors.layoutInvalid([path, 'its oci-layout file is not of version 1'])
+  }
+
+  async #readManifest(
+    digest: Digest,
+    size: number | undefined,
+    mediaType: string | undefined,
+  ): Promise<FetchedManifest> {
+    const bytes = await this.#files.read(blobPath(digest), documentLimit)
+    const what = `${this.#files.path}@${digest}`
+    if (bytes === undefined) throw registryErrors.notFound([what])
+    if (size !== undefined && bytes.length !== size)
+      throw registryErrors.sizeMismatch([what, size, String(bytes.length)])
+    const actual = digestOf(bytes, digestAlgorithm(digest))
+    if (actual !== digest) throw registryErrors.digestMismatch([what, digest, actual])
+    const document = parseManifest(bytes, mediaType, what)
+    return { descriptor: { mediaType: document.mediaType, digest, size: bytes.length }, bytes }
+  }
+}
+
+function only(manifests: readonly Descriptor[]): Descriptor | undefined {
+  return manifests.length === 1 ? manifests[0] : undefined
+}
+
+function isNamed({ digest, annotations }: Descriptor, reference: string): boolean {
+  return (
+    digest === reference || annotations?.[refNameKey] === reference || annotations?.[containerdNameKey] === reference
+  )
+}
+
+/** The entries with `descriptor` under its names, which are taken away from what had them. */
+function withEntries(manifests: readonly Descriptor[], descriptor: Descriptor, tags: readonly string[]): Descriptor[] {
+  const others = manifests.filter((entry) => {
+    const name = entry.annotations?.[refNameKey]
+    return name === undefined ? entry.digest !== descriptor.digest : !tags.includes(name)
+  })
+  if (tags.length === 0)
+    return others.some(({ digest }) => digest === descriptor.digest) ? others : [...others, descriptor]
+  return [...others, ...tags.map((tag) => ({ ...descriptor, annotations: { [refNameKey]: tag } }))]
+}
+
+/** true when a path holds an OCI layout rather than something else. Reads only its marker file. */
+export async function isOciLayout(path: string): Promise<boolean> {
+  try {
+    await using layout = await OciLayout.open(path)
+    await layout.index()
+    return true
+  } catch (error) {
+    if (isRegistryError(error)) return false
+    throw error
+  }
+}
