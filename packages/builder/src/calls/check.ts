@@ -1,4 +1,5 @@
 /** `--call=check`: the findings as the reference prints them, as text and as JSON. */
+import type { RawInstruction } from '../dockerfile/ast.ts'
 import type { BuildError } from '../errors.ts'
 import type { CheckResult } from '../options.ts'
 import type { BuildWarning } from '../progress.ts'
