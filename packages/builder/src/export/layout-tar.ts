@@ -79,9 +79,9 @@ export async function* layoutTar(
     for (const { digest, size } of imageBlobs(built)) {
       const entry = tar.entry({ name: blobPath(digest), size, mode: 0o444, mtime })
       for await (const chunk of blobs.open(digest, signal))
-        if (!entry.write(chunk)) await new Promise((resolve) => entry.once('drain', resolve))
-      entry.end()
-      await new Promise((resolve) => entry.once('finish', resolve))
+        if (!entry.write(chunk)) await new Promise<void>((resolve) => entry.once('drain', () => resolve()))
+        entry.end(undefined)
+      await new Promise<void>((resolve) => entry.once('finish', () => resolve()))
     }
     for (const { name, data } of files) tar.entry({ name, mode: 0o444, mtime, size: data.length }, data)
     tar.finalize()

@@ -76,7 +76,7 @@ class Planner {
     args = addGlobalArgs(args, globalArgs, options.buildArgs, this.#expander)
     await this.#resolveEpoch(args)
 
-    for (const stage of stages) await this.#addStage(stage, args)
+    for (const stage of stages) this.#addStage(stage, args)
     const target = this.#target()
     for (const node of [...this.#graph.nodes]) {
       node.commands = (node.stage?.instructions ?? []).map((i) => this.#command(i, false))
@@ -105,7 +105,7 @@ class Planner {
     this.#options = { ...this.#options, buildArgs, epoch: this.#options.epoch ?? epoch }
   }
 
-  async #addStage(stage: ParsedDockerfile['stages'][number], args: EnvList): Promise<void> {
+  #addStage(stage: ParsedDockerfile['stages'][number], args: EnvList): void {
     const { from, index } = stage
     const at = locate(this.#parsed.dockerfile, from.raw)
     const baseName = this.#expander.word(from.image, args, from.raw)
@@ -117,9 +117,9 @@ class Planner {
     }
     const name = from.stageName ?? ''
     const node = new StageNode({ stage, name, label: name || `stage-${index}`, baseName, platform })
-    if (name !== '') node.replacement = await this.#world.namedContext(name, platform ?? this.#options.platform)
+    node.replaced = name !== '' && this.#world.hasNamedContext(name)
     this.#graph.add(node)
-    if (node.replacement) node.base = undefined
+    if (node.replaced) node.base = undefined
   }
 
   #target(): StageNode {
@@ -164,7 +164,7 @@ class Planner {
   }
 
   #triggers(node: StageNode): string[] {
-    if (node.replacement) return []
+    if (node.replaced) return []
     if (node.base)
       return node.base.commands.flatMap((c) => (c.node.kind === 'ONBUILD' ? [c.node.expression] : []))
     return typeof node.image === 'object' && 'config' in node.image ? (node.image.config.config?.OnBuild ?? []) : []
@@ -183,9 +183,10 @@ class Planner {
     if (node.base || node.image !== undefined) return
     const at = node.stage && locate(this.#parsed.dockerfile, node.stage.from.raw)
     const platform = node.platform ?? this.#options.platform
-    const replaced = node.replacement ?? (node.baseName === 'scratch' ? undefined : await this.#world.namedContext(node.baseName, platform))
-    if (replaced) {
-      node.image = replaced.kind === 'image' ? replaced.image : replaced.kind === 'scratch' ? 'scratch' : { tree: replaced.context }
+    const contextName = node.replaced ? node.name : node.baseName
+    const context = contextName === 'scratch' ? undefined : await this.#world.namedContext(contextName, platform)
+    if (context) {
+      node.image = context.kind === 'image' ? context.image : context.kind === 'scratch' ? 'scratch' : { tree: context.context }
       return
     }
     if (node.baseName === 'scratch') {
@@ -270,7 +271,7 @@ class Planner {
     const noCache = this.#options.noCache === true || this.#options.noCache.has(node.name)
     const name = stepNamer(node, stage, this.#options)
     if (stage.rootfs?.kind === 'image' && !node.base) stage.rootfs = { ...stage.rootfs, name: name(stage.rootfs.name, false) }
-    for (const command of node.replacement ? [] : node.commands) {
+    for (const command of node.replaced ? [] : node.commands) {
       const at = command.onbuild
         ? node.stage && locate(this.#parsed.dockerfile, node.stage.from.raw)
         : locate(this.#parsed.dockerfile, command.node.raw)
@@ -294,7 +295,7 @@ class Planner {
   }
 
   #sourceStep(source: StageNode, user: StageNode): SourceStep | 'scratch' {
-    if (source.stage === undefined || source.replacement) {
+    if (source.stage === undefined || source.replaced) {
       if (typeof source.image === 'object' && 'tree' in source.image) return contextStep(source.image.tree)
       return this.#initialState(source).rootfs ?? 'scratch'
     }

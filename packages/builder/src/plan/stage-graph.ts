@@ -18,8 +18,8 @@ export class StageNode {
   readonly platform: Platform | undefined
   base: StageNode | undefined
   commands: StageCommand[]
-  /** The named context that takes the place of the whole stage. */
-  replacement: import('./world.ts').NamedContext | undefined
+  /** A named context takes the place of the whole stage. */
+  replaced = false
   /** The base image, once resolved; 'scratch' for an empty one. */
   image: ResolvedImage | 'scratch' | { readonly tree: string } | undefined
   onbuildDone = false

@@ -22,7 +22,9 @@ export type NamedContext =
 export interface PlanWorld {
   /** Rejects with a BuildError when the image does not exist, has no such platform or cannot be reached. */
   resolveImage(reference: string, platform: Platform, at: Location | undefined): Promise<ResolvedImage>
-  /** Looks a name up among the named contexts; `reference` forms such as `alpine:latest` match the name `alpine`. */
+  /** Whether a named context stands for a name; image references such as `alpine:latest` match the name `alpine`. */
+  hasNamedContext(name: string): boolean
+  /** Resolves a named context; undefined if there is none of that name. */
   namedContext(name: string, platform: Platform): Promise<NamedContext | undefined>
   /** The time (seconds) that `SOURCE_DATE_EPOCH=context` or another non-numeric value stands for; undefined if it has none. */
   sourceDateEpoch(value: string): Promise<number | undefined>

@@ -2,7 +2,7 @@
  * Layers in their three forms, made from each other when needed: a blob in the store, a snapshot on disk, a source that
  * can be fetched. Everything is done once per layer and build.
  */
-import type { Descriptor } from '@tsbuild/registry-client'
+import type { Descriptor, Source } from '@tsbuild/registry-client'
 import type { SnapshotId } from '../snapshot/snapshotter.ts'
 import type { Store } from '../store/store.ts'
 import type { StepCache } from '../solve/cache.ts'
@@ -10,15 +10,16 @@ import type { LayerBlob, StackLayer } from './types.ts'
 import type { WorkerClient } from './worker-api.ts'
 
 /** Where the blobs of a base image come from. */
-export interface BlobSource {
-  /** A verified stream of a blob. */
-  openBlob(descriptor: Descriptor, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>
-}
+export type BlobSource = Pick<Source, 'openBlob'>
 
+/** How a new layer's blob is compressed. */
 export interface CompressionOptions {
-  readonly type: 'gzip' | 'zstd' | 'none'
+  readonly compression: 'gzip' | 'zstd' | 'none'
   readonly level: number | undefined
 }
+
+/** What layers are packed with while a build runs, before an output asks for something else. */
+export const DEFAULT_COMPRESSION: CompressionOptions = { compression: 'gzip', level: undefined }
 
 export interface LayerServiceOptions {
   readonly store: Store
@@ -26,7 +27,6 @@ export interface LayerServiceOptions {
   readonly worker: WorkerClient
   /** By image reference. */
   readonly sources: ReadonlyMap<string, BlobSource>
-  readonly compression: CompressionOptions
   readonly signal: AbortSignal
   /** Bytes of a blob that arrived. */
   readonly onFetch?: (descriptor: Descriptor, current: number) => void
@@ -74,23 +74,26 @@ export class LayerService {
     this.#snapshots.set(id, Promise.resolve())
   }
 
-  /** The layer's blob: descriptor and diffID; made from the snapshot if there is none. It may still have to be fetched. */
-  blob(layer: StackLayer): Promise<LayerBlob> {
-    if (layer.known) return Promise.resolve(layer.known)
-    let work = this.#packed.get(layer.snapshot)
+  /**
+   * The blob of the layer at `index` of a stack: descriptor and diffID; made from the snapshot if there is none. It may
+   * still have to be fetched: see {@link stored}.
+   */
+  blob(stack: readonly StackLayer[], index: number, options: CompressionOptions = DEFAULT_COMPRESSION): Promise<LayerBlob> {
+    const layer = stack[index]!
+    const name = blobName(layer.snapshot, options)
+    if (layer.known && (layer.image !== undefined || name === layer.snapshot)) return Promise.resolve(layer.known)
+    let work = this.#packed.get(name)
     if (work === undefined) {
-      work = this.#pack(layer.snapshot)
+      work = this.#pack(stack.slice(0, index + 1), name, options)
       work.catch(() => undefined)
-      this.#packed.set(layer.snapshot, work)
+      this.#packed.set(name, work)
     }
     return work
   }
 
-  /** Makes sure that the layer's blob is in the store. */
-  async stored(layer: StackLayer): Promise<LayerBlob> {
-    const blob = await this.blob(layer)
-    await this.#haveBlob({ ...layer, known: blob })
-    return blob
+  /** Makes sure that a base image's layer is in the store. */
+  async stored(layer: StackLayer): Promise<void> {
+    if (layer.known) await this.#haveBlob(layer)
   }
 
   async #unpack(layer: StackLayer, below: SnapshotId[]): Promise<void> {
@@ -103,18 +106,19 @@ export class LayerService {
     )
   }
 
-  async #pack(id: SnapshotId): Promise<LayerBlob> {
-    const { store, cache, worker, compression, signal } = this.#options
-    const known = await cache.blob(id)
+  async #pack(stack: readonly StackLayer[], name: string, { compression, level }: CompressionOptions): Promise<LayerBlob> {
+    const { store, cache, worker, signal } = this.#options
+    const known = await cache.blob(name)
     if (known) return known
+    const id = (await this.snapshots(stack)).at(-1)!
     await using temporary = await store.blobs.temporary('layer')
     const out = `${temporary.path}/blob`
-    const packed = await worker.call('layer.pack', { id, out, compression: compression.type, level: compression.level }, { signal })
+    const packed = await worker.call('layer.pack', { id, out, compression, level }, { signal })
     const { mediaType, size, diffID } = packed
     const digest = packed.digest as Descriptor['digest']
     await store.blobs.adopt(out, { digest, size })
     const blob: LayerBlob = { descriptor: { mediaType, digest, size }, diffID }
-    await cache.saveBlob(id, blob)
+    await cache.saveBlob(name, blob)
     return blob
   }
 
@@ -134,7 +138,7 @@ export class LayerService {
     if (await store.blobs.has(descriptor.digest)) return
     const source = layer.image === undefined ? undefined : sources.get(layer.image)
     if (source === undefined) throw new Error(`no source for layer ${descriptor.digest}`)
-    const stream = await source.openBlob(descriptor, signal)
+    const stream = source.openBlob(descriptor, { signal })
     async function* counted() {
       let current = 0
       for await (const chunk of stream) {
@@ -145,4 +149,9 @@ export class LayerService {
     }
     await store.blobs.put(counted(), { digest: descriptor.digest, size: descriptor.size }, signal)
   }
+}
+
+/** The name under which a layer's blob is remembered: the snapshot's, and how it is compressed unless as usual. */
+function blobName(id: SnapshotId, { compression, level }: CompressionOptions): string {
+  return compression === 'gzip' && level === undefined ? id : `${id} ${compression} ${level ?? ''}`
 }

@@ -100,11 +100,13 @@ export interface WorkerOperations {
     result: string
   }
   run: { params: RunParams; result: RunOutcome }
-  /** Writes a root filesystem into a directory or a tar file. */
-  'rootfs.export': {
-    params: { stack: readonly SnapshotId[]; dest: string; format: 'directory' | 'tar'; prefix: string; epoch: number | undefined }
+  /** Writes root filesystems into a tar file: one as it is, or each below a directory of its own. */
+  'rootfs.tar': {
+    params: { parts: readonly { readonly stack: readonly SnapshotId[]; readonly directory: string }[]; dest: string }
     result: void
   }
+  /** Copies the files of a root filesystem into a directory of the host; no existing link is followed. */
+  'rootfs.copy': { params: { stack: readonly SnapshotId[]; dest: string }; result: void }
 }
 
 export type WorkerOperation = keyof WorkerOperations

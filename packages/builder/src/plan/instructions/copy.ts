@@ -8,7 +8,7 @@ import { type GitUrl, parseGitUrl } from '../../util/git-url.ts'
 import type { InstructionContext, InstructionPlanner } from '../context.ts'
 import { planErrors } from '../errors.ts'
 import { parseOwner } from '../owner.ts'
-import { resolvePath, type StageState, toSlash } from '../stage-state.ts'
+import { resolvePath, toSlash } from '../stage-state.ts'
 
 type Part = FileStep['ops'][number]
 

@@ -63,7 +63,7 @@ function commandLine(node: RunNode, stage: StageState): RunCommand {
     const summary = ` (${summarize(first.content)})`
     if (stage.platform.os !== 'windows' && first.content.startsWith('#!')) {
       const path = `${SCRIPT_DIRECTORY}/${first.name}`
-      return { args: [path], script: { path, content: first.content }, summary }
+      return { args: [...stage.shell, path], script: { path, content: first.content }, summary }
     }
     return { args: [...stage.shell, first.content], script: undefined, summary }
   }

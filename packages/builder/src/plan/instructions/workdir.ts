@@ -6,7 +6,9 @@ import { resolvePath, toSlash } from '../stage-state.ts'
 
 export const planWorkdir: InstructionPlanner<WorkdirNode> = (node, stage, context) => {
   const { os } = stage.platform
-  const path = resolvePath(stage.cwd, toSlash(stage.expand(node.path, node.raw), os), true)
+  const requested = toSlash(stage.expand(node.path, node.raw), os)
+  // As in the reference, a trailing slash stays only in an absolute path.
+  const path = resolvePath(stage.cwd, requested, requested.startsWith('/'))
   stage.config.WorkingDir = os === 'windows' ? path.replaceAll('/', '\\') : path
   if (path !== '/') {
     stage.rootfs = {

@@ -1,0 +1,35 @@
+/**
+ * Builds images: read the Dockerfile, parse it, plan a graph per platform, solve it, assemble images, export them.
+ */
+import { availableParallelism } from 'node:os'
+import { readSources } from './build/sources.ts'
+import { exportAll } from './build/outputs.ts'
+import { lintAll } from './build/lint.ts'
+import { planAll } from './build/plan-all.ts'
+import { Session } from './build/session.ts'
+import { asBuildError, resolveBuildSettings } from './build/settings.ts'
+import { openSolver } from './build/solver.ts'
+import type { BuildOptions, BuildResult } from './options.ts'
+
+/**
+ * Builds the image that a Dockerfile describes.
+ *
+ * Nothing is printed and the process is not changed: progress is reported as events, failures as {@link BuildError}.
+ * Aborting `options.signal` ends the build with the code CANCELLED, after everything it started has ended.
+ *
+ * @throws BuildError
+ */
+export async function build(options: BuildOptions): Promise<BuildResult> {
+  try {
+    const settings = resolveBuildSettings(options)
+    await using session = await Session.open(settings)
+    const parsed = await readSources(session)
+    const { plans, images } = await planAll(parsed, session, settings)
+    await lintAll(parsed, session, images)
+    const solver = await openSolver(session, settings, images, availableParallelism())
+    const results = await solver.solve(plans)
+    return await exportAll(results, solver, session, settings)
+  } catch (error) {
+    throw asBuildError(error)
+  }
+}

@@ -1,0 +1,31 @@
+/** The checks that run with every build: their findings are warnings, or the end of the build with `error=true`. */
+import type { FoundImage } from '../image/resolve.ts'
+import type { ParsedDockerfile } from '../instructions/nodes.ts'
+import { createLinter, type LintWorld, lintFile } from '../lint/index.ts'
+import type { Session } from './session.ts'
+import { planWorld } from './world.ts'
+
+/** Reports findings once, however many platforms are built. @throws BuildError when the file asks for it */
+export async function lintAll(parsed: ParsedDockerfile, session: Session, images: ReadonlyMap<string, FoundImage>): Promise<void> {
+  const { settings } = session
+  const world = planWorld(session, new Map(images))
+  const { linter, remarks } = createLinter(parsed.dockerfile, settings.buildArgs)
+  const lintWorld: LintWorld = {
+    buildArgs: settings.buildArgs,
+    target: settings.options.target,
+    allStages: false,
+    platform: settings.platforms[0]!,
+    buildPlatform: settings.buildPlatform,
+    resolveImage: async (name, platform, at) => (await world.resolveImage(name, platform, at)).config,
+    namedContext: async (name, platform) => {
+      const context = await world.namedContext(name, platform)
+      return context?.kind === 'image' ? { kind: 'image', image: context.image.config } : context && { kind: context.kind }
+    },
+    ignored: await session.contexts.ignored(),
+    signal: session.signal,
+  }
+  await lintFile(parsed, linter, lintWorld)
+  for (const warning of [...remarks, ...linter.warnings]) session.warn(warning)
+  const violation = linter.violation()
+  if (violation) throw violation
+}

@@ -1,0 +1,43 @@
+/** One plan per platform. */
+import type { ParsedDockerfile } from '../instructions/nodes.ts'
+import type { FoundImage } from '../image/resolve.ts'
+import type { PlanOptions } from '../plan/context.ts'
+import { type ImagePlan, planBuild } from '../plan/plan.ts'
+import type { Session } from './session.ts'
+import type { BuildSettings } from './settings.ts'
+import { planWorld } from './world.ts'
+
+export interface AllPlans {
+  readonly plans: readonly ImagePlan[]
+  /** Every image that a plan uses, by reference. */
+  readonly images: ReadonlyMap<string, FoundImage>
+}
+
+export async function planAll(parsed: ParsedDockerfile, session: Session, settings: BuildSettings): Promise<AllPlans> {
+  const images = new Map<string, FoundImage>()
+  const world = planWorld(session, images)
+  const plans: ImagePlan[] = []
+  for (const platform of settings.platforms) plans.push(await planBuild(parsed, planOptions(settings, platform), world, session.signal))
+  return { plans, images }
+}
+
+function planOptions(settings: BuildSettings, platform: PlanOptions['platform']): PlanOptions {
+  const { options, buildArgs } = settings
+  return {
+    target: options.target,
+    platform,
+    buildPlatform: settings.buildPlatform,
+    implicitPlatform: settings.implicitPlatform,
+    multiPlatform: settings.platforms.length > 1,
+    buildArgs,
+    labels: options.labels ?? {},
+    noCache: settings.noCache,
+    network: options.network === 'isolated' ? 'default' : (options.network ?? 'default'),
+    allow: new Set(options.allow ?? []),
+    extraHosts: settings.extraHosts,
+    shmSize: options.shmSize,
+    ulimits: options.ulimits ?? [],
+    hostname: buildArgs.get('BUILDKIT_SANDBOX_HOSTNAME') || undefined,
+    epoch: undefined,
+  }
+}

@@ -1,0 +1,33 @@
+/** Layers with other times: made once and remembered by the layer they come from. */
+import { createReadStream } from 'node:fs'
+import { hashKey } from '../graph/key.ts'
+import { rewriteLayer } from '../layer/rewrite.ts'
+import type { LayerBlob } from '../steps/types.ts'
+import type { Session } from './session.ts'
+
+export interface TimeRule {
+  /** Seconds: later times, and this one, become `epoch`. */
+  readonly from: number
+  readonly epoch: number
+  /** Leave a note on the descriptor, as the reference does for rewritten layers. */
+  readonly note: boolean
+}
+
+export async function rewrittenLayer(blob: LayerBlob, { from, epoch, note }: TimeRule, session: Session): Promise<LayerBlob> {
+  const { store, signal } = session
+  const key = hashKey('rewrite', blob.descriptor.digest, from, epoch)
+  let result = await store.records.get<LayerBlob>('rewrite', key)
+  if (!result || !(await store.blobs.has(result.descriptor.digest))) {
+    await using temporary = await store.blobs.temporary('rewrite')
+    const out = `${temporary.path}/blob`
+    const { descriptor } = blob
+    const source = createReadStream(store.blobs.path(descriptor.digest), { highWaterMark: 256 * 1024 })
+    const packed = await rewriteLayer(source, descriptor.mediaType, { mapTime: (seconds) => (seconds >= from ? epoch : seconds), signal }, out)
+    const { mediaType, digest, size, diffID } = packed
+    await store.blobs.adopt(out, { digest, size })
+    result = { descriptor: { mediaType, digest, size }, diffID }
+    await store.records.put('rewrite', key, result, { blobs: [digest] })
+  }
+  if (!note) return result
+  return { ...result, descriptor: { ...result.descriptor, annotations: { 'buildkit/rewritten-timestamp': String(epoch) } } }
+}

@@ -1,0 +1,41 @@
+/** The planner's questions, answered from a session: base images, named contexts, times of contexts. */
+import type { Platform } from '@tsbuild/registry-client'
+import type { FoundImage } from '../image/resolve.ts'
+import type { NamedContext, PlanWorld } from '../plan/world.ts'
+import { planErrors } from '../plan/errors.ts'
+import type { Session } from './session.ts'
+
+/** @param found collects every image that was resolved, by its reference */
+export function planWorld(session: Session, found: Map<string, FoundImage>): PlanWorld {
+  const keep = (image: FoundImage): FoundImage => {
+    found.set(image.ref, image)
+    return image
+  }
+  const resolveImage = async (reference: string, platform: Platform): Promise<FoundImage> => {
+    return keep(await session.images.resolve(reference, platform))
+  }
+  return {
+    resolveImage,
+    hasNamedContext: (name) => session.contexts.find(name) !== undefined,
+    async namedContext(name, platform): Promise<NamedContext | undefined> {
+      const context = session.contexts.find(name)
+      if (!context) return undefined
+      switch (context.kind) {
+        case 'scratch':
+          return { kind: 'scratch' }
+        case 'image':
+          return { kind: 'image', image: await resolveImage(context.reference, platform) }
+        case 'layout':
+          return { kind: 'image', image: keep(await session.contexts.openLayout(context, platform, session.images)) }
+        case 'tree':
+          return { kind: 'tree', context: context.name }
+      }
+    },
+    async sourceDateEpoch(value) {
+      if (value === 'context') return await session.contexts.time('context')
+      const context = session.contexts.find(value)
+      if (context?.kind === 'tree') return await session.contexts.time(context.name)
+      throw planErrors.epochInvalid([value])
+    },
+  }
+}

@@ -1,0 +1,6 @@
+/** Builds OCI images from Dockerfiles, without a daemon. */
+export { build } from './build.ts'
+export { BuildError, type BuildErrorDetails } from './errors.ts'
+export type * from './options.ts'
+export type { BuildWarning, ProgressEvent, ProgressListener, ProgressVertex } from './progress.ts'
+export { excerpt, type Location, type Position, type Range, SourceFile } from './source.ts'

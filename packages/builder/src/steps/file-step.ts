@@ -1,0 +1,109 @@
+/** COPY, ADD, WORKDIR: chosen and fingerprinted here or in the worker, written by the worker. */
+import type { FileOp, SelectedEntry } from '../graph/file-op.ts'
+import { hashKey } from '../graph/key.ts'
+import type { FileStep } from '../graph/step.ts'
+import type { Store } from '../store/store.ts'
+import type { StepCache } from '../solve/cache.ts'
+import { writeEntries } from './file/entries-file.ts'
+import { fingerprint, type StatCache } from './file/fingerprint.ts'
+import { select } from './file/select.ts'
+import type { LayerService } from './layers.ts'
+import { EMPTY_ROOTFS, type RootfsResult, type StepHandler, type Visit } from './types.ts'
+import type { OpSource, WorkerClient } from './worker-api.ts'
+
+export interface FileServices {
+  readonly store: Store
+  readonly cache: StepCache
+  readonly layers: LayerService
+  readonly worker: WorkerClient
+  readonly statCache: StatCache
+  readonly now: () => number
+}
+
+type Part = FileStep['ops'][number]
+type Selections = WeakMap<Part, SelectedEntry[]>
+
+export function fileHandler(services: FileServices): StepHandler<FileStep> {
+  /** What was fingerprinted is what gets copied, even if the context changes in between. */
+  const selections: Selections = new WeakMap()
+  return {
+    kind: 'file',
+
+    async key(visit) {
+      const { step } = visit
+      const parts: unknown[] = []
+      for (const part of step.ops) parts.push([keyedOp(part.op), await sourceDigest(part, visit, services, selections)])
+      return hashKey('file', step.link ? 'link' : below(visit).identity, parts)
+    },
+
+    async run(visit, key) {
+      const { store, layers, worker, now } = services
+      const { step, signal } = visit
+      const started = now()
+      await using temporary = await store.blobs.temporary('copy')
+      const parent = below(visit)
+      const [stack, ops] = await Promise.all([
+        step.link ? [] : layers.snapshots(parent.stack),
+        Promise.all(step.ops.map((part, i) => workerOp(part, `${temporary.path}/${i}`, visit, services, selections))),
+      ])
+      const id = `file-${key}`
+      await worker.call('files.apply', { stack, id, ops }, { signal, onEvent: (e) => e.type === 'progress' && visit.progress(e.item, e.current, e.total) })
+      layers.added(id)
+      const layer = { snapshot: id, created: now(), started, known: undefined, image: undefined }
+      return { kind: 'rootfs', identity: id, stack: [...parent.stack, layer] }
+    },
+  }
+}
+
+function below(visit: Visit<FileStep>): RootfsResult {
+  return visit.step.parent === undefined ? EMPTY_ROOTFS : (visit.input(visit.step.parent) as RootfsResult)
+}
+
+/** What of an operation decides its result, beside the content of its source. */
+function keyedOp(op: FileOp): unknown {
+  if (op.op === 'copy') return { ...op, selection: op.unpack === 'never' ? undefined : op.selection.patterns }
+  return op
+}
+
+async function sourceDigest(part: Part, visit: Visit<FileStep>, services: FileServices, selections: Selections): Promise<string> {
+  const { op, from } = part
+  const { cache, layers, worker, statCache, now } = services
+  const { signal } = visit
+  if (op.op === 'write') {
+    const input = from && visit.input(from)
+    return input?.kind === 'file' ? `${input.digest} ${input.mtime}` : ''
+  }
+  if (op.op !== 'copy') return ''
+  const { selection, keepOwner } = op
+  const input = from === undefined ? EMPTY_ROOTFS : visit.input(from)
+  if (input.kind === 'tree') {
+    const entries = await select(input.tree, selection, signal)
+    selections.set(part, entries)
+    return await fingerprint(input.tree, entries, { owners: keepOwner, statCache, now: now(), signal })
+  }
+  if (input.kind === 'file') return input.digest
+  const key = hashKey('fingerprint', input.identity, selection, keepOwner)
+  return await cache.fingerprint(key, async () => {
+    const stack = await layers.snapshots(input.stack)
+    return await worker.call('files.fingerprint', { stack, selection, keepOwner }, { signal })
+  })
+}
+
+async function workerOp(
+  part: Part,
+  entriesFile: string,
+  visit: Visit<FileStep>,
+  { layers }: FileServices,
+  selections: Selections,
+): Promise<{ op: FileOp; source: OpSource | undefined }> {
+  const { op, from } = part
+  const input = from === undefined ? EMPTY_ROOTFS : visit.input(from)
+  if (op.op === 'write' && input.kind === 'file') {
+    const mtime = input.mtime ?? op.mtime
+    return { op: { ...op, content: { path: input.path }, mtime }, source: undefined }
+  }
+  if (op.op !== 'copy' || input.kind === 'file') return { op, source: undefined }
+  if (input.kind === 'rootfs') return { op, source: { type: 'stack', stack: await layers.snapshots(input.stack) } }
+  await writeEntries(entriesFile, selections.get(part) ?? [])
+  return { op, source: { type: 'entries', root: input.tree.root, entries: entriesFile } }
+}

@@ -1,0 +1,52 @@
+/** The worker as the main process sees it: started on the first call, ended with the build. */
+import { access } from 'node:fs/promises'
+import { join } from 'node:path'
+import { startWorker, type Worker } from '../sandbox/worker.ts'
+import type { SnapshotId } from '../snapshot/snapshotter.ts'
+import type { WorkerClient, WorkerEvent, WorkerOperation, WorkerOperations } from './worker-api.ts'
+
+export interface LazyWorkerOptions {
+  /** The state directory. */
+  readonly root: string
+  readonly isolation: 'auto' | 'namespaces' | 'oci' | 'chroot'
+  readonly ociRuntime: string | undefined
+  /** Told once when RUN will be isolated less than usual. */
+  readonly onAnnounce: (message: string) => void
+}
+
+export class LazyWorker implements WorkerClient, AsyncDisposable {
+  readonly #options: LazyWorkerOptions
+  #worker: Promise<Worker> | undefined
+
+  constructor(options: LazyWorkerOptions) {
+    this.#options = options
+  }
+
+  /** Whether a call has started it: a fully cached build has not. */
+  get started(): boolean {
+    return this.#worker !== undefined
+  }
+
+  async call<O extends WorkerOperation>(
+    operation: O,
+    params: WorkerOperations[O]['params'],
+    options: { signal: AbortSignal; onEvent?: (event: WorkerEvent) => void },
+  ): Promise<WorkerOperations[O]['result']> {
+    this.#worker ??= startWorker({ entry: new URL('./worker-main.ts', import.meta.url), root: this.#options.root })
+    const worker = await this.#worker
+    return (await worker.call(operation, params, options as never)) as WorkerOperations[O]['result']
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const worker = await this.#worker?.catch(() => undefined)
+    await worker?.[Symbol.asyncDispose]()
+  }
+}
+
+/** Whether the main process can count on a snapshot; the worker looks closer before it uses it. */
+export async function snapshotExists(root: string, id: SnapshotId): Promise<boolean> {
+  return await access(join(root, 'snapshots', id, 'layer.json')).then(
+    () => true,
+    () => false,
+  )
+}
