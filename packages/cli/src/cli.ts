@@ -1,5 +1,6 @@
 /** The story of a command line: argv → command → exit code. */
 import { type Arity, commandFlags } from './command.ts'
+import { isUsageError } from './error-kind.ts'
 import { EXIT } from './exit-codes.ts'
 import { globalOptions } from './flags/global.ts'
 import { parseArguments } from './flags/parse.ts'
@@ -48,7 +49,7 @@ export async function fail(
   if (trap.signal.aborted) return EXIT.failed
   const { renderError } = await import('./render-error.ts')
   await write(io.stderr, await renderError(error, { debug }))
-  return error instanceof UsageError ? EXIT.usage : EXIT.failed
+  return isUsageError(error) ? EXIT.usage : EXIT.failed
 }
 
 function checkArity(name: string, words: readonly string[], { min, max }: Arity): void {

@@ -1,6 +1,7 @@
 /** Errors for people: what went wrong and where, what the failed process said last, and what to do. */
 import { inspect } from 'node:util'
-import type { BuildError, Location } from '@tsbuild/builder'
+import type { Location } from '@tsbuild/builder'
+import { isBuildError, isExpected, unwrap } from './error-kind.ts'
 import { escapeControls } from './progress/escape.ts'
 
 const RULE = '------'
@@ -21,8 +22,9 @@ export async function renderError(error: unknown, options: RenderErrorOptions): 
   const place = isBuildError(error) ? error : undefined
   if (place?.logTail && place.logTail.length > 0) lines.push(...logLines(place.step, place.logTail))
   if (place?.at) lines.push(...(await excerptLines(place.at)))
-  lines.push(...messageLines(error, options))
-  const hint = hintOf(error)
+  const reason = unwrap(error)
+  lines.push(...messageLines(reason, options))
+  const hint = hintOf(reason)
   if (hint) lines.push(`hint: ${hint}`)
   const text = lines.flatMap((line) => line.split('\n')).map((line) => escapeControls(line.replace(/\r$/, '')))
   if (options.debug) text.push(inspect(error, { depth: 4 }))
@@ -52,19 +54,6 @@ function messageLines(error: unknown, options: RenderErrorOptions): string[] {
       ? []
       : ['hint: this is a mistake in tsbuild; run the command again with -D to see where it comes from']),
   ]
-}
-
-const EXPECTED: ReadonlySet<string> = new Set(['UsageError', 'CommandError', 'BuildError', 'RegistryError'])
-
-/** Errors that are made to be read: our own ones, and those of the system (which name a file or an address). */
-function isExpected(error: Error): boolean {
-  if (EXPECTED.has(error.name)) return true
-  return 'syscall' in error && typeof error.syscall === 'string'
-}
-
-/** By name, since the class would have to be loaded only to compare with it. */
-function isBuildError(error: unknown): error is BuildError {
-  return error instanceof Error && error.name === 'BuildError' && 'code' in error
 }
 
 function hintOf(error: unknown): string | undefined {

@@ -2,6 +2,7 @@
 import type { BuildOptions, BuildResult, BuildWarning } from '@tsbuild/builder'
 import type { CommandContext } from '../command.ts'
 import { CommandError } from '../command-error.ts'
+import { isUsageError } from '../error-kind.ts'
 import { EXIT } from '../exit-codes.ts'
 import type { BuildRequest } from '../flags/build/resolve.ts'
 import { write } from '../io.ts'
@@ -27,7 +28,7 @@ export async function runBuild(request: BuildRequest, context: CommandContext): 
     await deliver(request, context, result, Date.now() - started, loaded)
     return EXIT.ok
   } catch (error) {
-    if (signal.aborted || error instanceof UsageError) throw error
+    if (signal.aborted || isUsageError(error)) throw error
     if (request.progress !== 'rawjson') await write(io.stderr, renderWarnings(warnings))
     const prefix = error instanceof CommandError ? '' : 'failed to solve: '
     await write(io.stderr, await renderError(error, { debug: context.global.debug, prefix }))

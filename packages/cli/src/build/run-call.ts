@@ -1,12 +1,12 @@
 /** `--call` and `--check`: what is said about a Dockerfile in place of building it, on stdout. */
 import type { BuildOptions } from '@tsbuild/builder'
 import type { CommandContext } from '../command.ts'
+import { isUsageError } from '../error-kind.ts'
 import { EXIT } from '../exit-codes.ts'
 import type { Call } from '../flags/build/draft.ts'
 import type { BuildRequest } from '../flags/build/resolve.ts'
 import { write } from '../io.ts'
 import { renderError } from '../render-error.ts'
-import { UsageError } from '../usage-error.ts'
 import { proxyArgs } from './proxy-args.ts'
 import { renderCheck } from './render-check.ts'
 import { sarif } from './sarif.ts'
@@ -22,7 +22,7 @@ export async function runCall(request: BuildRequest, call: Call, context: Comman
   try {
     return call.kind === 'check' ? await check(options, call, context) : await describe(options, call, context)
   } catch (error) {
-    if (signal.aborted || error instanceof UsageError) throw error
+    if (signal.aborted || isUsageError(error)) throw error
     await write(io.stderr, await renderError(error, { debug: context.global.debug, prefix: 'failed to solve: ' }))
     return EXIT.failed
   }
