@@ -1,0 +1,152 @@
+/** The rules about who may import whom, and about the size and honesty of files. ARCHITECTURE.md gives the reasons. */
+import { describe, expect, it } from 'vitest'
+import { findCycles, isTest, type SourceText, sourceFiles, sourceText } from './support/source-files.ts'
+
+const files = sourceFiles()
+const shipped = files.filter((file) => !isTest(file.path))
+
+/** Everybody may use these; they import nothing above themselves. */
+const COMMON = ['errors.ts', 'source.ts', 'progress.ts', 'util']
+
+/**
+ * Folders (and files) of the builder's src → what they may import beside {@link COMMON} and themselves. A folder that is
+ * not listed may not exist.
+ */
+const BUILDER: Readonly<Record<string, readonly string[] | 'all'>> = {
+  'index.ts': 'all',
+  'build.ts': 'all',
+  build: 'all',
+  // Types of the public API: they name what lower folders define.
+  'options.ts': ['sandbox', 'registry-client'],
+  calls: ['lint', 'instructions', 'dockerfile', 'graph', 'plan', 'build', 'options.ts'],
+  export: ['image', 'layer', 'store', 'registry-client', 'graph', 'options.ts'],
+  image: ['layer', 'store', 'graph', 'registry-client'],
+  solve: ['steps', 'cache', 'graph', 'store'],
+  steps: ['context', 'snapshot', 'sandbox', 'layer', 'store', 'graph', 'registry-client'],
+  cache: ['layer', 'store', 'registry-client', 'graph'],
+  plan: ['instructions', 'lint', 'dockerfile', 'graph', 'image', 'registry-client'],
+  instructions: ['graph', 'dockerfile'],
+  lint: ['dockerfile', 'instructions', 'graph', 'registry-client'],
+  layer: ['snapshot', 'store', 'registry-client'],
+  snapshot: [],
+  sandbox: [],
+  store: ['registry-client'],
+  context: ['registry-client'],
+  dockerfile: [],
+  graph: ['registry-client'],
+  'errors.ts': [],
+  'source.ts': [],
+  'progress.ts': [],
+  util: [],
+}
+
+/** Where a path of the builder belongs: its folder, or its own name in src. */
+function room(path: string): string {
+  return path.replace('packages/builder/src/', '').split('/')[0]!
+}
+
+function violations(file: SourceText): string[] {
+  if (file.path.startsWith('packages/registry-client/')) return file.imports.filter(leavesClient).map(say(file))
+  if (file.path.startsWith('packages/cli/')) return file.imports.filter(leavesCli).map(say(file))
+  const from = room(file.path)
+  const allowed = BUILDER[from]
+  if (allowed === undefined) return [`${file.path} is in a folder that the architecture does not know`]
+  if (allowed === 'all') return []
+  return file.imports
+    .filter((target) => {
+      if (target === '@tsbuild/cli' || target.startsWith('packages/cli/')) return true
+      if (target.startsWith('@tsbuild/registry-client')) return !allowed.includes('registry-client')
+      if (!target.startsWith('packages/')) return false
+      if (!target.startsWith('packages/builder/src/')) return true
+      const to = room(target)
+      return to !== from && !allowed.includes(to) && !COMMON.includes(to)
+    })
+    .map(say(file))
+}
+
+const say = (file: SourceText) => (target: string) => `${file.path} imports ${target}`
+const leavesClient = (target: string): boolean =>
+  target.startsWith('@tsbuild/') || (target.startsWith('packages/') && !target.startsWith('packages/registry-client/'))
+const leavesCli = (target: string): boolean =>
+  (target.startsWith('@tsbuild/') && target.split('/').length > 2) ||
+  (target.startsWith('packages/') && !/^packages\/cli\/(src|bin|package\.json)/.test(target))
+
+describe('the house', () => {
+  it('has files to look at', () => {
+    expect(shipped.length).toBeGreaterThan(100)
+    expect(shipped.filter((file) => file.imports.length > 0).length).toBeGreaterThan(100)
+  })
+
+  it('imports go downwards only', () => {
+    expect(shipped.flatMap(violations)).toEqual([])
+  })
+
+  it('no module imports itself over others', () => {
+    const graph = new Map(shipped.map((file) => [file.path, file.loaded]))
+    expect(findCycles(graph).map((cycle) => cycle.join(' → '))).toEqual([])
+  })
+
+  it('shipped code imports no test code', () => {
+    const offenders = shipped.flatMap((file) => file.imports.filter((t) => isTest(t) || t === 'vitest').map(say(file)))
+    expect(offenders).toEqual([])
+  })
+
+  it('no file is longer than 400 lines', () => {
+    const long = shipped.map((file) => ({ path: file.path, lines: file.text.split('\n').length - 1 }))
+    expect(long.filter(({ lines }) => lines > 400)).toEqual([])
+  })
+
+  it('util holds leaf files only', () => {
+    const inUtil = shipped.filter((file) => file.path.startsWith('packages/builder/src/util/'))
+    const imports = inUtil.flatMap((file) => file.imports.filter((t) => t.startsWith('packages/')))
+    expect(imports.filter((target) => !COMMON.includes(room(target)))).toEqual([])
+  })
+
+  it('nothing is left open', () => {
+    expect(lines(/\b(TODO|FIXME|XXX|HACK)\b/)).toEqual([])
+  })
+
+  it('no value is of any type', () => {
+    expect(lines(/(?::|\bas|<|\|)\s*any\b(?!\s*\w)|\bany\[\]/)).toEqual([])
+  })
+})
+
+/** Lines of code (not of comments, except for marks in them) that match. */
+function lines(pattern: RegExp): string[] {
+  const inComments = /TODO/.test(pattern.source)
+  return shipped.flatMap((file) =>
+    file.text.split('\n').flatMap((line, i) => {
+      if (!inComments && /^\s*(\*|\/\/|\/\*)/.test(line)) return []
+      return pattern.test(line) ? [`${file.path}:${i + 1}: ${line.trim()}`] : []
+    }),
+  )
+}
+
+describe('the rules see', () => {
+  it.each<[string, string, boolean]>([
+    ['packages/builder/src/store/x.ts', "import { a } from '../snapshot/y.ts'", false],
+    ['packages/builder/src/store/x.ts', "import type { A } from '../snapshot/y.ts'", false],
+    ['packages/builder/src/store/x.ts', "export * from '../context/y.ts'", false],
+    ['packages/builder/src/store/x.ts', "const a = await import('../solve/y.ts')", false],
+    ['packages/builder/src/store/x.ts', "import {\n  a,\n  b,\n} from '../build.ts'", false],
+    ['packages/builder/src/store/x.ts', "import { a } from '../util/y.ts'\nimport './z.ts'", true],
+    ['packages/builder/src/util/x.ts', "import { a } from '../store/y.ts'", false],
+    ['packages/builder/src/attic/x.ts', '', false],
+    ['packages/cli/src/x.ts', "import { build } from '@tsbuild/builder'", true],
+    ['packages/cli/src/x.ts', "import { build } from '@tsbuild/builder/build'", false],
+    ['packages/cli/src/x.ts', "import { build } from '../../builder/src/build.ts'", false],
+    ['packages/registry-client/src/x.ts', "import { build } from '@tsbuild/builder'", false],
+    ['packages/registry-client/src/x.ts', "import { request } from 'undici'", true],
+  ])('%s: %s', (path, text, fine) => expect(violations(sourceText(path, text)).length === 0).toBe(fine))
+
+  it('circles', () => {
+    const graph = new Map([
+      ['a', ['b']],
+      ['b', ['c']],
+      ['c', ['a', 'd']],
+      ['d', []],
+    ])
+    expect(findCycles(graph)).toEqual([['a', 'b', 'c', 'a']])
+    expect(findCycles(new Map([['d', []]]))).toEqual([])
+  })
+})

@@ -1,0 +1,41 @@
+/** An ordinary user with sub-ids, made for the time of the tests when they run as root. */
+import { readFile } from 'node:fs/promises'
+import { must, run } from './process.ts'
+
+export interface OrdinaryUser extends AsyncDisposable {
+  readonly name: string
+  readonly uid: number
+  readonly gid: number
+}
+
+/** Adds a user that can log in nowhere, with 65536 sub-ids; removed when disposed. Needs root. */
+export async function addUser(): Promise<OrdinaryUser> {
+  const name = `tsbuild${process.pid}`
+  await must('useradd', ['--no-create-home', '--home-dir', '/nonexistent', '--shell', '/bin/false', name])
+  try {
+    const first = await freeSubIds()
+    const range = `${first}-${first + 65535}`
+    await must('usermod', ['--add-subuids', range, '--add-subgids', range, name])
+    const [uid, gid] = await Promise.all(['-u', '-g'].map(async (flag) => Number(await must('id', [flag, name]))))
+    return { name, uid: uid!, gid: gid!, [Symbol.asyncDispose]: () => removeUser(name) }
+  } catch (error) {
+    await removeUser(name)
+    throw error
+  }
+}
+
+async function removeUser(name: string): Promise<void> {
+  await run('userdel', [name])
+}
+
+/** useradd may have given sub-ids already, or none: a range behind all known ones is always free. */
+async function freeSubIds(): Promise<number> {
+  let next = 1_000_000
+  for (const file of ['/etc/subuid', '/etc/subgid']) {
+    for (const line of (await readFile(file, 'utf8').catch(() => '')).split('\n')) {
+      const [, first, count] = line.split(':')
+      if (first && count) next = Math.max(next, Number(first) + Number(count))
+    }
+  }
+  return next
+}
