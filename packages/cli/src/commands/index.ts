@@ -48,6 +48,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./push.ts'),
   },
   { name: 'pull', group: 'Registries', summary: 'Pull an image into the local store', load: () => import('./pull.ts') },
+  {
+    name: 'copy',
+    group: 'Registries',
+    summary: 'Copy an image between registries, layouts and archives',
+    load: () => import('./copy.ts'),
+  },
   { name: 'tags', group: 'Registries', summary: 'List the tags of a repository', load: () => import('./tags.ts') },
   {
     name: 'digest',
