@@ -1,15 +1,20 @@
 /** Reads a committed layer's content as a sorted list of changes. */
-import { type Dirent, lstatSync } from 'node:fs'
+import { lstatSync } from 'node:fs'
 import { throwIfAborted } from '../errors.ts'
-import { fsPath, readDirectory } from '../util/raw-path.ts'
+import { compareNames, fsPath, readDirectory } from '../util/raw-path.ts'
 import type { WhiteoutStyle } from './marks.ts'
 import type { Change } from './snapshotter.ts'
+
+interface Item {
+  readonly name: string
+  readonly kind: 'gone' | 'directory' | 'other'
+}
 
 interface Level {
   readonly directory: string
   /** '' or ends with a slash. */
   readonly prefix: string
-  readonly entries: readonly Dirent<string>[]
+  readonly items: readonly Item[]
   next: number
 }
 
@@ -20,25 +25,35 @@ export async function* readChanges(
   rootChanged: boolean,
   signal?: AbortSignal,
 ): AsyncGenerator<Change> {
-  if (rootChanged)
-    yield { kind: 'upsert', path: '', fsPath: content, stat: lstatSync(fsPath(content), { bigint: true }) }
-  const levels: Level[] = [{ directory: content, prefix: '', entries: readDirectory(content), next: 0 }]
+  if (rootChanged) yield { kind: 'upsert', path: '', fsPath: content, stat: lstatSync(content, { bigint: true }) }
+  const levels: Level[] = [{ directory: content, prefix: '', items: itemsOf(content, style), next: 0 }]
   for (let level = levels.at(-1); level; level = levels.at(-1)) {
     throwIfAborted(signal)
-    const entry = level.entries[level.next++]
-    if (!entry) {
+    const item = level.items[level.next++]
+    if (!item) {
       levels.pop()
       continue
     }
-    const gone = style.hides(level.directory, entry)
-    if (gone !== undefined) {
-      yield { kind: 'delete', path: level.prefix + gone }
+    const path = level.prefix + item.name
+    if (item.kind === 'gone') {
+      yield { kind: 'delete', path }
       continue
     }
-    const path = level.prefix + entry.name
-    const place = `${level.directory}/${entry.name}`
-    yield { kind: 'upsert', path, fsPath: place, stat: lstatSync(fsPath(place), { bigint: true }) }
-    if (entry.isDirectory())
-      levels.push({ directory: place, prefix: `${path}/`, entries: readDirectory(place), next: 0 })
+    const place = `${level.directory}/${item.name}`
+    yield { kind: 'upsert', path, fsPath: fsPath(place), stat: lstatSync(fsPath(place), { bigint: true }) }
+    if (item.kind === 'directory')
+      levels.push({ directory: place, prefix: `${path}/`, items: itemsOf(place, style), next: 0 })
   }
+}
+
+/** The entries of a directory, in byte order of the names that they are about. */
+function itemsOf(directory: string, style: WhiteoutStyle): Item[] {
+  let renamed = false
+  const items = readDirectory(directory).map((entry): Item => {
+    const gone = style.hides(directory, entry)
+    if (gone === undefined) return { name: entry.name, kind: entry.isDirectory() ? 'directory' : 'other' }
+    renamed ||= gone !== entry.name
+    return { name: gone, kind: 'gone' }
+  })
+  return renamed ? items.sort((a, b) => compareNames(a.name, b.name)) : items
 }

@@ -27,4 +27,18 @@ const overlayUnavailable = defineError({
   hint: 'Use the copy snapshotter, or keep the store on a local file system such as ext4, xfs or btrfs.',
 })
 
-export const snapshotErrors = { snapshotId, snapshotMissing, tooManyLayers, overlayUnavailable }
+const reservedName = defineError({
+  code: 'RESERVED_NAME',
+  doc: 'A file has a name that begins with `.wh.`, which says in layers that a file was deleted: no image can hold it.',
+  message: (path: string) =>
+    `${JSON.stringify(path.slice(0, 200))} cannot be stored: names that begin with .wh. mark deleted files in image layers`,
+  hint: 'Delete or rename the file in the same RUN instruction.',
+})
+
+export const snapshotErrors = {
+  reservedName,
+  snapshotId,
+  snapshotMissing,
+  tooManyLayers,
+  overlayUnavailable,
+}

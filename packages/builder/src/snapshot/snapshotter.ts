@@ -25,7 +25,7 @@ export type Change =
    * Added or changed. `fsPath` is where the entry can be read with no-follow calls; its attributes are the ones to record.
    * A directory on the way to something that changed is there too.
    */
-  | { readonly kind: 'upsert'; readonly path: string; readonly fsPath: string; readonly stat: BigIntStats }
+  | { readonly kind: 'upsert'; readonly path: string; readonly fsPath: string | Buffer; readonly stat: BigIntStats }
   /** The path was deleted: becomes a `.wh.` entry. */
   | { readonly kind: 'delete'; readonly path: string }
 
