@@ -32,4 +32,75 @@ export const contextErrors = {
     message: (reason: string) => reason,
     hint: 'escape the special characters with a backslash, or remove the line',
   }),
+  dockerfileNotFound: defineError({
+    code: 'DOCKERFILE_NOT_FOUND',
+    doc: 'There is no Dockerfile where one was looked for: in the root of the build context, or at the path given with -f.',
+    message: (name: string) => `failed to read dockerfile: open ${name}: no such file or directory`,
+    hint: 'name the Dockerfile with -f; a relative path counts from the current directory',
+  }),
+  dockerfileUnreadable: defineError({
+    code: 'DOCKERFILE_UNREADABLE',
+    doc: 'The Dockerfile, or an ignore file, is no regular file, is too large or cannot be read.',
+    message: (name: string, reason: string) => `failed to read dockerfile: open ${name}: ${reason}`,
+  }),
+  stdinTwice: defineError({
+    code: 'STDIN_TWICE',
+    doc: 'Both the build context and the Dockerfile were to be read from standard input.',
+    message: () => "invalid argument: can't use stdin for both build context and dockerfile",
+    hint: 'give a directory as context, or leave -f out and put the Dockerfile into the archive',
+  }),
+  stdinMissing: defineError({
+    code: 'STDIN_MISSING',
+    doc: 'The context or Dockerfile is `-`, but the caller passed no input to read.',
+    message: () => 'nothing to read from standard input',
+  }),
+  archive: defineError({
+    code: 'CONTEXT_ARCHIVE_INVALID',
+    doc: 'The archive given as build context is damaged, or holds an entry that cannot be unpacked safely.',
+    message: (reason: string) => `cannot unpack the build context: ${reason}`,
+  }),
+  httpStatus: defineError({
+    code: 'HTTP_STATUS',
+    doc: 'A server answered a download (ADD of a URL, a context URL) with something else than the file.',
+    message: (url: string, status: number) => `failed to load ${url}: invalid response status ${status}`,
+  }),
+  httpFailed: defineError({
+    code: 'HTTP_FAILED',
+    doc: 'A download failed: the server cannot be reached, closed the connection early, sent too much or redirected too often.',
+    message: (url: string, reason: string) => `failed to load ${url}: ${reason}`,
+  }),
+  digestMismatch: defineError({
+    code: 'CHECKSUM_MISMATCH',
+    doc: 'A download or checkout is not what --checksum says.',
+    message: (what: string, actual: string, expected: string) =>
+      `digest mismatch for ${what}: ${actual} (expected: ${expected})`,
+    hint: 'check the source; if it was meant to change, update the checksum',
+  }),
+  badChecksum: defineError({
+    code: 'CHECKSUM_INVALID',
+    doc: 'The value of --checksum is no digest such as sha256:… with the right number of hexadecimal digits.',
+    message: (checksum: string, reason: string) => `invalid checksum ${JSON.stringify(checksum)}: ${reason}`,
+    hint: 'write sha256: and 64 hexadecimal digits in lower case',
+  }),
+  gitMissing: defineError({
+    code: 'GIT_MISSING',
+    doc: 'A git repository is to be fetched, but the git command is not installed.',
+    message: () => 'failed to find git: the command is not installed',
+    hint: 'install git on the machine that builds',
+  }),
+  gitFailed: defineError({
+    code: 'GIT_FAILED',
+    doc: 'The git command failed: unknown repository or ref, no access, no network.',
+    message: (url: string, reason: string) => `failed to fetch ${url}: ${reason}`,
+  }),
+  gitRefNotFound: defineError({
+    code: 'GIT_REF_NOT_FOUND',
+    doc: 'The repository has no branch, tag or commit of that name.',
+    message: (url: string, ref: string) => `repository ${url} does not contain ref ${JSON.stringify(ref)}`,
+  }),
+  gitSubdirNotFound: defineError({
+    code: 'GIT_SUBDIR_NOT_FOUND',
+    doc: 'The directory named behind the ref of a git URL does not exist in the repository.',
+    message: (url: string, subdir: string) => `repository ${url} has no directory ${JSON.stringify(subdir)}`,
+  }),
 } as const

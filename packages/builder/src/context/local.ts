@@ -5,7 +5,6 @@
  * above, so swapping a directory for a link while a build reads it leads to an error, never to a file outside.
  */
 
-import type { BigIntStats } from 'node:fs'
 import {
   closeSync,
   constants,
@@ -28,6 +27,21 @@ export interface LocalContextOptions {
   readonly ignore?: string | undefined
   /** What messages call the ignore file. */
   readonly ignoreName?: string | undefined
+  /** Modes and owners that the file system could not keep, by path; for contexts that came as an archive. */
+  readonly attributes?: ReadonlyMap<string, NodeAttributes> | undefined
+}
+
+/** What {@link LocalContextOptions.attributes} tells of a path. */
+export type NodeAttributes = Pick<TreeNode, 'mode' | 'uid' | 'gid'>
+
+/** What makes a tree differ from the directory it is in. */
+interface View {
+  readonly sockets: Tree['sockets']
+  /** Whether everything belongs to root. */
+  readonly rootOwned: boolean
+  readonly attributes: ReadonlyMap<string, NodeAttributes> | undefined
+  readonly ignore: IgnoreMatcher | undefined
+  readonly ignoreName: string
 }
 
 /** A directory seen through its ignore rules: what is excluded is not there. */
@@ -43,12 +57,13 @@ const O_DIRECTORY = constants.O_DIRECTORY ?? 0
 const O_PATH = 0o10000000
 
 /**
- * Opens a build context.
+ * Opens a build context. Everything in it belongs to root, whoever it belongs to here; only an archive knows owners.
  *
  * @throws BuildError CONTEXT_NOT_FOUND, CONTEXT_NOT_DIRECTORY, DOCKERIGNORE_INVALID
  */
 export function openLocalContext(dir: string, options: LocalContextOptions = {}): LocalTree {
-  const { ignore: text, ignoreName = '.dockerignore' } = options
+  const { ignore: text, ignoreName = '.dockerignore', attributes } = options
+  const ignore = text === undefined ? undefined : parseIgnoreFile(text, ignoreName)
   return openTree(
     openRoot(dir),
     'empty-files',
@@ -59,7 +74,14 @@ export function openLocalContext(dir: string, options: LocalContextOptions = {})
 
 /** Opens a root filesystem (or any other directory) as it is; `root` is an absolute path without links. */
 export function openRootTree(root: string): LocalTree {
-  return openTree(root, 'skipped', undefined, '')
+  const view = {
+    sockets: 'skipped',
+    rootOwned: false,
+    attributes: undefined,
+    ignore: undefined,
+    ignoreName: '',
+  } as const
+  return openTree(root, view)
 }
 
 /** {@link parseIgnore} with the errors of the library. */
@@ -79,12 +101,8 @@ function openRoot(dir: string): string {
   return realpathSync(resolve(dir))
 }
 
-function openTree(
-  root: string,
-  sockets: Tree['sockets'],
-  ignore: IgnoreMatcher | undefined,
-  ignoreName: string,
-): LocalTree {
+function openTree(root: string, view: View): LocalTree {
+  const { ignore } = view
   const base = root === '/' ? '' : root
   const hostPath = (path: string) => fsPath(path === '' ? root : `${base}/${path}`)
   /** Whether an excluded directory is there all the same, because something below it is re-included. */
@@ -114,7 +132,7 @@ function openTree(
         const child = prefix + name
         const hidden = excluded(child)
         if (hidden && ignore?.mayReinclude(child) !== true) continue
-        const node = guarded(child, () => readNode(`${through}/${name}`, name))
+        const node = guarded(child, () => readNode(`${through}/${name}`, child, view))
         if (node === undefined || (hidden && !hasVisible(child, node))) continue
         nodes.push(node)
       }
@@ -125,10 +143,10 @@ function openTree(
   }
 
   const lookUp = (path: string): TreeNode | undefined => {
-    if (path === '') return readNode(root, '')
+    if (path === '') return readNode(root, '', view)
     const parts = path.split('/')
     const name = parts.pop()!
-    if (!LINUX) return readNode(`${base}/${path}`, name)
+    if (!LINUX) return readNode(`${base}/${path}`, path, view)
     let fd = openSync(root, O_PATH | O_DIRECTORY)
     try {
       for (const part of parts) {
@@ -136,7 +154,7 @@ function openTree(
         closeSync(fd)
         fd = next
       }
-      return readNode(`/proc/self/fd/${fd}/${name}`, name)
+      return readNode(`/proc/self/fd/${fd}/${name}`, path, view)
     } catch (error) {
       if (isAbsence(error)) return undefined
       throw error
@@ -147,7 +165,7 @@ function openTree(
 
   return {
     root,
-    sockets,
+    sockets: view.sockets,
     ignore,
     list,
     lstat(path) {
@@ -171,7 +189,7 @@ function openTree(
     },
     hiddenBy(path) {
       const rule = ignore?.decidingRule(path)
-      return rule === undefined || rule.negated ? undefined : `${ignoreName} line ${rule.line}`
+      return rule === undefined || rule.negated ? undefined : `${view.ignoreName} line ${rule.line}`
     },
   }
 }
@@ -206,21 +224,20 @@ const TYPES: Readonly<Record<number, NodeType>> = {
   11: 'socket',
 }
 
-function readNode(path: string, name: string): TreeNode | undefined {
+/** @param path where to look; `inTree` is its path in the tree */
+function readNode(path: string, inTree: string, view: View): TreeNode | undefined {
   const raw = fsPath(path)
   const stat = lstatSync(raw, { bigint: true, throwIfNoEntry: false })
-  return stat === undefined ? undefined : toNode(stat, name, raw)
-}
-
-function toNode(stat: BigIntStats, name: string, path: string | Buffer): TreeNode {
+  if (stat === undefined) return undefined
   const mode = Number(stat.mode)
   const type = TYPES[mode >> 12] ?? 'file'
+  const given = view.attributes?.get(inTree)
   return {
-    name,
+    name: inTree.slice(inTree.lastIndexOf('/') + 1),
     type,
-    mode: mode & 0o7777,
-    uid: Number(stat.uid),
-    gid: Number(stat.gid),
+    mode: given?.mode ?? mode & 0o7777,
+    uid: given?.uid ?? (view.rootOwned ? 0 : Number(stat.uid)),
+    gid: given?.gid ?? (view.rootOwned ? 0 : Number(stat.gid)),
     size: Number(stat.size),
     mtimeNs: stat.mtimeNs,
     ctimeNs: stat.ctimeNs,
@@ -228,7 +245,7 @@ function toNode(stat: BigIntStats, name: string, path: string | Buffer): TreeNod
     dev: stat.dev,
     ino: stat.ino,
     rdev: stat.rdev,
-    ...(type === 'symlink' && { linkname: decodeName(readlinkSync(path, 'buffer')) }),
+    ...(type === 'symlink' && { linkname: decodeName(readlinkSync(raw, 'buffer')) }),
   }
 }
 

@@ -3,6 +3,7 @@
  */
 import { closeSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
+import type { ReadArchive } from '../../context/archive.ts'
 import { openRootTree } from '../../context/local.ts'
 import type { Tree } from '../../context/tree.ts'
 import { BuildError, throwIfAborted } from '../../errors.ts'
@@ -12,7 +13,7 @@ import { relativeToRoot, resolveInRoot } from '../../util/inroot.ts'
 import { type DirectoryAttributes, DirectoryMaker, inRoot, prepareDestination } from './destination.ts'
 import { fileErrors } from './errors.ts'
 import { type Ids, resolveOwner } from './owner.ts'
-import { openArchive, type ReadArchive, unpack } from './unpack.ts'
+import { openArchive, unpack } from './unpack.ts'
 import { EntryWriter, WRITE_BUFFER } from './write-entries.ts'
 
 /** An operation with the files it reads. */
