@@ -64,12 +64,7 @@ const O_PATH = 0o10000000
 export function openLocalContext(dir: string, options: LocalContextOptions = {}): LocalTree {
   const { ignore: text, ignoreName = '.dockerignore', attributes } = options
   const ignore = text === undefined ? undefined : parseIgnoreFile(text, ignoreName)
-  return openTree(
-    openRoot(dir),
-    'empty-files',
-    text === undefined ? undefined : parseIgnoreFile(text, ignoreName),
-    ignoreName,
-  )
+  return openTree(openRoot(dir), { sockets: 'empty-files', rootOwned: true, attributes, ignore, ignoreName })
 }
 
 /** Opens a root filesystem (or any other directory) as it is; `root` is an absolute path without links. */
