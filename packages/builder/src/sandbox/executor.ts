@@ -12,7 +12,14 @@ export type SandboxMount =
   | { readonly type: 'bind'; readonly source: string; readonly target: string; readonly readonly: boolean }
   | { readonly type: 'tmpfs'; readonly target: string; readonly size?: number; readonly mode?: number }
   /** A regular file on a tmpfs, never on disk. */
-  | { readonly type: 'file'; readonly target: string; readonly content: Uint8Array; readonly mode: number; readonly uid: number; readonly gid: number }
+  | {
+      readonly type: 'file'
+      readonly target: string
+      readonly content: Uint8Array
+      readonly mode: number
+      readonly uid: number
+      readonly gid: number
+    }
 
 export interface ProcessUser {
   readonly uid: number

@@ -1,0 +1,67 @@
+/** Applies the mounts that a RUN asked for. */
+import fs from 'node:fs'
+import type { SandboxMount } from '../executor.ts'
+import { createFileAt, O_NOFOLLOW, O_PATH, openAt, unlinkAt } from '../native/files.ts'
+import { bindOn, MS, mountOn } from '../native/mount.ts'
+import { resolveInRoot } from '../native/resolve.ts'
+import type { MountPoints } from './points.ts'
+
+const STANDARD = ['/proc', '/dev', '/sys']
+const STAGING = '.staged'
+
+/** Parents before what is mounted below them, else in the order given. */
+export function inMountOrder<M extends { readonly target: string }>(mounts: readonly M[]): M[] {
+  const depth = (path: string): number => path.split('/').filter((part) => part !== '' && part !== '.').length
+  return mounts.toSorted((a, b) => depth(a.target) - depth(b.target))
+}
+
+/** Mounts all of them; /dev must be mounted already, since files take their content from that tmpfs. */
+export function mountAll(
+  points: MountPoints,
+  mounts: readonly SandboxMount[],
+  { sandboxed }: { sandboxed: boolean },
+): void {
+  for (const wanted of inMountOrder(mounts)) {
+    try {
+      mountOne(points, wanted, sandboxed)
+    } catch (error) {
+      throw new Error(`mount ${wanted.type} on ${wanted.target}: ${error instanceof Error ? error.message : error}`)
+    }
+  }
+}
+
+function mountOne(points: MountPoints, wanted: SandboxMount, sandboxed: boolean): void {
+  if (STANDARD.includes(wanted.target.replace(/\/+$/, '')) || wanted.target.replace(/\/+$/, '') === '')
+    throw new Error('this place is taken')
+  if (wanted.type === 'tmpfs') {
+    const size = wanted.size === undefined || wanted.size === 0 ? '' : `,size=${wanted.size}`
+    const mode = (wanted.mode ?? 0o1777).toString(8)
+    points.at(wanted.target, 'directory', (fd) => mountOn(fd, 'tmpfs', MS.NOSUID | MS.NODEV, `mode=${mode}${size}`))
+  } else if (wanted.type === 'bind') {
+    const kind = fs.statSync(wanted.source).isDirectory() ? 'directory' : 'file'
+    points.at(wanted.target, kind, (fd) =>
+      bindOn(wanted.source, fd, { recursive: true, readonly: wanted.readonly, nodev: sandboxed }),
+    )
+  } else {
+    points.at(wanted.target, 'file', (fd) => showFile(points.root, wanted, fd))
+  }
+}
+
+/** Shows content from memory: a file of the /dev tmpfs without a name, mounted on the target. */
+function showFile(root: number, wanted: Extract<SandboxMount, { type: 'file' }>, target: number): void {
+  const dev = resolveInRoot(root, '/dev').fd
+  try {
+    createFileAt(dev, STAGING, 0o600)
+    const file = openAt(dev, STAGING, fs.constants.O_WRONLY | O_NOFOLLOW)
+    for (let done = 0; done < wanted.content.length; ) done += fs.writeSync(file, wanted.content, done)
+    fs.fchmodSync(file, wanted.mode)
+    fs.fchownSync(file, wanted.uid, wanted.gid)
+    fs.closeSync(file)
+    const source = openAt(dev, STAGING, O_PATH | O_NOFOLLOW)
+    bindOn(source, target, { readonly: true, nosuid: true, nodev: true, noexec: true })
+    fs.closeSync(source)
+    unlinkAt(dev, STAGING)
+  } finally {
+    fs.closeSync(dev)
+  }
+}

@@ -1,0 +1,34 @@
+/** Paths of /proc and /sys that a container does not get to see, or to write: docker's lists. */
+
+export const maskedPaths = [
+  '/proc/acpi',
+  '/proc/asound',
+  '/proc/interrupts',
+  '/proc/kcore',
+  '/proc/keys',
+  '/proc/latency_stats',
+  '/proc/timer_list',
+  '/proc/timer_stats',
+  '/proc/sched_debug',
+  '/proc/scsi',
+  '/sys/firmware',
+  '/sys/devices/virtual/powercap',
+] as const
+
+export const readonlyPaths = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger'] as const
+
+/** Device nodes of /dev, shown from the machine. */
+export const devices = ['null', 'zero', 'full', 'random', 'urandom', 'tty'] as const
+
+/** Links of /dev. */
+export const deviceLinks = [
+  ['fd', '/proc/self/fd'],
+  ['stdin', '/proc/self/fd/0'],
+  ['stdout', '/proc/self/fd/1'],
+  ['stderr', '/proc/self/fd/2'],
+  ['core', '/proc/kcore'],
+  ['ptmx', 'pts/ptmx'],
+] as const
+
+/** Bytes of /dev/shm unless the caller says otherwise, as docker has it. */
+export const defaultShmSize = 64 * 1024 * 1024

@@ -1,0 +1,144 @@
+/** The worker's side of the cloner: starts it, sends it requests, hears its reports. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import fs from 'node:fs'
+import type { Socket } from 'node:net'
+import { extname } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { sandboxErrors } from '../errors.ts'
+import { packetPair, sendPacket } from '../native/descriptors.ts'
+import type { ClonerReport, ClonerRequest } from './protocol.ts'
+
+/** Told of one started process; `exited` may come before the status pipe has been read. */
+export interface ChildListener {
+  started(pid: number): void
+  failed(message: string): void
+  exited(report: Extract<ClonerReport, { op: 'exited' }>): void
+}
+
+/** Flags that keep Node single-threaded, which a clone depends on. */
+const NODE_FLAGS = [
+  '--single-threaded',
+  '--v8-pool-size=0',
+  '--disable-sigusr1',
+  '--max-semi-space-size=1',
+  '--no-warnings',
+  '--no-lazy',
+]
+const STDERR_LIMIT = 4096
+
+export class ClonerProcess {
+  readonly #child: ChildProcess
+  readonly #socket: number
+  readonly #listeners = new Map<number, ChildListener>()
+  readonly #ready: Promise<void>
+  readonly #ended: Promise<void>
+  #nextId = 1
+  #gone: string | undefined
+  #closing = false
+
+  /** @param compileCache where Node keeps compiled modules; undefined: nowhere */
+  constructor(compileCache: string | undefined) {
+    const [ours, theirs] = packetPair()
+    const entry = fileURLToPath(new URL(`./cloner${extname(import.meta.url)}`, import.meta.url))
+    const env = compileCache === undefined ? {} : { NODE_COMPILE_CACHE: compileCache }
+    this.#socket = ours
+    // A pid namespace of its own: whatever it started dies with it.
+    this.#child = spawn('unshare', ['-p', '-f', process.execPath, ...NODE_FLAGS, entry], {
+      stdio: ['ignore', 'pipe', 'pipe', theirs],
+      env: { PATH: process.env['PATH'], ...env },
+    })
+    fs.closeSync(theirs)
+    let errors = ''
+    this.#child.stderr?.on('data', (chunk: Buffer) => {
+      errors = (errors + chunk.toString()).slice(-STDERR_LIMIT)
+    })
+    let ready: () => void = () => {}
+    this.#ready = new Promise((resolve) => {
+      ready = resolve
+    })
+    createInterface({ input: this.#child.stdout! }).on('line', (line) => {
+      const report = JSON.parse(line) as ClonerReport
+      if (report.op === 'ready') {
+        ready()
+        this.#unref()
+      } else this.#dispatch(report)
+    })
+    this.#ended = new Promise((resolve) => {
+      const end = (why: string): void => {
+        if (this.#gone !== undefined) return
+        this.#gone = why
+        if (!this.#closing) fs.closeSync(this.#socket)
+        for (const listener of this.#listeners.values()) listener.failed(why)
+        this.#listeners.clear()
+        ready()
+        resolve()
+      }
+      this.#child.once('error', (error) => end(error.message))
+      this.#child.once('close', (code, signal) => end(errors.trim() || `ended with ${signal ?? `status ${code}`}`))
+    })
+  }
+
+  get alive(): boolean {
+    return this.#gone === undefined
+  }
+
+  /** Resolves when requests will be served; rejects with EXECUTOR_FAILED when it could not be started. */
+  async ready(): Promise<void> {
+    await this.#ready
+    if (this.#gone !== undefined) throw sandboxErrors.executorFailed([this.#gone])
+  }
+
+  /** Starts a process; the descriptors (see {@link InitDescriptors}) may be closed after the call. Returns its id. */
+  start(flags: number, fds: readonly number[], listener: ChildListener): number {
+    if (this.#gone !== undefined) throw sandboxErrors.executorFailed([this.#gone])
+    const id = this.#nextId++
+    this.#listeners.set(id, listener)
+    this.#ref()
+    this.#send({ op: 'start', id, flags }, fds)
+    return id
+  }
+
+  /** Sends a signal to a started process; nothing happens when it is gone. */
+  kill(id: number, signal: number): void {
+    if (!this.#closing && this.#listeners.has(id)) this.#send({ op: 'kill', id, signal }, [])
+  }
+
+  /** Ends the cloner and everything started from it. */
+  async close(): Promise<void> {
+    this.#ref()
+    if (this.#gone === undefined) {
+      this.#closing = true
+      fs.closeSync(this.#socket)
+    }
+    await this.#ended
+  }
+
+  #send(request: ClonerRequest, fds: readonly number[]): void {
+    sendPacket(this.#socket, JSON.stringify(request), fds)
+  }
+
+  #dispatch(report: Exclude<ClonerReport, { op: 'ready' }>): void {
+    const listener = this.#listeners.get(report.id)
+    if (listener === undefined) return
+    if (report.op === 'started') {
+      listener.started(report.pid)
+      return
+    }
+    this.#listeners.delete(report.id)
+    if (this.#listeners.size === 0) this.#unref()
+    if (report.op === 'failed') listener.failed(report.message)
+    else listener.exited(report)
+  }
+
+  /** While nothing runs, the cloner does not keep the worker alive. */
+  #unref(): void {
+    this.#child.unref()
+    for (const stream of [this.#child.stdout, this.#child.stderr]) (stream as Socket).unref()
+  }
+
+  #ref(): void {
+    this.#child.ref()
+    for (const stream of [this.#child.stdout, this.#child.stderr]) (stream as Socket).ref()
+  }
+}

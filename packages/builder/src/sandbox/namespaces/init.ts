@@ -1,0 +1,128 @@
+/**
+ * Becomes the program of a RUN: runs in a fresh clone (cloner.ts), sets up what a container has, and execs. The order
+ * matters: mounts while everything is still allowed, the filter before the capabilities it needs are gone, the user
+ * last. Never returns; what goes wrong is told on the status pipe.
+ */
+import fs from 'node:fs'
+import { deserialize } from 'node:v8'
+import type { ProcessSpec } from '../executor.ts'
+import { setResourceLimits } from '../limits/rlimit.ts'
+import { defaultCapabilities, dropBounding, parseCapabilitySet, setCapabilities } from '../native/capabilities.ts'
+import { readMemoryFile } from '../native/descriptors.ts'
+import { check, hasCode, raw } from '../native/libc.ts'
+import { closeOnExecFrom, newSessionKeyring, resetSignals, setGroups, setIds } from '../native/process.ts'
+import { loadFilter } from '../seccomp/load.ts'
+import { ExecError, execProcess } from './exec.ts'
+import { joinControlGroups, raiseLoopback } from './isolation.ts'
+import type { InitSpec, InitStatus } from './protocol.ts'
+import { enterRootfs } from './rootfs.ts'
+
+/** Descriptors of a start request, in this order. */
+export type InitDescriptors = readonly [
+  spec: number,
+  stdin: number,
+  stdout: number,
+  stderr: number,
+  status: number,
+  go: number,
+]
+
+class UserError extends Error {}
+
+/** Sets up and execs. `fds` as in {@link InitDescriptors}. */
+export function runInit(fds: readonly number[]): never {
+  const [specFd, stdin, stdout, stderr, status, go] = fds as InitDescriptors
+  const tell = (message: InitStatus): void => {
+    fs.writeSync(status, `${JSON.stringify(message)}\n`)
+  }
+  try {
+    const spec = deserialize(readMemoryFile(specFd)) as InitSpec
+    raw.dup2(stdin, 0)
+    raw.dup2(stdout, 1)
+    raw.dup2(stderr, 2)
+    if (spec.waitForGo) fs.readSync(go, Buffer.alloc(1))
+    setUp(spec, tell)
+    execProcess(spec.process)
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error)
+    const kind = error instanceof ExecError ? 'exec' : error instanceof UserError ? 'user' : 'setup'
+    const exitCode = error instanceof ExecError ? error.exitCode : 125
+    tell({ type: 'failed', kind, message, exitCode })
+    raw.exit(exitCode)
+  }
+  // Not reached: exec replaced the program or _exit ended it.
+  return process.abort()
+}
+
+function setUp(spec: InitSpec, tell: (message: InitStatus) => void): void {
+  const { process: wanted } = spec
+  raw.setsid()
+  newSessionKeyring()
+  if (spec.terminal) takeTerminal()
+  joinControlGroups(spec.cgroups)
+  if (wanted.network === 'none') raiseLoopback()
+  if (wanted.hostname !== '') check(raw.sethostname(wanted.hostname, Buffer.byteLength(wanted.hostname)), 'sethostname')
+  const status = fs.readFileSync('/proc/self/status', 'latin1')
+  process.umask(0)
+  enterRootfs(spec, tell)
+  process.umask(0o022)
+  setResourceLimits(wanted.ulimits)
+  enterDirectory(wanted)
+  dropPrivileges(spec, status)
+  closeOnExecFrom(3)
+  resetSignals()
+}
+
+/** Makes descriptor 0 the controlling terminal. */
+function takeTerminal(): void {
+  const TIOCSCTTY = 0x540e
+  check(raw.ioctl(0, TIOCSCTTY, Buffer.alloc(64)), 'ioctl TIOCSCTTY')
+}
+
+/** As root first: a directory that only root may enter can still be the working directory, as in runc. */
+function enterDirectory(wanted: ProcessSpec): void {
+  makeDirectory(wanted.cwd, wanted.user)
+  try {
+    process.chdir(wanted.cwd)
+  } catch (error) {
+    const reason = hasCode(error, 'EACCES', 'EPERM')
+      ? 'permission denied'
+      : hasCode(error, 'ENOTDIR')
+        ? 'not a directory'
+        : String(error)
+    throw new Error(`chdir to cwd (${JSON.stringify(wanted.cwd)}) set in config.json failed: ${reason}`)
+  }
+}
+
+/** What is missing of the path is made for the user; the root is the container's by now. */
+function makeDirectory(path: string, user: { uid: number; gid: number }): void {
+  let missing: string[] = []
+  for (let at = path; at !== '/' && !fs.existsSync(at); at = at.replace(/\/+[^/]*\/*$/, '') || '/') missing.push(at)
+  missing = missing.reverse()
+  for (const at of missing) {
+    try {
+      fs.mkdirSync(at, 0o755)
+      fs.chownSync(at, user.uid, user.gid)
+    } catch (error) {
+      if (!hasCode(error, 'EEXIST')) throw new Error(`mkdir ${at}: ${error instanceof Error ? error.message : error}`)
+    }
+  }
+}
+
+function dropPrivileges(spec: InitSpec, status: string): void {
+  const { user, security } = spec.process
+  const permitted = parseCapabilitySet(status, 'CapPrm')
+  if (security === 'sandbox') dropBounding(defaultCapabilities)
+  try {
+    if (!spec.singleId) setGroups(user.additionalGids)
+    // The filter must be loaded while CAP_SYS_ADMIN is there: without it the kernel asks for no_new_privs, which would
+    // take sudo and other set-uid programs away.
+    if (security === 'sandbox' && spec.seccomp !== undefined) loadFilter(spec.seccomp)
+    setIds(user.uid, user.gid)
+  } catch (error) {
+    if (hasCode(error, 'EINVAL')) throw new UserError(`user ${user.uid}:${user.gid}`)
+    throw error
+  }
+  // Changing away from uid 0 has emptied the sets already.
+  if (security === 'sandbox' && user.uid === 0) setCapabilities(defaultCapabilities, permitted)
+}

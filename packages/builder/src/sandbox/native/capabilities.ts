@@ -1,0 +1,116 @@
+/** Linux capabilities by number, docker's default set, and how a process gives the others up. */
+import { check, hasCode, raw, SystemError } from './libc.ts'
+import { numbers } from './numbers.ts'
+
+/** In the order of their numbers: CAP_CHOWN is 0. */
+export const capabilityNames = [
+  'CHOWN',
+  'DAC_OVERRIDE',
+  'DAC_READ_SEARCH',
+  'FOWNER',
+  'FSETID',
+  'KILL',
+  'SETGID',
+  'SETUID',
+  'SETPCAP',
+  'LINUX_IMMUTABLE',
+  'NET_BIND_SERVICE',
+  'NET_BROADCAST',
+  'NET_ADMIN',
+  'NET_RAW',
+  'IPC_LOCK',
+  'IPC_OWNER',
+  'SYS_MODULE',
+  'SYS_RAWIO',
+  'SYS_CHROOT',
+  'SYS_PTRACE',
+  'SYS_PACCT',
+  'SYS_ADMIN',
+  'SYS_BOOT',
+  'SYS_NICE',
+  'SYS_RESOURCE',
+  'SYS_TIME',
+  'SYS_TTY_CONFIG',
+  'MKNOD',
+  'LEASE',
+  'AUDIT_WRITE',
+  'AUDIT_CONTROL',
+  'SETFCAP',
+  'MAC_OVERRIDE',
+  'MAC_ADMIN',
+  'SYSLOG',
+  'WAKE_ALARM',
+  'BLOCK_SUSPEND',
+  'AUDIT_READ',
+  'PERFMON',
+  'BPF',
+  'CHECKPOINT_RESTORE',
+] as const
+
+export type Capability = (typeof capabilityNames)[number]
+
+/** What docker and BuildKit leave a container's root: 0xa80425fb. */
+export const defaultCapabilities: readonly Capability[] = [
+  'CHOWN',
+  'DAC_OVERRIDE',
+  'FOWNER',
+  'FSETID',
+  'KILL',
+  'SETGID',
+  'SETUID',
+  'SETPCAP',
+  'NET_BIND_SERVICE',
+  'NET_RAW',
+  'SYS_CHROOT',
+  'MKNOD',
+  'AUDIT_WRITE',
+  'SETFCAP',
+]
+
+const PR_CAPBSET_DROP = 24
+const PR_CAP_AMBIENT = 47
+const PR_CAP_AMBIENT_CLEAR_ALL = 4
+const CAPABILITY_VERSION_3 = 0x20080522
+
+/** Takes every capability but `keep` out of the bounding set, and all out of the ambient set: no exec brings them back. */
+export function dropBounding(keep: readonly Capability[]): void {
+  for (const [number, name] of capabilityNames.entries()) {
+    if (keep.includes(name)) continue
+    try {
+      check(raw.prctl(PR_CAPBSET_DROP, number, 0, 0, 0), 'prctl PR_CAPBSET_DROP', name)
+    } catch (error) {
+      // A kernel older than the capability.
+      if (!hasCode(error, 'EINVAL')) throw error
+    }
+  }
+  // Missing before Linux 4.3, where there is nothing to clear.
+  raw.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
+}
+
+/** Sets the effective and permitted capabilities to `keep` at most; the inheritable set becomes empty, as docker has it. */
+export function setCapabilities(keep: readonly Capability[], has: bigint): void {
+  if (numbers === undefined) throw new SystemError('capset', 38)
+  let wanted = 0n
+  for (const name of keep) wanted |= 1n << BigInt(capabilityNames.indexOf(name))
+  const set = wanted & has
+  const header = Buffer.alloc(64)
+  header.writeUInt32LE(CAPABILITY_VERSION_3, 0)
+  const data = Buffer.alloc(64)
+  for (const [word, shift] of [0n, 32n].entries()) {
+    const bits = Number((set >> shift) & 0xffffffffn)
+    data.writeUInt32LE(bits, word * 12)
+    data.writeUInt32LE(bits, word * 12 + 4)
+  }
+  check(raw.syscallBuffer2(numbers.capset, header, data), 'capset')
+}
+
+/** A set as /proc/PID/status shows it. */
+export function parseCapabilitySet(status: string, name: 'CapEff' | 'CapPrm' | 'CapBnd'): bigint {
+  const digits = new RegExp(`^${name}:\\s*([0-9a-f]+)$`, 'm').exec(status)?.[1]
+  return BigInt(`0x${digits ?? '0'}`)
+}
+
+/** Whether a set has a capability. */
+export function hasCapability(set: bigint, name: Capability): boolean {
+  return ((set >> BigInt(capabilityNames.indexOf(name))) & 1n) === 1n
+}

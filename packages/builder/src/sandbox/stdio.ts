@@ -1,0 +1,27 @@
+/** Pipes of a process: output handed on chunk by chunk with backpressure, input fed from a stream. */
+import net from 'node:net'
+import type { Readable } from 'node:stream'
+
+/**
+ * Reads a pipe to its end; the descriptor is closed. The next chunk is read when `use` has settled, so that a slow
+ * reader slows the process down and nothing piles up.
+ */
+export async function drain(fd: number, use: (chunk: Buffer) => void | Promise<void>): Promise<void> {
+  const socket = new net.Socket({ fd, readable: true, writable: false })
+  for await (const chunk of socket) await use(chunk as Buffer)
+}
+
+/** Copies a stream into a pipe and closes it at the stream's end. A process that does not read is no error. */
+export function feed(fd: number, input: Readable): { destroy(): void } {
+  const socket = new net.Socket({ fd, readable: false, writable: true })
+  // EPIPE: the process has closed its input.
+  socket.on('error', () => input.unpipe(socket))
+  input.on('error', () => socket.destroy())
+  input.pipe(socket)
+  return {
+    destroy: () => {
+      input.unpipe(socket)
+      socket.destroy()
+    },
+  }
+}

@@ -1,0 +1,137 @@
+/** Resolves the text of USER and --chown in a root filesystem's /etc/passwd and /etc/group, as the reference does. */
+import fs from 'node:fs'
+import { sandboxErrors } from './errors.ts'
+import type { ProcessUser } from './executor.ts'
+import { AT_FDCWD, O_DIRECTORY, O_PATH, openAt } from './native/files.ts'
+import { hasCode } from './native/libc.ts'
+import { resolveInRoot } from './native/resolve.ts'
+
+/** A user of the image, as its process gets it. */
+export interface ResolvedUser extends ProcessUser {
+  /** Home directory of the passwd entry; `/` where there is none. */
+  readonly home: string
+}
+
+interface PasswdEntry {
+  readonly name: string
+  readonly uid: number
+  readonly gid: number
+  readonly home: string
+}
+
+interface GroupEntry {
+  readonly name: string
+  readonly gid: number
+  readonly members: readonly string[]
+}
+
+/** Larger files than this are not account files. */
+const FILE_LIMIT = 16 * 1024 * 1024
+const MAX_ID = 2 ** 31 - 1
+
+/**
+ * Resolves `name`, `uid`, `name:group`, `uid:gid` (any mixture); '' is root. Names are looked up before numbers, as the
+ * files may hold numeric names. Without a group: the passwd entry's group and the groups that list the user; a number
+ * without an entry gets gid 0. With a group: only that one.
+ *
+ * @param rootfs path of the root filesystem; links in it are followed inside it only
+ * @throws RUN_UNKNOWN_USER, RUN_UNKNOWN_GROUP, RUN_BAD_USER
+ */
+export function resolveUser(rootfs: string, text: string): ResolvedUser {
+  const colon = text.indexOf(':')
+  const userText = colon < 0 ? text : text.slice(0, colon)
+  const groupText = colon < 0 ? '' : text.slice(colon + 1)
+  const entry = findUser(parsePasswd(readAccountFile(rootfs, '/etc/passwd')), userText === '' ? '0' : userText)
+  const { uid, home } = entry
+  if (groupText !== '') {
+    const gid = findGroup(parseGroup(readAccountFile(rootfs, '/etc/group')), groupText)
+    return { uid, gid, additionalGids: [gid], home }
+  }
+  const { gid, name } = entry
+  const listed =
+    name === undefined
+      ? []
+      : parseGroup(readAccountFile(rootfs, '/etc/group'))
+          .filter((group) => group.members.includes(name))
+          .map((group) => group.gid)
+  return { uid, gid, additionalGids: [...new Set([gid, ...listed])], home }
+}
+
+function findUser(
+  entries: readonly PasswdEntry[],
+  text: string,
+): { uid: number; gid: number; home: string; name: string | undefined } {
+  const number = parseId(text)
+  const entry = entries.find((e) => e.name === text) ?? entries.find((e) => e.uid === number)
+  if (entry !== undefined) return { ...entry, home: entry.home || '/' }
+  if (number === undefined) throw sandboxErrors.unknownUser([text])
+  if (number > MAX_ID) throw sandboxErrors.badUser([`uids and gids must be in range 0-${MAX_ID}`])
+  return { uid: number, gid: 0, home: '/', name: undefined }
+}
+
+function findGroup(entries: readonly GroupEntry[], text: string): number {
+  const number = parseId(text)
+  const entry = entries.find((e) => e.name === text) ?? entries.find((e) => e.gid === number)
+  if (entry !== undefined) return entry.gid
+  if (number === undefined) throw sandboxErrors.unknownGroup([text])
+  if (number > MAX_ID) throw sandboxErrors.badUser([`uids and gids must be in range 0-${MAX_ID}`])
+  return number
+}
+
+/** Decimal digits as a number; undefined for anything else. */
+function parseId(text: string): number | undefined {
+  return /^\d{1,15}$/.test(text) ? Number(text) : undefined
+}
+
+/** Lines of a passwd file; malformed ones are skipped. */
+export function parsePasswd(text: string): PasswdEntry[] {
+  const entries: PasswdEntry[] = []
+  for (const line of text.split('\n')) {
+    const [name, , uidText, gidText, , home] = line.trim().split(':')
+    const uid = parseId(uidText ?? '')
+    const gid = parseId(gidText ?? '')
+    if (!name || uid === undefined || gid === undefined) continue
+    entries.push({ name, uid, gid, home: home ?? '' })
+  }
+  return entries
+}
+
+/** Lines of a group file; malformed ones are skipped. */
+export function parseGroup(text: string): GroupEntry[] {
+  const entries: GroupEntry[] = []
+  for (const line of text.split('\n')) {
+    const [name, , gidText, members] = line.trim().split(':')
+    const gid = parseId(gidText ?? '')
+    if (!name || gid === undefined) continue
+    entries.push({ name, gid, members: (members ?? '').split(',').filter((member) => member !== '') })
+  }
+  return entries
+}
+
+/** The text of a regular file of the root filesystem; '' when there is none. */
+function readAccountFile(rootfs: string, path: string): string {
+  const root = openAt(AT_FDCWD, rootfs, O_PATH | O_DIRECTORY)
+  try {
+    const { fd, mode } = resolveInRoot(root, path)
+    try {
+      // Asked before it is opened for reading: opening a device or fifo would have effects.
+      if ((mode & fs.constants.S_IFMT) !== fs.constants.S_IFREG)
+        throw sandboxErrors.badUser([`${path} is not a regular file`])
+      const file = fs.openSync(`/proc/self/fd/${fd}`, 'r')
+      try {
+        if (fs.fstatSync(file).size > FILE_LIMIT)
+          throw sandboxErrors.badUser([`${path} is larger than ${FILE_LIMIT} bytes`])
+        return fs.readFileSync(file, 'utf8')
+      } finally {
+        fs.closeSync(file)
+      }
+    } finally {
+      fs.closeSync(fd)
+    }
+  } catch (error) {
+    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return ''
+    throw error
+  } finally {
+    fs.closeSync(root)
+  }
+}

@@ -1,0 +1,96 @@
+/** The child's side of the worker: serves a table of operations until the main process is gone. */
+import { cancelled } from '../errors.ts'
+import { type FromWorker, packError, type ToWorker } from './worker/messages.ts'
+import type { OperationMap, UntypedOperations } from './worker/types.ts'
+
+/** What an operation gets beside its parameters. */
+export interface CallContext<E = unknown> {
+  /** Aborted when the caller gives up or the worker is closed. */
+  readonly signal: AbortSignal
+  /**
+   * Sends an event to the caller. The promise settles when it is on its way: waiting for it keeps a fast producer from
+   * filling the memory.
+   */
+  emit(event: E): Promise<void>
+}
+
+/** The operations of a worker; what they throw reaches the caller as a BuildError. */
+export type OperationTable<T extends OperationMap<T> = UntypedOperations, E = unknown> = {
+  readonly [O in keyof T]: (params: T[O]['params'], context: CallContext<E>) => Promise<T[O]['result']>
+}
+
+export interface ServeOptions {
+  /** Called once before the worker ends in order; not when it is killed. */
+  readonly onClose?: () => Promise<void>
+}
+
+/**
+ * Serves `operations` to the process that started this one with `startWorker`. Ends this process when the main process
+ * closes the worker, exits, or is killed.
+ */
+export function serveWorker<T extends OperationMap<T>, E>(
+  operations: OperationTable<T, E>,
+  options: ServeOptions = {},
+): void {
+  const parent = process.ppid
+  const running = new Map<number, AbortController>()
+  let closing = false
+  const table = new Map<string, (params: never, context: CallContext<E>) => Promise<unknown>>(
+    Object.entries(operations),
+  )
+
+  const send = (message: FromWorker): Promise<void> =>
+    new Promise((resolve) => {
+      // A closed channel means that nobody listens: the disconnect handler ends this process.
+      if (!process.connected) return resolve()
+      process.send!(message, () => resolve())
+    })
+
+  const call = async (id: number, operation: string, params: unknown): Promise<void> => {
+    const controller = new AbortController()
+    running.set(id, controller)
+    try {
+      const handler = table.get(operation)
+      if (handler === undefined) throw new Error(`the worker has no operation ${operation}`)
+      const context: CallContext<E> = {
+        signal: controller.signal,
+        emit: (event) => send({ type: 'event', id, event }),
+      }
+      await send({ type: 'result', id, value: await handler(params as never, context) })
+    } catch (error) {
+      await send({ type: 'error', id, error: packError(error) })
+    } finally {
+      running.delete(id)
+      if (closing && running.size === 0) await close()
+    }
+  }
+
+  const close = async (): Promise<void> => {
+    await options.onClose?.().catch(() => {})
+    process.exit(0)
+  }
+
+  process.on('message', (message: ToWorker) => {
+    if (message.type === 'call') void call(message.id, message.operation, message.params)
+    else if (message.type === 'abort') running.get(message.id)?.abort(cancelled([]))
+    else {
+      closing = true
+      for (const controller of running.values()) controller.abort(cancelled([]))
+      if (running.size === 0) void close()
+    }
+  })
+  process.on('disconnect', () => process.exit(1))
+  void send({ type: 'ready' })
+  void tieToParent(parent)
+}
+
+/** Dies with the main process even while the event loop is busy. Where system calls cannot be made, `disconnect` is all. */
+async function tieToParent(parent: number): Promise<void> {
+  try {
+    const { dieWithParent } = await import('./native/process.ts')
+    dieWithParent()
+  } catch {
+    return
+  }
+  if (process.ppid !== parent) process.exit(1)
+}
