@@ -1,9 +1,9 @@
 /**
  * The contexts of a build: the main one and those of --build-context, found by name and opened when something reads them.
  */
-import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { familiarReference, OciLayout, parseReference, type Platform } from '@tsbuild/registry-client'
+import { readDockerfile, readIgnoreFile, type TextFile } from '../context/dockerfile-file.ts'
 import { type LocalTree, openLocalContext } from '../context/local.ts'
 import type { FoundImage, ImageResolver } from '../image/resolve.ts'
 import type { Store } from '../store/store.ts'
@@ -25,6 +25,7 @@ export class Contexts implements AsyncDisposable {
   readonly #task: Task
   readonly #named: ReadonlyMap<string, string>
   readonly #opened = new Map<string, Promise<LocalTree>>()
+  #dockerfile: Promise<TextFile> | undefined
 
   constructor(settings: Settings, store: Store, task: Task) {
     this.#settings = settings
@@ -82,14 +83,26 @@ export class Contexts implements AsyncDisposable {
     return await FileStatCache.open(this.#store.root, this.mainDirectory())
   }
 
+  /** The Dockerfile, read once: from the caller, a file beside or in the main context. */
+  dockerfile(): Promise<TextFile> {
+    this.#dockerfile ??= this.#readDockerfile()
+    return this.#dockerfile
+  }
+
+  async #readDockerfile(): Promise<TextFile> {
+    const { dockerfile, dockerfileText } = this.#settings.options
+    if (dockerfileText !== undefined) return { name: 'Dockerfile', text: dockerfileText, path: undefined }
+    return readDockerfile(dockerfile === undefined ? join(this.mainDirectory(), 'Dockerfile') : resolve(dockerfile))
+  }
+
   mainDirectory(): string {
     return resolve(this.#settings.options.context ?? '.')
   }
 
   async #open(name: string): Promise<LocalTree> {
     const directory = name === 'context' ? this.mainDirectory() : resolve(this.#named.get(name)!)
-    const text = await readFile(join(directory, '.dockerignore'), 'utf8').catch(() => undefined)
-    return openLocalContext(directory, { ignore: text })
+    const ignore = readIgnoreFile(directory, name === 'context' ? (await this.dockerfile()).path : undefined)
+    return openLocalContext(directory, { ignore: ignore?.text, ignoreName: ignore?.name })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

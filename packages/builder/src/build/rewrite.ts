@@ -1,7 +1,7 @@
 /** Layers with other times: made once and remembered by the layer they come from. */
 import { createReadStream } from 'node:fs'
 import { hashKey } from '../graph/key.ts'
-import { rewriteLayer } from '../layer/rewrite.ts'
+import { rewriteLayer } from './zz-rewrite.ts'
 import type { LayerBlob } from '../steps/types.ts'
 import type { Session } from './session.ts'
 

@@ -6,7 +6,8 @@ import { StepCache } from '../solve/cache.ts'
 import { Solver } from '../solve/solve.ts'
 import { contextHandler } from '../steps/context-step.ts'
 import { fileHandler } from '../steps/file-step.ts'
-import { gitHandler, httpHandler } from '../steps/remote-step.ts'
+import { gitHandler } from '../steps/git-step.ts'
+import { httpHandler } from '../steps/http-step.ts'
 import { imageHandler } from '../steps/image.ts'
 import { LayerService } from '../steps/layers.ts'
 import { runHandler } from '../steps/run-step.ts'
@@ -49,7 +50,6 @@ export async function openSolver(
     cache,
     worker,
     sources: new Map([...images].map(([ref, image]) => [ref, image.source])),
-    compression: { type: 'gzip', level: undefined },
     signal,
   })
   const statCache = await session.contexts.statCache()
@@ -64,14 +64,14 @@ export async function openSolver(
     handlers: {
       image: imageHandler,
       context: contextHandler((name) => session.contexts.open(name)),
-      http: httpHandler({ store, now }),
-      git: gitHandler({ store }),
+      http: httpHandler({ store }),
+      git: gitHandler({ directory: async () => session.use(await store.blobs.temporary('git')).path, env: settings.env }),
       file: fileHandler({ store, cache, layers, worker, statCache, now }),
       run: runHandler({
         layers,
         worker,
         secret: secretReader(options.secrets ?? [], settings.env),
-        ssh: openSsh(options.ssh ?? [], settings.env, store),
+        ssh: openSsh(options.ssh ?? [], settings.env),
         now,
         nonce: randomUUID,
         dns: options.dns ?? [],

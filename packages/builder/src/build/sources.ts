@@ -1,6 +1,4 @@
 /** Reads the Dockerfile of a call and parses it. */
-import { readFile } from 'node:fs/promises'
-import { basename, join, resolve } from 'node:path'
 import { scanDockerfile } from '../dockerfile/scan.ts'
 import type { ParsedDockerfile } from '../instructions/nodes.ts'
 import { parseDockerfile } from '../instructions/parse.ts'
@@ -8,13 +6,13 @@ import { SourceFile } from '../source.ts'
 import type { Session } from './session.ts'
 
 export async function readSources(session: Session): Promise<ParsedDockerfile> {
-  const source = await session.task('[internal] load build definition from Dockerfile', () => readDockerfile(session))
-  return parseDockerfile(scanDockerfile(source))
+  return parseDockerfile(scanDockerfile(await readSource(session)))
 }
 
-async function readDockerfile(session: Session): Promise<SourceFile> {
-  const { options } = session.settings
-  if (options.dockerfileText !== undefined) return new SourceFile('Dockerfile', options.dockerfileText)
-  const path = options.dockerfile === undefined ? join(session.contexts.mainDirectory(), 'Dockerfile') : resolve(options.dockerfile)
-  return new SourceFile(basename(path), await readFile(path, 'utf8'))
+/** The Dockerfile's text with the name that messages use. */
+export async function readSource(session: Session): Promise<SourceFile> {
+  return await session.task('[internal] load build definition from Dockerfile', async () => {
+    const { name, text } = await session.contexts.dockerfile()
+    return new SourceFile(name, text)
+  })
 }

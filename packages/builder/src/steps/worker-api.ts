@@ -72,8 +72,18 @@ export interface PackResult {
   readonly size: number
 }
 
+/** What the worker is told before anything else. */
+export interface OpenParams {
+  /** The state directory. */
+  readonly root: string
+  readonly mode: 'root' | 'subids' | 'single' | 'plain'
+  readonly isolation: 'auto' | 'namespaces' | 'oci' | 'chroot'
+  readonly ociRuntime: string | undefined
+}
+
 /** Parameters and result of each operation. */
 export interface WorkerOperations {
+  open: { params: OpenParams; result: void }
   'snapshot.has': { params: { ids: readonly SnapshotId[] }; result: boolean[] }
   'snapshot.remove': { params: { ids: readonly SnapshotId[] }; result: void }
   /** Unpacks a layer blob on top of `below` and verifies its diffID. */
@@ -99,6 +109,8 @@ export interface WorkerOperations {
     params: { stack: readonly SnapshotId[]; selection: Selection; keepOwner: boolean }
     result: string
   }
+  /** Makes the executor ready, so that the first RUN does not wait for it; returns what is not isolated, if anything. */
+  'run.prepare': { params: Record<string, never>; result: string | undefined }
   run: { params: RunParams; result: RunOutcome }
   /** Writes root filesystems into a tar file: one as it is, or each below a directory of its own. */
   'rootfs.tar': {

@@ -16,7 +16,7 @@ export interface LazyWorkerOptions {
 
 export class LazyWorker implements WorkerClient, AsyncDisposable {
   readonly #options: LazyWorkerOptions
-  #worker: Promise<Worker> | undefined
+  #worker: Promise<Worker<WorkerOperations, WorkerEvent>> | undefined
 
   constructor(options: LazyWorkerOptions) {
     this.#options = options
@@ -32,9 +32,16 @@ export class LazyWorker implements WorkerClient, AsyncDisposable {
     params: WorkerOperations[O]['params'],
     options: { signal: AbortSignal; onEvent?: (event: WorkerEvent) => void },
   ): Promise<WorkerOperations[O]['result']> {
-    this.#worker ??= startWorker({ entry: new URL('./worker-main.ts', import.meta.url), root: this.#options.root })
+    this.#worker ??= this.#start()
     const worker = await this.#worker
-    return (await worker.call(operation, params, options as never)) as WorkerOperations[O]['result']
+    return await worker.call(operation, params, options)
+  }
+
+  async #start(): Promise<Worker<WorkerOperations, WorkerEvent>> {
+    const { root, isolation, ociRuntime } = this.#options
+    const worker = await startWorker<WorkerOperations, WorkerEvent>({ entry: new URL('./worker-main.ts', import.meta.url), root })
+    await worker.call('open', { root, mode: worker.mode, isolation, ociRuntime })
+    return worker
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

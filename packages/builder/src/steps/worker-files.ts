@@ -2,7 +2,7 @@
 import { openLocalContext, openRootTree } from '../context/local.ts'
 import type { Tree } from '../context/tree.ts'
 import type { Snapshotter } from '../snapshot/snapshotter.ts'
-import { readArchive } from '../layer/archive.ts'
+import { readArchive } from './zz-archive.ts'
 import { applyFileOps, type OpenedOp } from './file/apply.ts'
 import { readEntries } from './file/entries-file.ts'
 import { fingerprint } from './file/fingerprint.ts'
@@ -12,7 +12,7 @@ import type { OpSource, WorkerEvent, WorkerOperations } from './worker-api.ts'
 export interface OperationContext {
   readonly snapshotter: Snapshotter
   readonly signal: AbortSignal
-  emit(event: WorkerEvent): void
+  emit(event: WorkerEvent): Promise<void>
 }
 
 type Params<O extends keyof WorkerOperations> = WorkerOperations[O]['params']
@@ -35,7 +35,7 @@ export async function applyFiles({ stack, id, ops }: Params<'files.apply'>, cont
   await applyFileOps(active.root, opened, {
     signal,
     readArchive,
-    onProgress: ({ entries }) => context.emit({ type: 'progress', item: 'copying files', current: entries, total: 0 }),
+    onProgress: ({ entries }) => void context.emit({ type: 'progress', item: 'copying files', current: entries, total: 0 }),
   })
   await active.commit(id)
 }

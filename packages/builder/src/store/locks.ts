@@ -22,27 +22,45 @@ export interface Locks {
    * @param name any text; equal texts are the same lock
    */
   acquire(name: string, signal?: AbortSignal): Promise<AsyncDisposable>
+  /** Holds `name` if nobody has it now; undefined otherwise. */
+  tryAcquire(name: string): Promise<AsyncDisposable | undefined>
 }
 
 /** Locks as files in a directory, which is made when first needed. */
 export function openLocks(directory: string): Locks {
   let counter = 0
+
+  /** Tries once, and again after breaking a stale lock. */
+  async function attempt(claim: string, path: string): Promise<boolean> {
+    if (await take(claim, path)) return true
+    if (!(await isStale(path))) return false
+    await breakLock(claim, path)
+    return await take(claim, path)
+  }
+
+  async function claimed(name: string, work: (claim: string, path: string) => Promise<boolean>): Promise<AsyncDisposable | undefined> {
+    await mkdir(directory, { recursive: true })
+    const path = join(directory, `${encodeURIComponent(name).slice(0, 200)}.lock`)
+    const claim = join(directory, `${currentOwner()}.claim-${++counter}`)
+    await writeFile(claim, currentOwner())
+    try {
+      return (await work(claim, path)) ? holder(path, () => unlink(path)) : undefined
+    } finally {
+      await unlink(claim)
+    }
+  }
+
   return {
+    tryAcquire: (name) => claimed(name, attempt),
     async acquire(name, signal) {
-      await mkdir(directory, { recursive: true })
-      const path = join(directory, `${encodeURIComponent(name).slice(0, 200)}.lock`)
-      const claim = join(directory, `${currentOwner()}.claim-${++counter}`)
-      await writeFile(claim, currentOwner())
-      try {
-        for (let wait = FIRST_WAIT_MS; !(await take(claim, path)); wait = Math.min(wait * 2, LONGEST_WAIT_MS)) {
+      const held = await claimed(name, async (claim, path) => {
+        for (let wait = FIRST_WAIT_MS; !(await attempt(claim, path)); wait = Math.min(wait * 2, LONGEST_WAIT_MS)) {
           throwIfAborted(signal)
-          if (await isStale(path)) await breakLock(claim, path)
-          else await delay(wait, undefined, signal && { signal }).catch(() => throwIfAborted(signal))
+          await delay(wait, undefined, signal && { signal }).catch(() => throwIfAborted(signal))
         }
-      } finally {
-        await unlink(claim)
-      }
-      return holder(path, () => unlink(path))
+        return true
+      })
+      return held!
     },
   }
 }

@@ -71,7 +71,7 @@ function planSource(node: CopyNode, source: string, flags: CopyFlags, context: I
   const git = parseGitUrl(source)
   if (git !== undefined) {
     if (node.kind === 'COPY') throw planErrors.remoteInCopy(['git ref'])
-    const op = { ...copyOp(node, '/', flags, context, true), selection: { patterns: ['/'], parents: false, exclude: flags.exclude } }
+    const op = { ...copyOp(node, '/', flags, context, false), selection: { patterns: ['/'], parents: false, exclude: flags.exclude } }
     return { op, from: gitStep(node, git, flags.checksum, context) }
   }
   if (/^https?:\/\//.test(source)) {

@@ -1,0 +1,98 @@
+/**
+ * The directories behind `RUN --mount=type=cache`: they survive builds, are shared by processes, and can be thrown away.
+ *
+ * `<directory>/<hash of id>[.n]/data`; `.n` are further copies for `sharing=private` while others are in use.
+ */
+import { createHash, randomUUID } from 'node:crypto'
+import { chmodSync, chownSync, existsSync, mkdirSync, renameSync, utimesSync, writeFileSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type Locks, openLocks } from '../store/locks.ts'
+import { relativeToRoot, resolveInRoot } from '../util/inroot.ts'
+import type { RunMountSpec } from './worker-api.ts'
+
+type CacheSpec = RunMountSpec & { type: 'cache' }
+
+/** A cache directory in use; disposing releases its lock. */
+export interface OpenCache extends AsyncDisposable {
+  /** What to mount. */
+  readonly path: string
+}
+
+/** Private copies that are tried before one is waited for. */
+const MAX_COPIES = 64
+
+export class CacheMounts {
+  readonly #directory: string
+  readonly #locks: Locks
+  /** Caches that `--no-cache` has emptied already in this build. */
+  readonly #renewed = new Set<string>()
+
+  constructor(directory: string) {
+    this.#directory = directory
+    this.#locks = openLocks(join(directory, 'locks'))
+  }
+
+  /**
+   * Opens a cache, waiting for it if it is locked by others.
+   *
+   * @param seed fills a new cache's directory
+   */
+  async open(spec: CacheSpec, seed: ((directory: string) => Promise<void>) | undefined, signal: AbortSignal): Promise<OpenCache> {
+    const name = createHash('sha256').update(`${spec.id}\0${spec.seed?.join(',') ?? ''}`).digest('hex').slice(0, 40)
+    const { directory, lock } = await this.#take(name, spec.sharing, signal)
+    try {
+      const data = join(directory, 'data')
+      if (spec.renew && !this.#renewed.has(directory)) await discard(data)
+      this.#renewed.add(directory)
+      if (!existsSync(data)) await this.#create(directory, data, spec, seed)
+      const now = new Date()
+      utimesSync(directory, now, now)
+      // The source of a seeded cache has been taken care of by the seed.
+      const source = seed === undefined ? relativeToRoot(spec.source) : ''
+      const path = resolveInRoot(data, source)
+      mkdirSync(path, { recursive: true })
+      return { path, [Symbol.asyncDispose]: async () => await lock?.[Symbol.asyncDispose]() }
+    } catch (error) {
+      await lock?.[Symbol.asyncDispose]()
+      throw error
+    }
+  }
+
+  async #take(name: string, sharing: CacheSpec['sharing'], signal: AbortSignal): Promise<{ directory: string; lock: AsyncDisposable | undefined }> {
+    if (sharing === 'shared') return { directory: join(this.#directory, name), lock: undefined }
+    if (sharing === 'locked') return { directory: join(this.#directory, name), lock: await this.#locks.acquire(name, signal) }
+    for (let copy = 0; copy < MAX_COPIES; copy++) {
+      const own = copy === 0 ? name : `${name}.${copy}`
+      const lock = await this.#locks.tryAcquire(own)
+      if (lock) return { directory: join(this.#directory, own), lock }
+    }
+    return { directory: join(this.#directory, name), lock: await this.#locks.acquire(name, signal) }
+  }
+
+  /** Makes the directory beside its place, so that others see it whole. */
+  async #create(directory: string, data: string, spec: CacheSpec, seed: ((directory: string) => Promise<void>) | undefined): Promise<void> {
+    mkdirSync(directory, { recursive: true, mode: 0o700 })
+    writeFileSync(join(directory, 'id'), spec.id)
+    const fresh = join(directory, `new-${randomUUID()}`)
+    mkdirSync(fresh)
+    chownSync(fresh, spec.uid, spec.gid)
+    chmodSync(fresh, spec.mode)
+    await seed?.(fresh)
+    try {
+      renameSync(fresh, data)
+    } catch (error) {
+      await rm(fresh, { recursive: true, force: true })
+      // Another process was first.
+      if (!existsSync(data)) throw error
+    }
+  }
+}
+
+/** Processes that have it mounted keep what they see. */
+async function discard(data: string): Promise<void> {
+  if (!existsSync(data)) return
+  const old = `${data}-${randomUUID()}`
+  renameSync(data, old)
+  await rm(old, { recursive: true, force: true })
+}

@@ -1,0 +1,61 @@
+/** The worker's entry: the table of its operations. It runs inside the namespaces; the main process never imports it. */
+import { join } from 'node:path'
+import { type CallContext, type OperationTable, serveWorker } from '../sandbox/worker-host.ts'
+import { openOverlaySnapshotter } from '../snapshot/overlay.ts'
+import type { OpenParams, WorkerEvent, WorkerOperations } from './worker-api.ts'
+import { applyFiles, fingerprintFiles } from './worker-files.ts'
+import { packSnapshot, unpackBlob } from './worker-layers.ts'
+import { Runner } from './worker-run.ts'
+import { copyRootfs, tarRootfs } from './worker-rootfs.ts'
+import type { OperationContext } from './worker-files.ts'
+
+/** What is open in this process. */
+class WorkerState {
+  readonly params: OpenParams
+  readonly snapshotter
+  readonly runner: Runner
+
+  constructor(params: OpenParams) {
+    this.params = params
+    this.snapshotter = openOverlaySnapshotter(join(params.root, 'snapshots'))
+    this.runner = new Runner(params)
+  }
+}
+
+let state: WorkerState | undefined
+
+function opened(): WorkerState {
+  if (state === undefined) throw new Error('the worker was not opened')
+  return state
+}
+
+type Call = CallContext<WorkerEvent>
+
+function context({ signal, emit }: Call): OperationContext {
+  return { snapshotter: opened().snapshotter, signal, emit }
+}
+
+const operations: OperationTable<WorkerOperations, WorkerEvent> = {
+  open: async (params) => {
+    state = new WorkerState(params)
+  },
+  'snapshot.has': async ({ ids }) => await Promise.all(ids.map((id) => opened().snapshotter.has(id))),
+  'snapshot.remove': async ({ ids }) => {
+    for (const id of ids) await opened().snapshotter.remove(id)
+  },
+  'layer.unpack': (params, call) => unpackBlob(params, context(call)),
+  'layer.pack': (params, call) => packSnapshot(params, context(call)),
+  'files.apply': (params, call) => applyFiles(params, context(call)),
+  'files.fingerprint': (params, call) => fingerprintFiles(params, context(call)),
+  'run.prepare': () => opened().runner.prepare(),
+  run: (params, call) => opened().runner.run(params, context(call)),
+  'rootfs.tar': (params, call) => tarRootfs(params, context(call)),
+  'rootfs.copy': (params, call) => copyRootfs(params, context(call)),
+}
+
+serveWorker(operations, {
+  onClose: async () => {
+    await state?.runner[Symbol.asyncDispose]()
+    await state?.snapshotter[Symbol.asyncDispose]()
+  },
+})

@@ -1,0 +1,97 @@
+/** Operations of the worker that hand out whole root filesystems: `type=tar` and `type=local`. */
+import { type BigIntStats, constants, lstatSync, readdirSync, readlinkSync } from 'node:fs'
+import { chmod, copyFile, link, lstat, lutimes, mkdir, realpath, rm, symlink, unlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import { throwIfAborted } from '../errors.ts'
+import { packLayer } from '../layer/pack.ts'
+import type { Change } from '../snapshot/snapshotter.ts'
+import type { OperationContext } from './worker-files.ts'
+import type { WorkerOperations } from './worker-api.ts'
+
+type Params<O extends keyof WorkerOperations> = WorkerOperations[O]['params']
+
+/** Writes a tar of root filesystems, uncompressed. */
+export async function tarRootfs({ parts, dest }: Params<'rootfs.tar'>, { snapshotter, signal }: OperationContext): Promise<void> {
+  async function* entries(): AsyncGenerator<Change> {
+    for (const { stack, directory } of parts) {
+      await using view = await snapshotter.view(stack, signal)
+      if (directory !== '') yield upsert(directory, view.root)
+      for (const path of walk(view.root, '')) yield upsert(directory === '' ? path : `${directory}/${path}`, join(view.root, path))
+    }
+  }
+  await packLayer(entries(), { compression: 'none', signal }, dest)
+}
+
+function upsert(path: string, fsPath: string): Change {
+  return { kind: 'upsert', path, fsPath, stat: lstatSync(fsPath, { bigint: true }) }
+}
+
+/** Every path below a directory, parents first, siblings in byte order. */
+function* walk(root: string, directory: string): Generator<string> {
+  const entries = readdirSync(join(root, directory), { withFileTypes: true })
+  entries.sort((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)))
+  for (const entry of entries) {
+    const path = directory === '' ? entry.name : `${directory}/${entry.name}`
+    yield path
+    if (entry.isDirectory()) yield* walk(root, path)
+  }
+}
+
+/**
+ * Copies a root filesystem into a directory. What exists there stays unless the image has something of the same name;
+ * links that exist there are replaced, never followed. Owners are the caller's, devices are left out.
+ */
+export async function copyRootfs({ stack, dest }: Params<'rootfs.copy'>, { snapshotter, signal }: OperationContext): Promise<void> {
+  await mkdir(dest, { recursive: true })
+  const target = await realpath(dest)
+  await using view = await snapshotter.view(stack, signal)
+  const linked = new Map<string, string>()
+  const directories: { path: string; stat: BigIntStats }[] = []
+  for (const path of walk(view.root, '')) {
+    throwIfAborted(signal)
+    const from = join(view.root, path)
+    const to = join(target, path)
+    const stat = lstatSync(from, { bigint: true })
+    if (stat.isDirectory()) {
+      await makeDirectory(to)
+      directories.push({ path: to, stat })
+    } else await copyEntry(from, to, stat, linked)
+  }
+  // Last, so that copying into a directory neither fails for its mode nor changes its time.
+  for (const { path, stat } of directories.reverse()) await setAttributes(path, stat)
+}
+
+async function makeDirectory(path: string): Promise<void> {
+  const existing = await lstat(path).catch(() => undefined)
+  if (existing?.isDirectory()) return
+  if (existing) await unlink(path)
+  await mkdir(path, { mode: 0o700 })
+}
+
+async function copyEntry(from: string, to: string, stat: BigIntStats, linked: Map<string, string>): Promise<void> {
+  if (!stat.isFile() && !stat.isSymbolicLink()) return
+  await rm(to, { recursive: true, force: true })
+  if (stat.isSymbolicLink()) {
+    await symlink(readlinkSync(from), to)
+    await lutimes(to, seconds(stat.atimeNs), seconds(stat.mtimeNs))
+    return
+  }
+  const key = `${stat.dev}:${stat.ino}`
+  const first = stat.nlink > 1n ? linked.get(key) : undefined
+  if (first !== undefined) {
+    await link(first, to)
+    return
+  }
+  linked.set(key, to)
+  await copyFile(from, to, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE)
+  await setAttributes(to, stat)
+}
+
+async function setAttributes(path: string, stat: BigIntStats): Promise<void> {
+  await chmod(path, Number(stat.mode & 0o7777n))
+  await lutimes(path, seconds(stat.atimeNs), seconds(stat.mtimeNs))
+}
+
+function seconds(nanoseconds: bigint): number {
+  return Number(nanoseconds) / 1e9
+}

@@ -1,0 +1,1 @@
+export async function* readArchive(): AsyncGenerator<any> { throw new Error('archive stub') }
