@@ -135,8 +135,9 @@ class Search {
     const pieces = this.#pieces
     if (!this.#fits(pieces[0]!, start)) return -1
     let at = start + pieces[0]!.length
+    let reach = -1
     for (let i = 1; i < pieces.length; i++) {
-      const reach = this.#lineEnd(at)
+      if (reach < at) reach = this.#lineEnd(at)
       const piece = pieces[i]!
       const last = i === pieces.length - 1
       const found = last && longest ? this.#findLast(piece, at, reach) : this.#find(piece, at, reach)

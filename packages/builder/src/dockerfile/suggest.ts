@@ -2,6 +2,8 @@
 
 /** Names at this distance or farther are not suggested; the reference's bound. */
 const bound = 3
+/** Longer words are no mistyped names; the bound keeps the work small. */
+const longest = 200
 
 /**
  * The option with the smallest edit distance to `word`, if it is below 3; undefined also when `word` is itself one.
@@ -10,6 +12,7 @@ const bound = 3
  * @param ignoreCase compares without case and returns the option in the case of `word` (all lower or all upper)
  */
 export function suggest(word: string, options: Iterable<string>, ignoreCase = false): string | undefined {
+  if (word.length > longest) return undefined
   const wanted = ignoreCase ? word.toLowerCase() : word
   let best: string | undefined
   let least = bound
@@ -35,17 +38,14 @@ function matchCase(text: string, like: string): string {
   return like === like.toUpperCase() && like !== like.toLowerCase() ? text.toUpperCase() : text
 }
 
-/** Levenshtein distance; `limit` or more is returned as `limit`, which also bounds the work for long words. */
+/** Levenshtein distance; `limit` or more is returned as `limit`. */
 function editDistance(a: string, b: string, limit: number): number {
   if (Math.abs(a.length - b.length) >= limit) return limit
   let row = Array.from({ length: b.length + 1 }, (_, i) => i)
   for (let i = 1; i <= a.length; i++) {
-    const next = new Array<number>(b.length + 1).fill(limit)
-    next[0] = i
+    const next = [i]
     let least = i
-    const from = Math.max(1, i - limit)
-    const to = Math.min(b.length, i + limit)
-    for (let j = from; j <= to; j++) {
+    for (let j = 1; j <= b.length; j++) {
       const cost = a[i - 1] === b[j - 1] ? 0 : 1
       const value = Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + cost)
       next[j] = value

@@ -58,8 +58,8 @@ export function quote(text: string): string {
   let out = '"'
   for (const char of text) {
     const code = char.codePointAt(0)!
-    const escape = escapes.get(code)
-    if (escape !== undefined) out += escape
+    const known = escapes.get(code)
+    if (known !== undefined) out += known
     else if (code < 0x20 || code === 0x7f) out += `\\x${code.toString(16).padStart(2, '0')}`
     else if (code !== 0x20 && /[\p{C}\p{Z}]/u.test(char)) {
       out += code > 0xffff ? `\\U${code.toString(16).padStart(8, '0')}` : `\\u${code.toString(16).padStart(4, '0')}`
