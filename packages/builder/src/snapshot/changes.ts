@@ -49,7 +49,9 @@ export async function* readChanges(
 /** The entries of a directory, in byte order of the names that they are about. */
 function itemsOf(directory: string, style: WhiteoutStyle): Item[] {
   let renamed = false
-  const items = readDirectory(directory).map((entry): Item => {
+  // No layer can hold a socket.
+  const entries = readDirectory(directory).filter((entry) => !entry.isSocket())
+  const items = entries.map((entry): Item => {
     const gone = style.hides(directory, entry)
     if (gone === undefined) return { name: entry.name, kind: entry.isDirectory() ? 'directory' : 'other' }
     renamed ||= gone !== entry.name

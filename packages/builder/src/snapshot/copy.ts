@@ -123,6 +123,7 @@ export function openCopySnapshotter(directory: string): Snapshotter {
 
   async function view(stack: readonly SnapshotId[], signal?: AbortSignal): Promise<SnapshotView> {
     throwIfAborted(signal)
+    for (const id of stack) committed.use(id)
     const shared = idle.find((tree) => tree.stack.length === stack.length && isPrefix(tree.stack, stack))
     const tree = shared ?? (await materialize(stack, signal))
     if (!shared) keep(tree)
