@@ -78,7 +78,8 @@ export class LayerApplier {
     const parts = components(entry.path)
     if (parts.some((part) => part.startsWith(AUFS_META) && part !== OPAQUE)) return
     const name = parts.at(-1)
-    if (parts.slice(0, -1).some((part) => part.startsWith(WHITEOUT))) throw layerErrors.tarInvalid(['a .wh. name is not a directory', entry.path])
+    if (parts.slice(0, -1).some((part) => part.startsWith(WHITEOUT)))
+      throw layerErrors.tarInvalid(['a .wh. name is not a directory', entry.path])
     if (name === undefined) this.#applyRoot(entry)
     else if (name === OPAQUE) this.#clear(parts.slice(0, -1))
     else if (name.startsWith(WHITEOUT)) this.#whiteout(parts, name.slice(WHITEOUT.length))
@@ -86,7 +87,8 @@ export class LayerApplier {
   }
 
   #applyRoot(entry: TarEntry): void {
-    if (entry.type !== 'directory') throw layerErrors.tarInvalid(['an entry that is not a directory has the name of the root', entry.path])
+    if (entry.type !== 'directory')
+      throw layerErrors.tarInvalid(['an entry that is not a directory has the name of the root', entry.path])
     this.#setAttributes('', entry)
   }
 
@@ -176,7 +178,10 @@ export class LayerApplier {
     const source = parts.length > 0 ? this.#paths.place(parts, false) : undefined
     const stat = source && this.#paths.stat(source.path)
     if (!source || !stat || stat.isDirectory())
-      throw layerErrors.unpackFailed([entry.path, `its hard link target ${JSON.stringify(entry.linkname)} is not a file in the image`])
+      throw layerErrors.unpackFailed([
+        entry.path,
+        `its hard link target ${JSON.stringify(entry.linkname)} is not a file in the image`,
+      ])
     if (source.path === place.path) return
     const existing = this.#paths.stat(place.path)
     if (existing) this.#paths.remove(place.path, existing)
@@ -230,6 +235,7 @@ function describe(error: NodeJS.ErrnoException): string {
   if (error.code === 'ENOSPC') return 'no space left on device'
   if (error.code === 'EDQUOT') return 'disk quota exceeded'
   if (error.code === 'ENAMETOOLONG') return 'file name too long'
-  if (error.code === 'EINVAL' && error.syscall?.includes('chown')) return 'its owner is not mapped in this user namespace (more subordinate ids are needed)'
+  if (error.code === 'EINVAL' && error.syscall?.includes('chown'))
+    return 'its owner is not mapped in this user namespace (more subordinate ids are needed)'
   return error.message
 }

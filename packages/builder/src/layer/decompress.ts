@@ -19,13 +19,19 @@ const LONGEST_MAGIC = 6
 export function packingOf(start: Uint8Array): Packing {
   const is = (...magic: number[]) => magic.every((byte, i) => start[i] === byte)
   if (is(0x1f, 0x8b, 8)) return 'gzip'
-  if (is(0x28, 0xb5, 0x2f, 0xfd) || ((start[0] ?? 0) >> 4 === 5 && start[1] === 0x2a && start[2] === 0x4d && start[3] === 0x18)) return 'zstd'
+  if (
+    is(0x28, 0xb5, 0x2f, 0xfd) ||
+    ((start[0] ?? 0) >> 4 === 5 && start[1] === 0x2a && start[2] === 0x4d && start[3] === 0x18)
+  )
+    return 'zstd'
   if (is(0x42, 0x5a, 0x68)) return 'bzip2'
   return is(0xfd, 0x37, 0x7a, 0x58, 0x5a, 0) ? 'xz' : 'none'
 }
 
 /** Reads the first bytes of a stream and gives it back whole. */
-export async function peek(chunks: AsyncIterable<Uint8Array>): Promise<{ packing: Packing; chunks: AsyncIterable<Uint8Array> }> {
+export async function peek(
+  chunks: AsyncIterable<Uint8Array>,
+): Promise<{ packing: Packing; chunks: AsyncIterable<Uint8Array> }> {
   const iterator = chunks[Symbol.asyncIterator]()
   const first: Uint8Array[] = []
   let length = 0
@@ -49,7 +55,11 @@ export async function peek(chunks: AsyncIterable<Uint8Array>): Promise<{ packing
 }
 
 /** Decompresses gzip (of one or more members) or zstd (of one or more frames). @throws COMPRESSION_INVALID */
-export async function* decompress(chunks: AsyncIterable<Uint8Array>, packing: 'gzip' | 'zstd' | 'none', signal?: AbortSignal): AsyncGenerator<Buffer> {
+export async function* decompress(
+  chunks: AsyncIterable<Uint8Array>,
+  packing: 'gzip' | 'zstd' | 'none',
+  signal?: AbortSignal,
+): AsyncGenerator<Buffer> {
   if (packing === 'none') {
     for await (const chunk of chunks) yield Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
     return
@@ -57,7 +67,10 @@ export async function* decompress(chunks: AsyncIterable<Uint8Array>, packing: 'g
   const decoder =
     packing === 'gzip'
       ? zlib.createGunzip({ chunkSize: CHUNK })
-      : zlib.createZstdDecompress({ chunkSize: CHUNK, params: { [zlib.constants.ZSTD_d_windowLogMax]: ZSTD_WINDOW_LOG } })
+      : zlib.createZstdDecompress({
+          chunkSize: CHUNK,
+          params: { [zlib.constants.ZSTD_d_windowLogMax]: ZSTD_WINDOW_LOG },
+        })
   const input = Readable.from(packing === 'gzip' ? chunks : splitFrames(chunks), { objectMode: true, highWaterMark: 1 })
   const feeding = pipeline(input, decoder, signal ? { signal } : {})
   // A failure of the input also ends the decoder, where it is seen first.

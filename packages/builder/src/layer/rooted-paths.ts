@@ -121,7 +121,8 @@ export class RootedPaths {
 }
 
 function longestKnown(resolved: ReadonlyMap<string, string>, parts: readonly string[]): number {
-  for (let length = parts.length - 1; length > 0; length--) if (resolved.has(parts.slice(0, length).join('/'))) return length
+  for (let length = parts.length - 1; length > 0; length--)
+    if (resolved.has(parts.slice(0, length).join('/'))) return length
   return 0
 }
 

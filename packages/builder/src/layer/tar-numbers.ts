@@ -15,7 +15,10 @@ const invalid = (what: string) => layerErrors.tarInvalid([`bad ${what}`])
 export function headerNumber(field: Buffer, what: string): number {
   const first = field[0]!
   if ((first & 0x80) !== 0) return base256(field, what)
-  const text = field.toString('latin1').replace(/^[ \0]+/, '').replace(/[ \0]+$/, '')
+  const text = field
+    .toString('latin1')
+    .replace(/^[ \0]+/, '')
+    .replace(/[ \0]+$/, '')
   if (text === '') return 0
   if (!/^[0-7]+$/.test(text)) throw invalid(what)
   return Number.parseInt(text, 8)

@@ -168,7 +168,9 @@ function untilNul(field: Buffer): Buffer {
 
 function sizeOf(block: Buffer, pax: Map<string, Buffer>): number {
   const record = pax.get('size')
-  return checkSize(record ? paxInteger(record.toString('latin1'), 'size') : headerNumber(block.subarray(124, 136), 'size'))
+  return checkSize(
+    record ? paxInteger(record.toString('latin1'), 'size') : headerNumber(block.subarray(124, 136), 'size'),
+  )
 }
 
 function idOf(field: Buffer, record: Buffer | undefined, what: string): number {
@@ -193,7 +195,9 @@ const XATTR = 'SCHILY.xattr.'
 
 function xattrsOf(pax: Map<string, Buffer>): TarEntry['xattrs'] {
   if (pax.size === 0) return undefined
-  const found = [...pax].filter(([key]) => key.startsWith(XATTR)).map(([key, value]) => [key.slice(XATTR.length), value] as const)
+  const found = [...pax]
+    .filter(([key]) => key.startsWith(XATTR))
+    .map(([key, value]) => [key.slice(XATTR.length), value] as const)
   return found.length === 0 ? undefined : found.sort(([a], [b]) => (a < b ? -1 : 1))
 }
 
@@ -204,7 +208,8 @@ function readPax(body: Buffer, records: Map<string, Buffer>): void {
     const digits = blank < 0 ? '' : body.toString('latin1', at, blank)
     const length = /^[0-9]{1,7}$/.test(digits) ? Number(digits) : 0
     const end = at + length
-    if (length === 0 || end > body.length || end <= blank || body[end - 1] !== 0x0a) throw layerErrors.tarInvalid(['bad pax record'])
+    if (length === 0 || end > body.length || end <= blank || body[end - 1] !== 0x0a)
+      throw layerErrors.tarInvalid(['bad pax record'])
     const equals = body.indexOf(0x3d, blank)
     if (equals < 0 || equals >= end || equals === blank + 1) throw layerErrors.tarInvalid(['bad pax record'])
     const key = body.toString('utf8', blank + 1, equals)

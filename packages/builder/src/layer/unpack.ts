@@ -45,7 +45,11 @@ const LAYER_MEDIA_TYPES: ReadonlySet<string> = new Set([
  * @param stream the layer as stored; verified by whoever opened it
  * @throws LAYER_TYPE_UNKNOWN, COMPRESSION_INVALID, TAR_INVALID, TAR_TRUNCATED, DIFF_ID_MISMATCH, UNPACK_FAILED
  */
-export async function unpackLayer(stream: AsyncIterable<Uint8Array>, mediaType: string, options: UnpackOptions): Promise<UnpackedLayer> {
+export async function unpackLayer(
+  stream: AsyncIterable<Uint8Array>,
+  mediaType: string,
+  options: UnpackOptions,
+): Promise<UnpackedLayer> {
   if (!LAYER_MEDIA_TYPES.has(mediaType)) throw layerErrors.mediaTypeUnknown([mediaType])
   const { packing, chunks } = await peek(stream)
   if (packing === 'bzip2' || packing === 'xz') throw layerErrors.mediaTypeUnknown([`${mediaType} with ${packing} data`])
@@ -60,7 +64,8 @@ export async function unpackLayer(stream: AsyncIterable<Uint8Array>, mediaType: 
     }
     await tar.drain()
     const diffID = digester.digest() as `sha256:${string}`
-    if (options.diffID !== undefined && options.diffID !== diffID) throw layerErrors.diffIdMismatch([options.diffID, diffID])
+    if (options.diffID !== undefined && options.diffID !== diffID)
+      throw layerErrors.diffIdMismatch([options.diffID, diffID])
     applier.finish()
     return { diffID, uncompressedSize: digester.size, entries }
   } finally {
@@ -68,7 +73,11 @@ export async function unpackLayer(stream: AsyncIterable<Uint8Array>, mediaType: 
   }
 }
 
-async function* hashed(chunks: AsyncIterable<Buffer>, digester: Digester, { signal, onProgress }: UnpackOptions): AsyncGenerator<Buffer> {
+async function* hashed(
+  chunks: AsyncIterable<Buffer>,
+  digester: Digester,
+  { signal, onProgress }: UnpackOptions,
+): AsyncGenerator<Buffer> {
   for await (const chunk of chunks) {
     throwIfAborted(signal)
     digester.update(chunk)
