@@ -20,11 +20,12 @@ export interface Files {
 }
 
 /** Bytes per read: big ones halve the CPU of an upload. */
-const chunkBytes = 4 << 20
+const chunkBytes = 2 << 20
 
 /** Files below a directory. */
 export class DirectoryFiles implements Files {
   readonly path: string
+  readonly #buffers = new ReadBuffers()
 
   constructor(path: string) {
     this.path = path
@@ -45,7 +46,7 @@ export class DirectoryFiles implements Files {
   async *stream(name: string, options: OpenBlobOptions): AsyncGenerator<Buffer> {
     await using handle = await this.#open(name)
     if (handle === undefined) throw registryErrors.notFound([join(this.path, name)])
-    yield* readRange(handle, options.offset ?? 0, Number.POSITIVE_INFINITY, options)
+    yield* readRange(handle, options.offset ?? 0, Number.POSITIVE_INFINITY, options, this.#buffers)
   }
 
   /** Only regular files: opening must not block on a FIFO that somebody put there. */
@@ -84,23 +85,41 @@ export async function readWhole(
   return buffer.subarray(0, filled)
 }
 
-/** The bytes in `[start, end)` of an open file; transient chunks share one buffer. */
+/** Read buffers that streams of one source pass on to each other; never more than were in use at a time. */
+export class ReadBuffers {
+  readonly #free: Buffer[] = []
+
+  take(): Buffer {
+    return this.#free.pop() ?? Buffer.allocUnsafeSlow(chunkBytes)
+  }
+
+  give(buffer: Buffer): void {
+    this.#free.push(buffer)
+  }
+}
+
+/** The bytes in `[start, end)` of an open file; transient chunks share a buffer. */
 export async function* readRange(
   handle: FileHandle,
   start: number,
   end: number,
   { signal, transient }: OpenBlobOptions,
+  buffers: ReadBuffers,
 ): AsyncGenerator<Buffer> {
   const { size } = await handle.stat()
   const stop = Math.min(end, size)
-  let shared: Buffer | undefined
-  for (let position = start; position < stop; ) {
-    signal?.throwIfAborted()
-    const wanted = Math.min(chunkBytes, stop - position)
-    shared = transient === true && shared !== undefined ? shared : Buffer.allocUnsafeSlow(wanted)
-    const { bytesRead } = await handle.read(shared, 0, Math.min(wanted, shared.length), position)
-    if (bytesRead === 0) return
-    position += bytesRead
-    yield shared.subarray(0, bytesRead)
+  const shared = transient === true ? buffers.take() : undefined
+  try {
+    for (let position = start; position < stop; ) {
+      signal?.throwIfAborted()
+      const wanted = Math.min(chunkBytes, stop - position)
+      const buffer = shared ?? Buffer.allocUnsafeSlow(wanted)
+      const { bytesRead } = await handle.read(buffer, 0, wanted, position)
+      if (bytesRead === 0) return
+      position += bytesRead
+      yield buffer.subarray(0, bytesRead)
+    }
+  } finally {
+    if (shared !== undefined) buffers.give(shared)
   }
 }

@@ -9,7 +9,7 @@ import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
 import type { OpenBlobOptions } from '../content.ts'
 import { registryErrors } from '../errors.ts'
-import { type Files, readRange, readWhole } from './files.ts'
+import { type Files, ReadBuffers, readRange, readWhole } from './files.ts'
 import { blockBytes, parseTarHeader, tarPadding } from './tar-header.ts'
 
 /** Bounds of what is accepted: entries of an archive, and bytes of an extended header. */
@@ -27,6 +27,7 @@ export class TarFiles implements Files, AsyncDisposable {
   readonly #handle: FileHandle
   readonly #spans: ReadonlyMap<string, Span>
   readonly #temporary: string | undefined
+  readonly #buffers = new ReadBuffers()
 
   private constructor(
     path: string,
@@ -87,7 +88,7 @@ export class TarFiles implements Files, AsyncDisposable {
   async *stream(name: string, options: OpenBlobOptions): AsyncGenerator<Buffer> {
     const span = this.#spans.get(name)
     if (span === undefined) throw registryErrors.notFound([`${this.path}: ${name}`])
-    yield* readRange(this.#handle, span.start + (options.offset ?? 0), span.start + span.size, options)
+    yield* readRange(this.#handle, span.start + (options.offset ?? 0), span.start + span.size, options, this.#buffers)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
