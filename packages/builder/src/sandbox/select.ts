@@ -4,6 +4,7 @@ import { sandboxErrors } from './errors.ts'
 import type { Executor } from './executor.ts'
 import { machineFacts } from './machine.ts'
 import { NamespacesExecutor } from './namespaces/executor.ts'
+import { compileProfile } from './seccomp/compile.ts'
 
 export type Isolation = 'auto' | 'namespaces' | 'oci' | 'chroot'
 
@@ -26,7 +27,7 @@ export async function selectExecutor(options: SelectOptions): Promise<Selected> 
   const facts = machineFacts()
   const executor = new NamespacesExecutor({
     singleId: facts.singleId,
-    seccomp: undefined,
+    seccomp: facts.seccomp ? compileProfile(process.arch) : undefined,
     compileCache: join(options.root, 'compile-cache'),
   })
   try {
