@@ -1,6 +1,10 @@
 /** An ordinary user with sub-ids, made for the time of the tests when they run as root. */
-import { readFile } from 'node:fs/promises'
+import { chmod, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { must, run } from './process.ts'
+import { tempDirectory } from './temp.ts'
+import { repository } from './tools.ts'
+import type { TsbuildOptions } from './workspace.ts'
 
 export interface OrdinaryUser extends AsyncDisposable {
   readonly name: string
@@ -38,4 +42,21 @@ async function freeSubIds(): Promise<number> {
     }
   }
   return next
+}
+
+/** How to run the command as a user: as `options` of a workspace's `run`. */
+export interface OrdinaryCommand extends AsyncDisposable {
+  readonly options: Pick<TsbuildOptions, 'uid' | 'gid' | 'checkout'>
+}
+
+/** The checkout may lie where only root can read it; then a copy is made that everybody can. */
+export async function ordinaryCommand(user: OrdinaryUser): Promise<OrdinaryCommand> {
+  const { uid, gid } = user
+  const readable = await run('test', ['-r', join(repository, 'packages/cli/bin/tsbuild.js')], { uid, gid })
+  if (readable.code === 0) return { options: { uid, gid }, [Symbol.asyncDispose]: async () => {} }
+  const copy = await tempDirectory('tsbuild-test-checkout-')
+  await chmod(copy.path, 0o755)
+  const parts = ['packages', 'node_modules', 'package.json'].map((name) => join(repository, name))
+  await must('cp', ['-a', '--reflink=auto', ...parts, copy.path])
+  return { options: { uid, gid, checkout: copy.path }, [Symbol.asyncDispose]: () => copy[Symbol.asyncDispose]() }
 }

@@ -1,17 +1,16 @@
 /** A place to run the command in: a state directory, a home and a context of its own. */
 import { mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, relative, resolve } from 'node:path'
 import { cacheDirectory } from './base-images.ts'
 import { type Finished, type Running, type RunOptions, start } from './process.ts'
 import { type FileTree, tempDirectory, writeTree } from './temp.ts'
 import { repository, toolPath } from './tools.ts'
 
-/** The command's entry, as an installed package has it. */
-export const entry = join(repository, 'packages/cli/bin/tsbuild.js')
-
 export interface TsbuildOptions extends RunOptions {
   /** Added to an environment that is otherwise empty but for PATH, HOME, TMPDIR and TSBUILD_ROOT. */
   readonly env?: Readonly<Record<string, string | undefined>>
+  /** Where the command is run from; default this checkout. */
+  readonly checkout?: string
 }
 
 export interface Workspace extends AsyncDisposable {
@@ -34,8 +33,10 @@ export async function openWorkspace(): Promise<Workspace> {
   const directory = await tempDirectory()
   const [root, home, tmp] = [directory.join('state'), directory.join('home'), directory.join('tmp')]
   for (const path of [home, tmp]) await mkdir(path)
-  const startCommand = (args: readonly string[], options: TsbuildOptions = {}): Running =>
-    start(process.execPath, [entry, ...args], {
+  const startCommand = (args: readonly string[], options: TsbuildOptions = {}): Running => {
+    const checkout = options.checkout ?? repository
+    const node = resolve(checkout, relative(repository, process.execPath))
+    return start(node, [join(checkout, 'packages/cli/bin/tsbuild.js'), ...args], {
       cwd: directory.path,
       ...options,
       env: {
@@ -44,10 +45,11 @@ export async function openWorkspace(): Promise<Workspace> {
         TMPDIR: tmp,
         TSBUILD_ROOT: root,
         // Code that one test compiled need not be compiled by the next one.
-        NODE_COMPILE_CACHE: join(cacheDirectory(), 'compiled'),
+        ...(options.uid === undefined && { NODE_COMPILE_CACHE: join(cacheDirectory(), 'compiled') }),
         ...options.env,
       },
     })
+  }
   return {
     path: directory.path,
     root,

@@ -1,0 +1,1 @@
+console.log('bundled once for all platforms')
