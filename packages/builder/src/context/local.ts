@@ -209,15 +209,16 @@ function readNames(directory: string): string[] {
   return names.some((name) => /[\ud800-\uffff]/.test(name)) ? names.sort(compareNames) : names.sort()
 }
 
-const TYPES: Readonly<Record<number, NodeType>> = {
-  7: 'file',
-  4: 'directory',
-  9: 'symlink',
-  1: 'fifo',
-  2: 'char',
-  6: 'block',
-  11: 'socket',
-}
+const { S_IFMT, S_IFREG, S_IFDIR, S_IFLNK } = constants
+const TYPES: ReadonlyMap<number, NodeType> = new Map([
+  [S_IFREG, 'file'],
+  [S_IFDIR, 'directory'],
+  [S_IFLNK, 'symlink'],
+  [constants.S_IFIFO, 'fifo'],
+  [constants.S_IFCHR, 'char'],
+  [constants.S_IFBLK, 'block'],
+  [constants.S_IFSOCK, 'socket'],
+])
 
 /** @param path where to look; `inTree` is its path in the tree */
 function readNode(path: string, inTree: string, view: View): TreeNode | undefined {
@@ -225,7 +226,7 @@ function readNode(path: string, inTree: string, view: View): TreeNode | undefine
   const stat = lstatSync(raw, { bigint: true, throwIfNoEntry: false })
   if (stat === undefined) return undefined
   const mode = Number(stat.mode)
-  const type = TYPES[mode >> 12] ?? 'file'
+  const type = TYPES.get(mode & S_IFMT) ?? 'file'
   const given = view.attributes?.get(inTree)
   return {
     name: inTree.slice(inTree.lastIndexOf('/') + 1),

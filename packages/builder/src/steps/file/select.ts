@@ -22,6 +22,7 @@ const PIECE = 2000
  * @throws BuildError COPY_SOURCE_NOT_FOUND, COPY_WILDCARD_PARENT_NOT_FOUND, COPY_BAD_PATTERN, and those of the tree
  */
 export async function select(tree: Tree, selection: Selection, signal?: AbortSignal): Promise<SelectedEntry[]> {
+  throwIfAborted(signal)
   const entries: SelectedEntry[] = []
   const exclude = matcher(selection.exclude)
   let next = PIECE

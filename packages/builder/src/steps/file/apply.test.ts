@@ -1,0 +1,408 @@
+import { lstatSync, mkdirSync, statSync } from 'node:fs'
+import { afterAll, beforeEach, describe, expect, it } from 'vitest'
+import type { ArchiveEntry } from '../../context/archive.ts'
+import { openLocalContext, openRootTree } from '../../context/local.ts'
+import type { CopyOp, MkdirOp, WriteOp } from '../../graph/file-op.ts'
+import { applyFileOps } from './apply.ts'
+import { type Fixture, listTree, makeTree, temporaryDirectory } from './fixture.ts'
+import { select } from './select.ts'
+
+const directory = temporaryDirectory()
+afterAll(() => directory[Symbol.dispose]())
+
+const notRoot = process.getuid?.() !== 0
+let count = 0
+let root: string
+let context: string
+beforeEach(() => {
+  count++
+  root = `${directory.path}/${count}/root`
+  context = `${directory.path}/${count}/context`
+  mkdirSync(root, { recursive: true })
+  mkdirSync(context)
+})
+
+const signal = new AbortController().signal
+// biome-ignore lint/correctness/useYield: an archive that cannot be read
+const readNothing = async function* (): AsyncGenerator<ArchiveEntry> {
+  throw new Error('no archive is expected here')
+}
+
+const copyDefaults: CopyOp = {
+  op: 'copy',
+  dest: '/',
+  selection: { patterns: ['.'], parents: false, exclude: [] },
+  chown: undefined,
+  chmod: undefined,
+  keepOwner: false,
+  link: false,
+  unpack: 'never',
+  mtime: undefined,
+}
+
+type CopyOptions = Partial<Omit<CopyOp, 'op' | 'dest' | 'selection'>> & { parents?: boolean; exclude?: string[] }
+
+/** Runs `COPY sources dest` from `context` to `root`. */
+async function copy(sources: string | string[], dest: string, options: CopyOptions = {}): Promise<void> {
+  const { parents = false, exclude = [], ...rest } = options
+  const patterns = typeof sources === 'string' ? [sources] : sources
+  const op: CopyOp = { ...copyDefaults, ...rest, dest, selection: { patterns, parents, exclude } }
+  const tree = rest.keepOwner ? openRootTree(context) : openLocalContext(context)
+  await applyFileOps(root, [{ op, tree, entries: await select(tree, op.selection) }], {
+    signal,
+    readArchive: readNothing,
+  })
+}
+
+const failing = (run: Promise<void>) =>
+  run.then(
+    () => 'it worked',
+    (error: unknown) => error,
+  )
+
+describe.skipIf(notRoot)('COPY (needs root)', () => {
+  const tree: Fixture = { f: 'F', g: 'G', 'd/x': 'X', 'd/s/y': 'Y' }
+
+  it.each<[string, string | string[], string, Fixture, string[]]>([
+    ['file to a name', 'f', '/new', {}, ['new=F']],
+    ['file to a deep name', 'f', '/a/b/new', {}, ['a/', 'a/b/', 'a/b/new=F']],
+    ['file to a new directory', 'f', '/a/b/', {}, ['a/', 'a/b/', 'a/b/f=F']],
+    ['file to a new directory named with a dot', 'f', '/a/.', {}, ['a/', 'a/f=F']],
+    ['file to an existing directory', 'f', '/a', { 'a/': '' }, ['a/', 'a/f=F']],
+    ['file over a file', 'f', '/a', { a: 'old' }, ['a=F']],
+    [
+      'file over a link inside a directory',
+      'f',
+      '/a/',
+      { 'a/f': { link: '../other' }, other: 'old' },
+      ['a/', 'a/f=F', 'other=old'],
+    ],
+    ['directory to a new name', 'd', '/n', {}, ['n/', 'n/s/', 'n/s/y=Y', 'n/x=X']],
+    ['directory merges', 'd', '/n/', { 'n/x': 'old', 'n/z': 'Z' }, ['n/', 'n/s/', 'n/s/y=Y', 'n/x=X', 'n/z=Z']],
+    ['files and directories', ['f', 'd'], '/n/', {}, ['n/', 'n/f=F', 'n/s/', 'n/s/y=Y', 'n/x=X']],
+    ['wildcard', ['?'], '/n/', {}, ['n/', 'n/f=F', 'n/g=G', 'n/s/', 'n/s/y=Y', 'n/x=X']],
+    ['wildcard without a match', ['zz*'], '/n/', {}, []],
+    ['destination above the root', 'f', '/../../n', {}, ['n=F']],
+  ])('%s', async (_, sources, dest, image, want) => {
+    makeTree(context, tree)
+    makeTree(root, image)
+    await copy(sources, dest)
+    expect(listTree(root)).toEqual(want)
+  })
+
+  it.each<[string, string, Fixture, string[]]>([
+    ['absolute', '/l/f', { l: { link: '/t' }, 't/': '' }, ['l -> /t', 't/', 't/f=F']],
+    ['relative', '/l/f', { l: { link: 't' }, 't/': '' }, ['l -> t', 't/', 't/f=F']],
+    ['that leads up', '/l/f', { l: { link: '../../../../../t' }, 't/': '' }, ['l -> ../../../../../t', 't/', 't/f=F']],
+    ['to a file', '/l', { l: { link: '/etc/t' }, 'etc/t': 'old' }, ['etc/', 'etc/t=F', 'l -> /etc/t']],
+    ['that dangles', '/l', { l: { link: '/etc/t' } }, ['etc/', 'etc/t=F', 'l -> /etc/t']],
+    ['that dangles, as a directory', '/l/', { l: { link: 'x/t' } }, ['l -> x/t', 'x/', 'x/t/', 'x/t/f=F']],
+    ['that dangles, below', '/l/s/', { l: { link: 'x' } }, ['l -> x', 'x/', 'x/s/', 'x/s/f=F']],
+  ])('follows a link of the image %s', async (_, dest, image, want) => {
+    makeTree(context, tree)
+    makeTree(root, image)
+    await copy('f', dest)
+    expect(listTree(root)).toEqual(want)
+  })
+
+  it.each<[string, string, string, Fixture, object]>([
+    [
+      'directory over a file',
+      'd',
+      '/n',
+      { n: '' },
+      { code: 'COPY_NOT_DIRECTORY', message: 'cannot copy to non-directory: /n' },
+    ],
+    [
+      'nested directory over a link',
+      'd',
+      '/n',
+      { 'n/s': { link: '/etc' } },
+      { message: 'cannot copy to non-directory: /n/s' },
+    ],
+    ['file over a directory', 'f', '/n/', { 'n/f/': '' }, { message: 'cannot replace to directory /n/f with file' }],
+    [
+      'file in the way',
+      'f',
+      '/n/x/',
+      { n: '' },
+      { code: 'COPY_FAILED', message: expect.stringContaining('not a directory') },
+    ],
+    [
+      'endless links',
+      'f',
+      '/n/x',
+      { n: { link: 'n' } },
+      { code: 'COPY_FAILED', message: expect.stringContaining('too many') },
+    ],
+    ['name of a deletion', 'f', '/.wh.x', {}, { code: 'COPY_WHITEOUT_NAME' }],
+    ['directory of such a name', 'f', '/.wh.d/x', {}, { code: 'COPY_WHITEOUT_NAME' }],
+  ])('fails: %s', async (_, source, dest, image, want) => {
+    makeTree(context, tree)
+    makeTree(root, image)
+    expect(await failing(copy(source, dest))).toMatchObject(want)
+  })
+
+  it('gives modes, owners and times as the reference does', async () => {
+    makeTree(context, {
+      'd/': { mode: 0o700, mtime: 1000 },
+      'd/x': { text: 'X', mode: 0o4755, owner: [5, 6], mtime: 2000 },
+      'd/s/': { mode: 0o1777, owner: [7, 8], mtime: 3000 },
+      'd/l': { link: 'x', mtime: 4000 },
+    })
+    await copy('d', '/n')
+    expect(statSync(`${root}/n`).mtimeMs).toBe(1_000_000)
+    expect(listTree(root, { modes: true, owners: true, times: true })).toEqual([
+      'n/ 755 0:0 @1000',
+      'n/l -> x 0:0 @4000',
+      'n/s/ 1777 0:0 @3000',
+      'n/x=X 4755 0:0 @2000',
+    ])
+  })
+
+  it('keeps owners of other stages', async () => {
+    makeTree(context, {
+      'd/x': { text: 'X', owner: [5, 6] },
+      'd/s/': { owner: [7, 8] },
+      'd/l': { link: 'x', owner: [9, 9] },
+    })
+    await copy('d', '/n/', { keepOwner: true })
+    expect(listTree(root, { owners: true })).toEqual(['n/ 0:0', 'n/l -> x 9:9', 'n/s/ 7:8', 'n/x=X 5:6'])
+  })
+
+  it('lets an existing destination as it is, but not what is in it', async () => {
+    makeTree(context, { 'd/s/x': 'X', 'd/s/': { mode: 0o750 } })
+    makeTree(root, { 'n/s/': { mode: 0o700, owner: [1, 1] }, 'n/': { mode: 0o711, owner: [2, 2] } })
+    await copy('d', '/n', { chown: { user: '3', group: '4' }, chmod: '0640' })
+    expect(listTree(root, { modes: true, owners: true })).toEqual(['n/ 711 2:2', 'n/s/ 640 3:4', 'n/s/x=X 640 3:4'])
+  })
+
+  it('gives made parents the owner and the octal mode, but no symbolic one', async () => {
+    makeTree(context, { f: 'F' })
+    await copy('f', '/a/b/', { chown: { user: '3', group: undefined }, chmod: '770' })
+    await copy('f', '/c/', { chmod: 'go+w' })
+    await copy('f', '/e/', { chmod: '4711' })
+    expect(listTree(root, { modes: true, owners: true })).toEqual([
+      'a/ 770 3:3',
+      'a/b/ 770 3:3',
+      'a/b/f=F 770 3:3',
+      'c/ 755 0:0',
+      'c/f=F 666 0:0',
+      'e/ 711 0:0',
+      'e/f=F 4711 0:0',
+    ])
+  })
+
+  it('gives made parents the time of the operation', async () => {
+    makeTree(context, { f: { text: 'F', mtime: 5 } })
+    await copy('f', '/a/b/', { mtime: 77 })
+    expect(listTree(root, { times: true })).toEqual(['a/ @77', 'a/b/ @77', 'a/b/f=F @5'])
+  })
+
+  it('applies symbolic modes to each entry', async () => {
+    makeTree(context, { 'd/x': { text: '', mode: 0o600 }, 'd/y': { text: '', mode: 0o700 }, 'd/s/': { mode: 0o700 } })
+    await copy('d', '/n', { chmod: 'u=rwX,go=rX' })
+    expect(listTree(`${root}/n`, { modes: true })).toEqual(['s/ 755', 'x= 644', 'y= 755'])
+  })
+
+  it('keeps hard links within one source, not across', async () => {
+    makeTree(context, { 'd/a': 'A', 'd/s/b': { hard: 'd/a' }, c: { hard: 'd/a' } })
+    await copy(['d', 'c'], '/n/')
+    expect(listTree(root)).toEqual(['n/', 'n/a=A', 'n/c=A', 'n/s/', 'n/s/b == n/a'])
+  })
+
+  it('makes parents of --parents with their modes, once', async () => {
+    makeTree(context, { 'a/b/f': 'F', 'a/b/g': 'G', 'a/b/': { mode: 0o750 }, 'a/': { mode: 0o711 } })
+    makeTree(root, { 'n/a/': { mode: 0o700, owner: [9, 9] } })
+    await copy('a/b/*', '/n/', { parents: true, chown: { user: '3', group: '4' } })
+    expect(listTree(root, { modes: true, owners: true })).toEqual([
+      'n/ 755 0:0',
+      'n/a/ 711 9:9',
+      'n/a/b/ 750 3:4',
+      'n/a/b/f=F 644 3:4',
+      'n/a/b/g=G 644 3:4',
+    ])
+  })
+
+  it('makes the destination of --parents even if nothing matches', async () => {
+    makeTree(context, { f: 'F' })
+    await copy('zz*', '/n/', { parents: true })
+    expect(listTree(root)).toEqual(['n/'])
+  })
+
+  it('leaves an empty directory if everything is excluded', async () => {
+    makeTree(context, { 'd/f': 'F' })
+    await copy('d', '/n', { exclude: ['*'] })
+    expect(listTree(root)).toEqual(['n/'])
+  })
+
+  it('copies large files, names that are not UTF-8, empty files', async () => {
+    const raw = `raw${String.fromCharCode(0xdcff)}`
+    makeTree(context, { big: { text: 'b'.repeat(3_000_000), mode: 0o640 }, [raw]: 'R', none: '' })
+    makeTree(root, { 'n/big': { link: '/etc/shadow' } })
+    await copy('.', '/n')
+    expect(listTree(root)).toEqual(['n/', `n/big=${'b'.repeat(3_000_000)}`, 'n/none=', `n/${raw}=R`])
+    expect(lstatSync(`${root}/n/big`).mode & 0o7777).toBe(0o640)
+  })
+
+  it('keeps nanoseconds of times', async () => {
+    makeTree(context, { f: 'F' })
+    const { mtimeNs } = lstatSync(`${context}/f`, { bigint: true })
+    await copy('f', '/f')
+    expect(lstatSync(`${root}/f`, { bigint: true }).mtimeNs).toBe(mtimeNs)
+  })
+
+  it('notices files that changed since they were selected', async () => {
+    makeTree(context, { 'd/f': 'F' })
+    const tree = openLocalContext(context)
+    const op: CopyOp = { ...copyDefaults, selection: { patterns: ['d'], parents: false, exclude: [] } }
+    const entries = await select(tree, op.selection)
+    const options = { signal, readArchive: readNothing }
+    makeTree(context, { 'd/f': 'other' })
+    const want = { code: 'CONTEXT_CHANGED', message: '/d/f changed during the build' }
+    expect(await failing(applyFileOps(root, [{ op, tree, entries }], options))).toMatchObject(want)
+  })
+})
+
+describe.skipIf(notRoot)('links of the image (needs root)', () => {
+  it('cannot be used to write outside of the root', async () => {
+    makeTree(context, { f: 'F', 'd/f': 'F' })
+    makeTree(`${directory.path}/${count}/outside`, { secret: 'S' })
+    const up = '../../../../../../../../../../../../../../..'
+    makeTree(root, {
+      abs: { link: `${directory.path}/${count}/outside` },
+      rel: { link: '../outside' },
+      far: { link: `${up}${directory.path}/${count}/outside` },
+      file: { link: '../outside/secret' },
+    })
+    for (const dest of ['/abs/p', '/rel/p', '/far/p', '/abs/', '/rel/', '/far/', '/file', '/abs/../../p', `${up}/p`]) {
+      await copy('f', dest)
+      await copy('d', dest.endsWith('/') ? dest : `${dest}d`)
+    }
+    expect(listTree(`${directory.path}/${count}/outside`)).toEqual(['secret=S'])
+    expect(listTree(`${directory.path}/${count}`).filter((line) => !/^(root|context)\//.test(line))).toEqual([
+      'outside/',
+      'outside/secret=S',
+    ])
+  })
+})
+
+describe.skipIf(notRoot)('--chown by name (needs root)', () => {
+  const passwd = 'root:x:0:0::/:\n# comment\napp:x:1000:1001::/:\nbad:x:-5:99999999999::/:\n'
+  const group = 'root:x:0:\nstaff:x:50:app\n'
+
+  it.each<[string, string | undefined, string]>([
+    ['app', undefined, '1000:1001'],
+    ['app', 'staff', '1000:50'],
+    ['app', '7', '1000:7'],
+    ['app', '', '1000:0'],
+    ['', 'staff', '0:50'],
+    ['', '', '0:0'],
+    ['12', undefined, '12:12'],
+    ['12', 'staff', '12:50'],
+    ['4294967294', undefined, '4294967294:4294967294'],
+    ['unknown', undefined, '0:0'],
+    ['bad', undefined, '0:0'],
+  ])('%s:%s is %s', async (user, groupName, want) => {
+    makeTree(context, { f: '' })
+    makeTree(root, { 'etc/passwd': passwd, 'etc/group': group })
+    await copy('f', '/f', { chown: { user, group: groupName } })
+    const { uid, gid } = lstatSync(`${root}/f`)
+    expect(`${uid}:${gid}`).toBe(want)
+  })
+
+  it.each(['4294967295', '4294967296', '18446744073709551616', '-1', '+1', '0x0'])('%s is out of range', async (id) => {
+    makeTree(context, { f: '' })
+    expect(await failing(copy('f', '/f', { chown: { user: id, group: undefined } }))).toMatchObject({
+      code: 'CHOWN_ID_RANGE',
+    })
+    expect(await failing(copy('f', '/f', { chown: { user: '0', group: id } }))).toMatchObject({
+      code: 'CHOWN_ID_RANGE',
+    })
+  })
+
+  it('looks names up inside the root, in regular files of reasonable size', async () => {
+    makeTree(context, { f: '' })
+    const chown = { user: 'app', group: undefined }
+    makeTree(`${root}/../out`, { passwd })
+    makeTree(root, { 'etc/passwd': { link: '../../out/passwd' } })
+    await copy('f', '/f', { chown })
+    expect(lstatSync(`${root}/f`).uid).toBe(0)
+    makeTree(root, { 'usr/etc/passwd': 'x' })
+    mkdirSync(`${root}/out/passwd`, { recursive: true })
+    expect(await failing(copy('f', '/f', { chown }))).toMatchObject({ code: 'CHOWN_ACCOUNTS_UNREADABLE' })
+  })
+
+  it('looks names up where it is told to', async () => {
+    makeTree(context, { f: '' })
+    const accounts = makeTree(`${root}/../accounts`, { 'etc/passwd': passwd })
+    const tree = openLocalContext(context)
+    const op: CopyOp = {
+      ...copyDefaults,
+      dest: '/f',
+      selection: { patterns: ['f'], parents: false, exclude: [] },
+      chown: { user: 'app', group: undefined },
+    }
+    const entries = await select(tree, op.selection)
+    await applyFileOps(root, [{ op, tree, entries }], { signal, readArchive: readNothing, accounts })
+    expect(lstatSync(`${root}/f`).uid).toBe(1000)
+  })
+})
+
+describe.skipIf(notRoot)('WORKDIR and heredocs (needs root)', () => {
+  const run = (...ops: (MkdirOp | WriteOp)[]) => applyFileOps(root, ops, { signal, readArchive: readNothing })
+  const mkdir: MkdirOp = { op: 'mkdir', path: '/', mode: 0o755, owner: undefined, mtime: undefined }
+  const write: WriteOp = {
+    op: 'write',
+    dest: '/',
+    name: 'f',
+    content: { data: 'text' },
+    mode: 0o644,
+    chown: undefined,
+    chmod: undefined,
+    link: false,
+    unpack: 'never',
+    mtime: undefined,
+  }
+
+  it('makes missing directories for the user and leaves existing ones', async () => {
+    makeTree(root, { 'a/': { mode: 0o700, owner: [9, 9], mtime: 5 }, l: { link: '/a' } })
+    await run(
+      { ...mkdir, path: '/l/b/c/', owner: { user: '3', group: undefined }, mtime: 77 },
+      { ...mkdir, path: '/a' },
+    )
+    expect(listTree(root, { modes: true, owners: true })).toEqual([
+      'a/ 700 9:9',
+      'a/b/ 755 3:3',
+      'a/b/c/ 755 3:3',
+      'l -> /a 0:0',
+    ])
+    expect(lstatSync(`${root}/a/b`).mtimeMs).toBe(77_000)
+  })
+
+  it('refuses to make a directory of a file', async () => {
+    makeTree(root, { a: '' })
+    expect(await failing(run({ ...mkdir, path: '/a' }))).toMatchObject({ message: 'mkdir /a: not a directory' })
+  })
+
+  it('writes data', async () => {
+    await run(
+      { ...write, dest: '/a/' },
+      { ...write, dest: '/b', mode: 0o600, mtime: 5, chown: { user: '3', group: '4' } },
+    )
+    expect(listTree(root, { modes: true, owners: true })).toEqual(['a/ 755 0:0', 'a/f=text 644 0:0', 'b=text 600 3:4'])
+    expect(lstatSync(`${root}/b`).mtimeMs).toBe(5000)
+    expect(Math.abs(lstatSync(`${root}/a/f`).mtimeMs - Date.now())).toBeLessThan(60_000)
+  })
+
+  it('writes a downloaded file', async () => {
+    makeTree(context, { blob: 'body' })
+    await run({ ...write, dest: '/a/', name: 'x.tar', content: { path: `${context}/blob` }, mode: 0o600, mtime: 9 })
+    expect(listTree(root, { modes: true, times: true }).slice(1)).toEqual(['a/x.tar=body 600 @9'])
+  })
+
+  it('takes nothing but the last component of a name', async () => {
+    await run({ ...write, dest: '/d/', name: '../../../../../../tmp/pwn' })
+    expect(listTree(root)).toEqual(['d/', 'd/pwn=text'])
+  })
+})
