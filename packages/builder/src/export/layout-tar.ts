@@ -3,7 +3,7 @@ import { copyFile, mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { randomBytes } from 'node:crypto'
 import { basename, dirname, join, resolve } from 'node:path'
 import { type Descriptor, familiarReference, parseReference, type Reference } from '@tsbuild/registry-client'
-import { pack } from 'tar-stream'
+import { type Pack, pack } from 'tar-stream'
 import type { ContentStore } from '../store/content-store.ts'
 import type { BuiltImages } from './exporter.ts'
 
@@ -79,9 +79,9 @@ export async function* layoutTar(
     for (const { digest, size } of imageBlobs(built)) {
       const entry = tar.entry({ name: blobPath(digest), size, mode: 0o444, mtime })
       for await (const chunk of blobs.open(digest, signal))
-        if (!entry.write(chunk)) await new Promise<void>((resolve) => entry.once('drain', () => resolve()))
-        entry.end(undefined)
-      await new Promise<void>((resolve) => entry.once('finish', () => resolve()))
+        if (!entry.write(chunk)) await heard(entry, 'drain')
+      entry.end(undefined)
+      await heard(entry, 'finish')
     }
     for (const { name, data } of files) tar.entry({ name, mode: 0o444, mtime, size: data.length }, data)
     tar.finalize()
@@ -93,6 +93,16 @@ export async function* layoutTar(
     tar.destroy()
     await done
   }
+}
+
+/** Waits for an event of an entry; rejects when the archive was given up, since then the event never comes. */
+function heard(entry: ReturnType<Pack['entry']>, event: 'drain' | 'finish'): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const closed = () => reject(new Error('the archive was closed'))
+    if (entry.destroyed) closed()
+    entry.once(event, () => resolve())
+    entry.once('close', closed)
+  })
 }
 
 /** Writes the layout as a directory; an existing one of that name is replaced only when everything is there. */
