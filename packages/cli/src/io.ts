@@ -22,11 +22,14 @@ export interface Io {
   readonly cwd: string
 }
 
+/** Codes of errors that say that nobody reads any more. */
+const GONE: ReadonlySet<unknown> = new Set(['EPIPE', 'ERR_STREAM_DESTROYED'])
+
 /** Writes text and waits until the stream has taken it; a reader that went away is no error. */
 export function write(stream: Writable, text: string | Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => {
     stream.write(text, (error) => {
-      if (error && (error as NodeJS.ErrnoException).code !== 'EPIPE') reject(error)
+      if (error && !GONE.has((error as NodeJS.ErrnoException).code)) reject(error)
       else resolve()
     })
   })

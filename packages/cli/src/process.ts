@@ -22,5 +22,9 @@ export async function runCommandLine(): Promise<never> {
   process.on('uncaughtException', (error) => {
     void fail(error, { io, trap, debug }).then((code) => process.exit(code))
   })
+  // A promise that never settles lets Node run out of work and end, as if all were well.
+  process.once('beforeExit', () => {
+    void fail(new Error('the command stopped without an end'), { io, trap, debug }).then((code) => process.exit(code))
+  })
   process.exit(await main(argv, io, trap))
 }
