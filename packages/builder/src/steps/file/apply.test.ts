@@ -1,10 +1,10 @@
 import { lstatSync, mkdirSync, statSync } from 'node:fs'
 import { afterAll, beforeEach, describe, expect, it } from 'vitest'
 import type { ArchiveEntry } from '../../context/archive.ts'
+import { type Fixture, listTree, makeTree, temporaryDirectory } from '../../context/fixture.ts'
 import { openLocalContext, openRootTree } from '../../context/local.ts'
 import type { CopyOp, MkdirOp, WriteOp } from '../../graph/file-op.ts'
 import { applyFileOps } from './apply.ts'
-import { type Fixture, listTree, makeTree, temporaryDirectory } from './fixture.ts'
 import { select } from './select.ts'
 
 const directory = temporaryDirectory()

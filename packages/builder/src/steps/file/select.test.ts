@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { makeTree, temporaryDirectory } from '../../context/fixture.ts'
 import { openLocalContext, openRootTree } from '../../context/local.ts'
 import type { Selection } from '../../graph/file-op.ts'
-import { makeTree, temporaryDirectory } from './fixture.ts'
 import { select } from './select.ts'
 
 const directory = temporaryDirectory()

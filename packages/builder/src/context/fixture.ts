@@ -15,7 +15,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { fsPath, readDirectory } from '../../util/raw-path.ts'
+import { fsPath, readDirectory } from '../util/raw-path.ts'
 
 /** What stands at a path: text of a file, or more. Parents are made 0755; names that end with `/` are directories. */
 export type FixtureEntry =
