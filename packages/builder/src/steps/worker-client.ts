@@ -1,6 +1,6 @@
 /** The worker as the main process sees it: started on the first call, ended with the build. */
 import { access } from 'node:fs/promises'
-import { join } from 'node:path'
+import { extname, join } from 'node:path'
 import { startWorker, type Worker } from '../sandbox/worker.ts'
 import type { SnapshotId } from '../snapshot/snapshotter.ts'
 import type { WorkerClient, WorkerEvent, WorkerOperation, WorkerOperations } from './worker-api.ts'
@@ -39,7 +39,7 @@ export class LazyWorker implements WorkerClient, AsyncDisposable {
 
   async #start(): Promise<Worker<WorkerOperations, WorkerEvent>> {
     const { root, isolation, ociRuntime } = this.#options
-    const worker = await startWorker<WorkerOperations, WorkerEvent>({ entry: new URL('./worker-main.ts', import.meta.url), root })
+    const worker = await startWorker<WorkerOperations, WorkerEvent>({ entry: new URL(`./worker-main${extname(import.meta.url)}`, import.meta.url), root })
     await worker.call('open', { root, mode: worker.mode, isolation, ociRuntime })
     return worker
   }

@@ -1,9 +1,9 @@
 /** docs/cli.md, made from the tables of commands and flags. */
-import type { Command } from './command.ts'
-import { COMMANDS } from './commands/index.ts'
-import { GLOBAL_FLAGS } from './flags/global.ts'
-import type { FlagSpec } from './flags/spec.ts'
-import { EXIT_CODE_TEXTS, flagSyntax } from './help.ts'
+import type { Command } from '../command.ts'
+import { COMMANDS } from '../commands/index.ts'
+import { GLOBAL_FLAGS } from '../flags/global.ts'
+import type { FlagSpec } from '../flags/spec.ts'
+import { EXIT_CODE_TEXTS, flagSyntax } from '../help.ts'
 
 /** Environment variables that the command reads, and what for. */
 const ENVIRONMENT: readonly (readonly [name: string, text: string])[] = [
@@ -23,7 +23,7 @@ export async function cliDocs(): Promise<string> {
   const lines = [
     '# The command line',
     '',
-    'Made from the tables in `packages/cli/src` by `node packages/cli/src/write-docs.ts`; a test fails when it is out of date.',
+    'Made from the tables in `packages/cli/src` by `node packages/cli/src/tools/write-docs.ts`; a test fails when it is out of date.',
     '',
     '`tsbuild -t NAME .` is short for `tsbuild build -t NAME .`. Flags are written `--flag value`, `--flag=value`, `-f value`',
     'or `-fvalue`; one-letter flags can be joined, flags and arguments mixed, and `--` ends the flags.',

@@ -1,5 +1,0 @@
-/** Writes docs/cli.md: `node packages/cli/src/write-docs.ts`. */
-import { writeFile } from 'node:fs/promises'
-import { cliDocs } from './cli-docs.ts'
-
-await writeFile(new URL('../../../docs/cli.md', import.meta.url), await cliDocs())
