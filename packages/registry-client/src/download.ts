@@ -20,7 +20,7 @@ import { backoff, isTransientError, pause } from './transport/retry.ts'
 import { steady } from './transport/steady.ts'
 
 /** Progress that makes a transfer worth another full set of attempts. */
-const progressBytes = 256 << 10
+const progressBytes = 64 << 10
 
 /** Names a blob in messages. */
 export function blobName({ registry, repository }: RepositoryAccess, { digest }: Pick<Descriptor, 'digest'>): string {
