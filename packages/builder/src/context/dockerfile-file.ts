@@ -1,7 +1,7 @@
 /** Finds and reads the Dockerfile and the ignore file that belong to a build. */
 import { closeSync, constants, fstatSync, openSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
-import { resolveInRoot } from '../util/inroot.ts'
+import { relativeToRoot, resolveInRoot } from '../util/inroot.ts'
 import { fsPath } from '../util/raw-path.ts'
 import { contextErrors } from './errors.ts'
 
@@ -37,9 +37,9 @@ export function readDockerfile(path: string): TextFile {
  * @param name path within the context
  */
 export function readFetchedDockerfile(root: string, name: string): TextFile {
-  const path = lowerCaseFallback(join(root, name))
-  const inside = path.slice(root.length)
-  const text = readText(resolveInRoot(root, inside), inside.slice(1))
+  const path = lowerCaseFallback(join(root, relativeToRoot(name)))
+  const inside = path.slice(root.length + 1)
+  const text = readText(resolveInRoot(root, inside), inside)
   if (text === undefined) throw contextErrors.dockerfileNotFound([name])
   return { name: basename(path), text, path }
 }
