@@ -1,7 +1,7 @@
 /**
  * RegistryClient and Repository: the chapters of the distribution-spec as one object per registry repository.
  */
-import { type CredentialProvider, firstOf } from './auth/credentials.ts'
+import { type CredentialProvider, type Credentials, firstOf } from './auth/credentials.ts'
 import { defaultCredentials } from './auth/docker-config.ts'
 import type {
   BlobPushResult,
@@ -23,10 +23,10 @@ import type { Capability } from './hosts/endpoint.ts'
 import { defaultHostFiles, type HostsOptions, HostsResolver } from './hosts/resolver.ts'
 import { deleteManifest, fetchManifest, putManifest, resolveManifest } from './manifests.ts'
 import { bareMediaType } from './media-types.ts'
-import { parseReference, type Reference } from './reference.ts'
+import { normalizeRegistry, parseReference, type Reference } from './reference.ts'
 import { type KeyedLock, keyedLock, listReferrers, referrerOf, updateFallback } from './referrers.ts'
 import type { ForeignLayerOptions, Limits, RepositoryAccess } from './repository-access.ts'
-import { type ListTagsOptions, listTags } from './tags.ts'
+import { type ListTagsOptions, listCatalog, listTags } from './tags.ts'
 import { Connections } from './transport/connections.ts'
 import { defaultTimeouts, type HostEnvironment, type Timeouts } from './transport/environment.ts'
 import type { RegistryEventListener } from './transport/events.ts'
@@ -131,6 +131,30 @@ export class RegistryClient implements AsyncDisposable {
       },
     }
     return new Repository(parsed, access, this.#lock)
+  }
+
+  /**
+   * Asks a registry whether it accepts credentials, as `docker login` does (distribution-spec "Determining Support").
+   * They are used for this request only. Mirrors are not asked.
+   *
+   * @throws RegistryError UNAUTHORIZED when it does not
+   */
+  async checkCredentials(registry: string, credentials: Credentials, options: CallOptions = {}): Promise<void> {
+    const endpoints = await this.#resolver.endpoints(normalizeRegistry(registry), '')
+    const env = { ...this.#env, credentials: () => credentials }
+    const call = { method: 'GET', path: '', repository: '', scopes: [], expect: [200], what: registry } as const
+    const answer = await new HostClient(endpoints.at(-1)!, env).send({ ...call, signal: options.signal })
+    await answer.body.discard()
+  }
+
+  /**
+   * Names of the repositories of a registry, where it tells (`/v2/_catalog`, which is docker's own and often limited
+   * to administrators).
+   */
+  async *catalog(registry: string, options: CallOptions = {}): AsyncGenerator<string> {
+    const name = normalizeRegistry(registry)
+    const host = (await this.#hostClients(name, '')).at(-1)!
+    yield* listCatalog(host, name, this.#limits.manifestBytes, options.signal)
   }
 
   async #hostClients(registry: string, repository: string): Promise<HostClient[]> {

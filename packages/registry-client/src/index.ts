@@ -4,6 +4,8 @@
  */
 
 export { type CredentialProvider, type CredentialQuery, type Credentials, firstOf } from './auth/credentials.ts'
+export { defaultCredentials } from './auth/docker-config.ts'
+export { type CredentialFileOptions, eraseCredentials, type StoredCredentials, storeCredentials } from './auth/login.ts'
 export { RegistryClient, type RegistryClientOptions, Repository } from './client.ts'
 export * from './content.ts'
 export { type CopyOptions, type CopyProgress, type CopyResult, copy } from './copy.ts'

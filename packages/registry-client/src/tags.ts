@@ -7,6 +7,7 @@ import { getDocument } from './manifests.ts'
 import { nextPage, pageLimit } from './pages.ts'
 import { onEachHost, type RepositoryAccess } from './repository-access.ts'
 import type { HostClient } from './transport/host-client.ts'
+import { readBody } from './transport/http.ts'
 
 export interface ListTagsOptions extends CallOptions {
   /** Tags per request; the registry may give fewer. */
@@ -28,7 +29,7 @@ export async function* listTags(access: RepositoryAccess, options: ListTagsOptio
   }
   const fetchPage = async (host: HostClient, path: string | URL) => {
     const { bytes, headers, url } = await getDocument(host, access, path, { accept: 'application/json' }, what, signal)
-    return { host, tags: parseTags(bytes, what), next: nextPage(headers, url), linked: headers.has('link') }
+    return { host, tags: parseNames(bytes, 'tags', what), next: nextPage(headers, url), linked: headers.has('link') }
   }
   // The first page decides which server is asked for the others.
   let page = await onEachHost(access, 'resolve', signal, (host) => fetchPage(host, `tags/list${query()}`))
@@ -44,15 +45,44 @@ export async function* listTags(access: RepositoryAccess, options: ListTagsOptio
   }
 }
 
-function parseTags(bytes: Buffer, what: string): string[] {
-  let tags: unknown
+/** Repositories of a registry, page by page. */
+export async function* listCatalog(
+  host: HostClient,
+  what: string,
+  limit: number,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<string> {
+  let next: string | URL | undefined = '_catalog'
+  for (let count = 0; next !== undefined && count < pageLimit; count++) {
+    const call = {
+      method: 'GET',
+      path: next,
+      repository: '',
+      scopes: ['registry:catalog:*'],
+      expect: [200],
+      what,
+      signal,
+    } as const
+    const { names, following } = await host.receive({ what, signal }, async () => {
+      const answer = await host.send(call)
+      const bytes = await readBody(answer.body, limit)
+      if (bytes === undefined) throw registryErrors.manifestTooLarge([what, limit])
+      return { names: parseNames(bytes, 'repositories', what), following: nextPage(answer.headers, answer.url) }
+    })
+    yield* names
+    next = following
+  }
+}
+
+function parseNames(bytes: Buffer, key: 'tags' | 'repositories', what: string): string[] {
+  let names: unknown
   try {
-    tags = (JSON.parse(bytes.toString()) as { tags?: unknown }).tags ?? []
+    names = (JSON.parse(bytes.toString()) as Record<string, unknown>)[key] ?? []
   } catch (cause) {
-    throw registryErrors.badResponse([what, 'the list of tags is not JSON'], { cause })
+    throw registryErrors.badResponse([what, `the list of ${key} is not JSON`], { cause })
   }
-  if (!Array.isArray(tags) || !tags.every((tag) => typeof tag === 'string')) {
-    throw registryErrors.badResponse([what, 'the list of tags is not a list of texts'])
+  if (!Array.isArray(names) || !names.every((name) => typeof name === 'string')) {
+    throw registryErrors.badResponse([what, `the list of ${key} is not a list of texts`])
   }
-  return tags
+  return names
 }

@@ -154,7 +154,7 @@ async function readHead(connection: Connection, method: string, headersMs: numbe
     text += chunk.latin1Slice(0, Math.min(chunk.length, headLimit))
     const end = text.indexOf('\r\n\r\n')
     if (end < 0) {
-      if (text.length > headLimit) throw new ProtocolError('the head of the answer is too long')
+      if (text.length >= headLimit) throw new ProtocolError('the head of the answer is too long')
       continue
     }
     connection.unread(chunk.length - (end + 4 - before))
