@@ -2,13 +2,13 @@
  * Builds images: read the Dockerfile, parse it, plan a graph per platform, solve it, assemble images, export them.
  */
 import { availableParallelism } from 'node:os'
-import { readSources } from './build/sources.ts'
-import { exportAll } from './build/outputs.ts'
 import { lintAll } from './build/lint.ts'
+import { exportAll } from './build/outputs.ts'
 import { planAll } from './build/plan-all.ts'
 import { Session } from './build/session.ts'
 import { asBuildError, resolveBuildSettings } from './build/settings.ts'
 import { openSolver } from './build/solver.ts'
+import { readSources } from './build/sources.ts'
 import type { BuildOptions, BuildResult } from './options.ts'
 
 /**

@@ -1,5 +1,8 @@
 /** Builds OCI images from Dockerfiles, without a daemon. */
+
+export { type CheckOutcome, check, outline, targets } from './build/calls.ts'
 export { build } from './build.ts'
+export { checkErrorText, checkExitCode, checkSarif, checkText } from './calls/index.ts'
 export { BuildError, type BuildErrorDetails } from './errors.ts'
 export type * from './options.ts'
 export type { BuildWarning, ProgressEvent, ProgressListener, ProgressVertex } from './progress.ts'

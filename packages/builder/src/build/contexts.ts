@@ -2,7 +2,7 @@
  * The contexts of a build: the main one and those of --build-context, found by name and opened when something reads them.
  */
 import { join, resolve } from 'node:path'
-import { familiarReference, OciLayout, parseReference, type Platform } from '@tsbuild/registry-client'
+import { familiarReference, OciLayout, type Platform, parseReference } from '@tsbuild/registry-client'
 import { readDockerfile, readIgnoreFile, type TextFile } from '../context/dockerfile-file.ts'
 import { type LocalTree, openLocalContext } from '../context/local.ts'
 import type { FoundImage, ImageResolver } from '../image/resolve.ts'
@@ -31,7 +31,9 @@ export class Contexts implements AsyncDisposable {
     this.#settings = settings
     this.#store = store
     this.#task = task
-    this.#named = new Map(Object.entries(settings.options.buildContexts ?? {}).map(([name, value]) => [contextName(name), value]))
+    this.#named = new Map(
+      Object.entries(settings.options.buildContexts ?? {}).map(([name, value]) => [contextName(name), value]),
+    )
   }
 
   /** The named context of a name or image reference. */
@@ -51,7 +53,10 @@ export class Contexts implements AsyncDisposable {
   open(name: string): Promise<LocalTree> {
     let tree = this.#opened.get(name)
     if (tree === undefined) {
-      tree = this.#task(name === 'context' ? '[internal] load build context' : `[context ${name}] load from client`, () => this.#open(name))
+      tree = this.#task(
+        name === 'context' ? '[internal] load build context' : `[context ${name}] load from client`,
+        () => this.#open(name),
+      )
       tree.catch(() => undefined)
       this.#opened.set(name, tree)
     }
@@ -126,4 +131,3 @@ function contextName(name: string): string {
     return name.toLowerCase()
   }
 }
-

@@ -6,11 +6,23 @@ import type { Session } from './session.ts'
 import { planWorld } from './world.ts'
 
 /** Reports findings once, however many platforms are built. @throws BuildError when the file asks for it */
-export async function lintAll(parsed: ParsedDockerfile, session: Session, images: ReadonlyMap<string, FoundImage>): Promise<void> {
+export async function lintAll(
+  parsed: ParsedDockerfile,
+  session: Session,
+  images: ReadonlyMap<string, FoundImage>,
+): Promise<void> {
+  const { linter, remarks } = createLinter(parsed.dockerfile, session.settings.buildArgs)
+  await lintFile(parsed, linter, await lintWorld(session, images))
+  for (const warning of [...remarks, ...linter.warnings]) session.warn(warning)
+  const violation = linter.violation()
+  if (violation) throw violation
+}
+
+/** The world as the checks ask for it. */
+export async function lintWorld(session: Session, images: ReadonlyMap<string, FoundImage>): Promise<LintWorld> {
   const { settings } = session
   const world = planWorld(session, new Map(images))
-  const { linter, remarks } = createLinter(parsed.dockerfile, settings.buildArgs)
-  const lintWorld: LintWorld = {
+  return {
     buildArgs: settings.buildArgs,
     target: settings.options.target,
     allStages: false,
@@ -19,13 +31,11 @@ export async function lintAll(parsed: ParsedDockerfile, session: Session, images
     resolveImage: async (name, platform, at) => (await world.resolveImage(name, platform, at)).config,
     namedContext: async (name, platform) => {
       const context = await world.namedContext(name, platform)
-      return context?.kind === 'image' ? { kind: 'image', image: context.image.config } : context && { kind: context.kind }
+      return context?.kind === 'image'
+        ? { kind: 'image', image: context.image.config }
+        : context && { kind: context.kind }
     },
     ignored: await session.contexts.ignored(),
     signal: session.signal,
   }
-  await lintFile(parsed, linter, lintWorld)
-  for (const warning of [...remarks, ...linter.warnings]) session.warn(warning)
-  const violation = linter.violation()
-  if (violation) throw violation
 }

@@ -1,8 +1,9 @@
 /** From solved root filesystems to outputs: layers are packed, images assembled once per format, exporters run in order. */
-import { formatPlatform, type Descriptor } from '@tsbuild/registry-client'
+
 import { join } from 'node:path'
-import { assembleImage, assembleIndex, type AssembledImage } from '../image/assemble.ts'
+import { type Descriptor, formatPlatform } from '@tsbuild/registry-client'
 import type { BuiltImages, DocumentFormat, ExportContext } from '../export/exporter.ts'
+import { type AssembledImage, assembleImage, assembleIndex } from '../image/assemble.ts'
 import type { BuildResult, OutputResult } from '../options.ts'
 import type { LayerBlob, StackLayer } from '../steps/types.ts'
 import { rewrittenLayer } from './rewrite.ts'
@@ -108,21 +109,35 @@ class Assembler {
         ),
       )
     }
-    const created = images.map((i) => i.created).sort().at(-1)!
+    const created = images
+      .map((i) => i.created)
+      .sort()
+      .at(-1)!
     if (images.length === 1) return { descriptor: withoutPlatform(images[0]!.manifest), images, created }
     const notes = { ...annotations.index, ...format.indexAnnotations }
-    const descriptor = await assembleIndex(images.map((i) => i.manifest), format.format, notes, blobs)
+    const descriptor = await assembleIndex(
+      images.map((i) => i.manifest),
+      format.format,
+      notes,
+      blobs,
+    )
     return { descriptor, images, created }
   }
 
   /** The blob of a layer, with its times moved back where SOURCE_DATE_EPOCH asks for it. */
-  async #layer(stack: readonly StackLayer[], index: number, epoch: number | undefined, format: DocumentFormat): Promise<LayerBlob> {
+  async #layer(
+    stack: readonly StackLayer[],
+    index: number,
+    epoch: number | undefined,
+    format: DocumentFormat,
+  ): Promise<LayerBlob> {
     const blob = await this.#solver.layers.blob(stack, index, format)
     const { started, snapshot } = stack[index]!
     if (epoch === undefined || started === undefined) return blob
     if (format.rewriteTimestamp) return await rewrittenLayer(blob, { from: epoch, epoch, note: true }, this.#session)
     // What a process wrote has the time of the run, which nobody who sets SOURCE_DATE_EPOCH wants to see.
-    if (snapshot.startsWith('run-')) return await rewrittenLayer(blob, { from: Math.floor(started / 1000), epoch, note: false }, this.#session)
+    if (snapshot.startsWith('run-'))
+      return await rewrittenLayer(blob, { from: Math.floor(started / 1000), epoch, note: false }, this.#session)
     return blob
   }
 
@@ -142,7 +157,8 @@ class Assembler {
       parts.push({ stack: await layers.snapshots(rootfs.stack), directory })
     }
     if (format === 'tar') return await worker.call('rootfs.tar', { parts, dest }, { signal })
-    for (const { stack, directory } of parts) await worker.call('rootfs.copy', { stack, dest: join(dest, directory) }, { signal })
+    for (const { stack, directory } of parts)
+      await worker.call('rootfs.copy', { stack, dest: join(dest, directory) }, { signal })
   }
 }
 
@@ -162,7 +178,13 @@ function buildResult(
   return {
     descriptor,
     digest: descriptor.digest,
-    platforms: images.map(({ platform, manifest, config, layers, diffIDs }) => ({ platform, manifest, config, layers, diffIDs })),
+    platforms: images.map(({ platform, manifest, config, layers, diffIDs }) => ({
+      platform,
+      manifest,
+      config,
+      layers,
+      diffIDs,
+    })),
     outputs,
     warnings: session.warnings,
     steps: { total: solver.counts.total, cached: solver.counts.cached },

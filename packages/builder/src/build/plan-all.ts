@@ -1,6 +1,7 @@
 /** One plan per platform. */
-import type { ParsedDockerfile } from '../instructions/nodes.ts'
+
 import type { FoundImage } from '../image/resolve.ts'
+import type { ParsedDockerfile } from '../instructions/nodes.ts'
 import type { PlanOptions } from '../plan/context.ts'
 import { type ImagePlan, planBuild } from '../plan/plan.ts'
 import type { Session } from './session.ts'
@@ -17,11 +18,12 @@ export async function planAll(parsed: ParsedDockerfile, session: Session, settin
   const images = new Map<string, FoundImage>()
   const world = planWorld(session, images)
   const plans: ImagePlan[] = []
-  for (const platform of settings.platforms) plans.push(await planBuild(parsed, planOptions(settings, platform), world, session.signal))
+  for (const platform of settings.platforms)
+    plans.push(await planBuild(parsed, planOptions(settings, platform), world, session.signal))
   return { plans, images }
 }
 
-function planOptions(settings: BuildSettings, platform: PlanOptions['platform']): PlanOptions {
+export function planOptions(settings: BuildSettings, platform: PlanOptions['platform']): PlanOptions {
   const { options, buildArgs } = settings
   return {
     target: options.target,

@@ -1,7 +1,7 @@
 /** Layers with other times: made once and remembered by the layer they come from. */
 import { createReadStream } from 'node:fs'
 import { hashKey } from '../graph/key.ts'
-import { rewriteLayer } from './zz-rewrite.ts'
+import { rewriteLayer } from '../layer/rewrite.ts'
 import type { LayerBlob } from '../steps/types.ts'
 import type { Session } from './session.ts'
 
@@ -13,7 +13,11 @@ export interface TimeRule {
   readonly note: boolean
 }
 
-export async function rewrittenLayer(blob: LayerBlob, { from, epoch, note }: TimeRule, session: Session): Promise<LayerBlob> {
+export async function rewrittenLayer(
+  blob: LayerBlob,
+  { from, epoch, note }: TimeRule,
+  session: Session,
+): Promise<LayerBlob> {
   const { store, signal } = session
   const key = hashKey('rewrite', blob.descriptor.digest, from, epoch)
   let result = await store.records.get<LayerBlob>('rewrite', key)
@@ -22,12 +26,24 @@ export async function rewrittenLayer(blob: LayerBlob, { from, epoch, note }: Tim
     const out = `${temporary.path}/blob`
     const { descriptor } = blob
     const source = createReadStream(store.blobs.path(descriptor.digest), { highWaterMark: 256 * 1024 })
-    const packed = await rewriteLayer(source, descriptor.mediaType, { mapTime: (seconds) => (seconds >= from ? epoch : seconds), signal }, out)
+    const compression = descriptor.mediaType.endsWith('zstd')
+      ? 'zstd'
+      : descriptor.mediaType.endsWith('tar')
+        ? 'none'
+        : 'gzip'
+    const packed = await rewriteLayer(
+      source,
+      { mapTime: ({ mtime }) => (mtime >= from ? epoch : mtime), compression, signal },
+      out,
+    )
     const { mediaType, digest, size, diffID } = packed
     await store.blobs.adopt(out, { digest, size })
     result = { descriptor: { mediaType, digest, size }, diffID }
     await store.records.put('rewrite', key, result, { blobs: [digest] })
   }
   if (!note) return result
-  return { ...result, descriptor: { ...result.descriptor, annotations: { 'buildkit/rewritten-timestamp': String(epoch) } } }
+  return {
+    ...result,
+    descriptor: { ...result.descriptor, annotations: { 'buildkit/rewritten-timestamp': String(epoch) } },
+  }
 }

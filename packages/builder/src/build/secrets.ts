@@ -17,7 +17,10 @@ export const secretErrors = {
 type Env = Readonly<Record<string, string | undefined>>
 
 /** Reads secrets by id; undefined for an id that was not given. */
-export function secretReader(sources: readonly SecretSource[], env: Env): (id: string, signal: AbortSignal) => Promise<Uint8Array | undefined> {
+export function secretReader(
+  sources: readonly SecretSource[],
+  env: Env,
+): (id: string, signal: AbortSignal) => Promise<Uint8Array | undefined> {
   const byId = new Map(sources.map((s) => [s.id, s]))
   return async (id, signal) => {
     const source = byId.get(id)

@@ -75,11 +75,16 @@ export class Session implements AsyncDisposable {
   }
 
   /** Runs one piece of work as a line of progress. */
-  async task<T>(name: string, work: (report: (item: string, current: number, total: number) => void) => Promise<T>): Promise<T> {
+  async task<T>(
+    name: string,
+    work: (report: (item: string, current: number, total: number) => void) => Promise<T>,
+  ): Promise<T> {
     const id = this.nextId()
     this.emit({ type: 'started', vertex: { id, name }, time: Date.now() })
     try {
-      const result = await work((item, current, total) => this.emit({ type: 'progress', id, item, current, total, time: Date.now() }))
+      const result = await work((item, current, total) =>
+        this.emit({ type: 'progress', id, item, current, total, time: Date.now() }),
+      )
       this.emit({ type: 'done', id, time: Date.now() })
       return result
     } catch (error) {

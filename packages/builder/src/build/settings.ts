@@ -1,11 +1,12 @@
 /** The caller's options, checked and completed: the only place that reads the environment. */
-import { homedir } from 'node:os'
+
 import { isIP } from 'node:net'
+import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { formatPlatform, hostPlatform, normalizePlatform, parsePlatform, type Platform } from '@tsbuild/registry-client'
+import { formatPlatform, hostPlatform, normalizePlatform, type Platform, parsePlatform } from '@tsbuild/registry-client'
 import { BuildError, defineError } from '../errors.ts'
-import { prepareOutput } from '../export/index.ts'
 import type { PreparedOutput } from '../export/exporter.ts'
+import { prepareOutput } from '../export/index.ts'
 import { normalizedName } from '../export/names.ts'
 import type { BuildOptions, DockerfileOptions } from '../options.ts'
 
@@ -92,7 +93,9 @@ export function resolveBuildSettings(options: BuildOptions): BuildSettings {
   if (options.noCache && options.noCacheFilter?.length)
     throw optionErrors.optionInvalid(['--no-cache and --no-cache-filter cannot currently be used together'])
   const tags = (options.tags ?? []).map(tagOption)
-  const specs = options.outputs?.length ? options.outputs : [{ type: tags.length > 0 ? ('image' as const) : ('cacheonly' as const), attrs: {} }]
+  const specs = options.outputs?.length
+    ? options.outputs
+    : [{ type: tags.length > 0 ? ('image' as const) : ('cacheonly' as const), attrs: {} }]
   const outputs = specs.map(prepareOutput)
   return {
     ...settings,
@@ -120,7 +123,9 @@ function hostOption(text: string): { host: string; ip: string } {
   const match = /^([A-Za-z0-9_.-]+)[:=](.+)$/.exec(text)
   const ip = match?.[2]?.replace(/^\[(.*)\]$/, '$1') ?? ''
   if (!match || !isIP(ip))
-    throw optionErrors.optionInvalid([`invalid extra host ${JSON.stringify(text)}`], { hint: '--add-host takes NAME:IP' })
+    throw optionErrors.optionInvalid([`invalid extra host ${JSON.stringify(text)}`], {
+      hint: '--add-host takes NAME:IP',
+    })
   return { host: match[1]!, ip }
 }
 
@@ -134,7 +139,9 @@ function annotationOptions(list: readonly string[]): Annotations {
     for (const type of types.split(',')) {
       const kind = type.replace(/\[.*\]$/, '')
       if (kind !== 'manifest' && kind !== 'index')
-        throw optionErrors.optionInvalid([`unknown annotation type ${JSON.stringify(type)}, expected manifest or index`])
+        throw optionErrors.optionInvalid([
+          `unknown annotation type ${JSON.stringify(type)}, expected manifest or index`,
+        ])
       result[kind][key!] = value!
     }
   }

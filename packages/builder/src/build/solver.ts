@@ -42,7 +42,12 @@ export async function openSolver(
   const { store, signal } = session
   const { options } = settings
   const worker = session.use(
-    new LazyWorker({ root: store.root, isolation: options.isolation ?? 'auto', ociRuntime: options.ociRuntime, onAnnounce: (message) => session.warn({ rule: '', message }) }),
+    new LazyWorker({
+      root: store.root,
+      isolation: options.isolation ?? 'auto',
+      ociRuntime: options.ociRuntime,
+      onAnnounce: (message) => session.warn({ rule: '', message }),
+    }),
   )
   const cache = new StepCache(store.records, store.blobs, (id) => snapshotExists(store.root, id))
   const layers = new LayerService({
@@ -65,7 +70,10 @@ export async function openSolver(
       image: imageHandler,
       context: contextHandler((name) => session.contexts.open(name)),
       http: httpHandler({ store }),
-      git: gitHandler({ directory: async () => session.use(await store.blobs.temporary('git')).path, env: settings.env }),
+      git: gitHandler({
+        directory: async () => session.use(await store.blobs.temporary('git')).path,
+        env: settings.env,
+      }),
       file: fileHandler({ store, cache, layers, worker, statCache, now }),
       run: runHandler({
         layers,

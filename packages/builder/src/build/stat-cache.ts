@@ -53,6 +53,8 @@ export class FileStatCache implements StatCache {
     if (!this.#changed) return
     await mkdir(join(this.#path, '..'), { recursive: true })
     const lines = [...this.#used].map(([key, value]) => `${key}\t${value}`)
-    await replaceFile(this.#path, (temporary) => writeFile(temporary, [HEADER, ...lines, ''].join('\n'), { mode: 0o600 }))
+    await replaceFile(this.#path, (temporary) =>
+      writeFile(temporary, [HEADER, ...lines, ''].join('\n'), { mode: 0o600 }),
+    )
   }
 }

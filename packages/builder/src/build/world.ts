@@ -1,8 +1,8 @@
 /** The planner's questions, answered from a session: base images, named contexts, times of contexts. */
 import type { Platform } from '@tsbuild/registry-client'
 import type { FoundImage } from '../image/resolve.ts'
-import type { NamedContext, PlanWorld } from '../plan/world.ts'
 import { planErrors } from '../plan/errors.ts'
+import type { NamedContext, PlanWorld } from '../plan/world.ts'
 import type { Session } from './session.ts'
 
 /** @param found collects every image that was resolved, by its reference */

@@ -25,7 +25,10 @@ export async function writeOutput(
     if (existing?.isDirectory()) throw exportErrors.outputInvalid([`destination file ${dest} is a directory`])
     // Devices and pipes are written in place.
     if (existing && !existing.isFile()) await pipeline(Readable.from(chunks), createWriteStream(dest), { signal })
-    else await replaceFile(dest, (path) => pipeline(Readable.from(chunks), createWriteStream(path, { flags: 'wx' }), { signal }))
+    else
+      await replaceFile(dest, (path) =>
+        pipeline(Readable.from(chunks), createWriteStream(path, { flags: 'wx' }), { signal }),
+      )
   } catch (error) {
     throw outputError(dest, error, signal)
   }

@@ -79,7 +79,9 @@ export class Attributes {
     const annotations: Record<string, string> = {}
     const indexAnnotations: Record<string, string> = {}
     for (const [name, value] of this.#values) {
-      const match = /^annotation(?:-(manifest|index|manifest-descriptor|index-descriptor))?(?:\[[^\]]*\])?\.(.+)$/.exec(name)
+      const match = /^annotation(?:-(manifest|index|manifest-descriptor|index-descriptor))?(?:\[[^\]]*\])?\.(.+)$/.exec(
+        name,
+      )
       if (!match) continue
       this.#used.add(name)
       if (match[1] === undefined || match[1] === 'manifest') annotations[match[2]!] = value
@@ -91,6 +93,7 @@ export class Attributes {
   /** Refuses what no one asked for. */
   finish(): void {
     for (const name of this.#values.keys())
-      if (!this.#used.has(name)) throw exportErrors.outputInvalid([`unknown attribute ${JSON.stringify(name)} of output type ${this.#type}`])
+      if (!this.#used.has(name))
+        throw exportErrors.outputInvalid([`unknown attribute ${JSON.stringify(name)} of output type ${this.#type}`])
   }
 }

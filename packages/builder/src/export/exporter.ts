@@ -5,8 +5,8 @@
  * build never touches an earlier output.
  */
 import type { Descriptor, Repository } from '@tsbuild/registry-client'
-import type { OutputResult, OutputSpec } from '../options.ts'
 import type { AssembledImage } from '../image/assemble.ts'
+import type { OutputResult, OutputSpec } from '../options.ts'
 import type { Store } from '../store/store.ts'
 
 /** The images of a build, in the content store. */

@@ -1,8 +1,8 @@
 /** `type=local` and `type=tar`: the root filesystem itself. */
 import { createReadStream } from 'node:fs'
 import type { OutputSpec } from '../options.ts'
-import { Attributes } from './attrs.ts'
 import { writeOutput } from './atomic.ts'
+import { Attributes } from './attrs.ts'
 import type { Exporter } from './exporter.ts'
 
 function rootfsExporter(type: OutputSpec['type'] & ('local' | 'tar')): Exporter {

@@ -2,7 +2,7 @@
 import { BuildError } from '../errors.ts'
 import type { OutputSpec } from '../options.ts'
 import { Attributes, exportErrors } from './attrs.ts'
-import type { Exporter, ExportContext, BuiltImages } from './exporter.ts'
+import type { BuiltImages, ExportContext, Exporter } from './exporter.ts'
 import { normalizedNames } from './names.ts'
 import { pushImage } from './push.ts'
 
@@ -23,7 +23,9 @@ function imageExporter(type: OutputSpec['type'] & ('image' | 'registry')): Expor
         async export(context) {
           const names = [...new Set([...own, ...context.tags])]
           if (push && names.length === 0)
-            throw exportErrors.outputInvalid(['tag is needed when pushing to registry'], { hint: 'name the image with --tag HOST/NAME:TAG' })
+            throw exportErrors.outputInvalid(['tag is needed when pushing to registry'], {
+              hint: 'name the image with --tag HOST/NAME:TAG',
+            })
           const built = await context.images(format)
           await context.complete()
           if (store) for (const name of names) await context.store.images.tag(name, built.descriptor, context.now())

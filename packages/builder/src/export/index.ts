@@ -28,6 +28,8 @@ const exporters: { readonly [T in OutputSpec['type']]: Exporter } = {
 export function prepareOutput(spec: OutputSpec): PreparedOutput {
   const exporter = (exporters as Record<string, Exporter | undefined>)[spec.type]
   if (!Object.hasOwn(exporters, spec.type) || !exporter)
-    throw exportErrors.outputInvalid([`unknown output type ${JSON.stringify(spec.type)}: expected one of ${Object.keys(exporters).join(', ')}`])
+    throw exportErrors.outputInvalid([
+      `unknown output type ${JSON.stringify(spec.type)}: expected one of ${Object.keys(exporters).join(', ')}`,
+    ])
   return exporter.parse(new Map(Object.entries(spec.attrs)))
 }

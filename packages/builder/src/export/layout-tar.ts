@@ -1,6 +1,7 @@
 /** Images as a tar of an OCI layout, with a `manifest.json` in it when Docker has to be able to load it. */
-import { copyFile, mkdir, rename, rm, writeFile } from 'node:fs/promises'
+
 import { randomBytes } from 'node:crypto'
+import { copyFile, mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { type Descriptor, familiarReference, parseReference, type Reference } from '@tsbuild/registry-client'
 import { type Pack, pack } from 'tar-stream'
@@ -30,7 +31,9 @@ export function layoutIndex(built: BuiltImages, names: readonly string[]): Buffe
             'org.opencontainers.image.ref.name': parseReference(name).tag ?? name,
           },
         }))
-  return Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: 'application/vnd.oci.image.index.v1+json', manifests }))
+  return Buffer.from(
+    JSON.stringify({ schemaVersion: 2, mediaType: 'application/vnd.oci.image.index.v1+json', manifests }),
+  )
 }
 
 const LAYOUT = Buffer.from(JSON.stringify({ imageLayoutVersion: '1.0.0' }))
@@ -41,7 +44,11 @@ export function dockerManifest(built: BuiltImages, names: readonly string[]): Bu
   const tags = names.map((name) => dockerName(parseReference(name)))
   return Buffer.from(
     JSON.stringify(
-      built.images.map((i) => ({ Config: blobPath(i.config.digest), RepoTags: tags, Layers: i.layers.map((l) => blobPath(l.digest)) })),
+      built.images.map((i) => ({
+        Config: blobPath(i.config.digest),
+        RepoTags: tags,
+        Layers: i.layers.map((l) => blobPath(l.digest)),
+      })),
     ),
   )
 }
@@ -78,8 +85,7 @@ export async function* layoutTar(
     for (const name of directories) tar.entry({ name, type: 'directory', mode: 0o755, mtime })
     for (const { digest, size } of imageBlobs(built)) {
       const entry = tar.entry({ name: blobPath(digest), size, mode: 0o444, mtime })
-      for await (const chunk of blobs.open(digest, signal))
-        if (!entry.write(chunk)) await heard(entry, 'drain')
+      for await (const chunk of blobs.open(digest, signal)) if (!entry.write(chunk)) await heard(entry, 'drain')
       entry.end(undefined)
       await heard(entry, 'finish')
     }

@@ -1,7 +1,7 @@
 /** `type=oci` and `type=docker`: an image layout as a tar file, on stdout, or as a directory (`tar=false`). */
 import type { OutputSpec } from '../options.ts'
-import { Attributes, exportErrors } from './attrs.ts'
 import { outputError, writeOutput } from './atomic.ts'
+import { Attributes, exportErrors } from './attrs.ts'
 import type { Exporter } from './exporter.ts'
 import { layoutFiles, layoutTar, writeLayoutDirectory } from './layout-tar.ts'
 import { normalizedNames } from './names.ts'
@@ -16,7 +16,8 @@ function layoutExporter(type: OutputSpec['type'] & ('oci' | 'docker')): Exporter
       const names = normalizedNames(attrs.text('name'))
       const format = attrs.format(type === 'docker' ? 'docker' : 'oci')
       attrs.finish()
-      if (!tar && (dest === '' || dest === '-')) throw exportErrors.outputInvalid([`dest is required for ${type} exporter with tar=false`])
+      if (!tar && (dest === '' || dest === '-'))
+        throw exportErrors.outputInvalid([`dest is required for ${type} exporter with tar=false`])
       return {
         type,
         title: `exporting to ${type === 'docker' ? 'docker image' : 'oci image'} format`,
@@ -25,7 +26,8 @@ function layoutExporter(type: OutputSpec['type'] & ('oci' | 'docker')): Exporter
           await context.complete()
           const { blobs } = context.store
           const files = layoutFiles(built, [...names, ...context.tags], type === 'docker')
-          if (tar) await writeOutput(dest, layoutTar(built, files, blobs, context.signal), context.stdout, context.signal)
+          if (tar)
+            await writeOutput(dest, layoutTar(built, files, blobs, context.signal), context.stdout, context.signal)
           else
             await writeLayoutDirectory(dest, built, files, blobs, context.signal).catch((error: unknown) => {
               throw outputError(dest, error, context.signal)

@@ -22,7 +22,8 @@ export async function pushImage(name: string, built: BuiltImages, context: Expor
         repository.pushBlob(descriptor, (offset) => contentFrom(blobs, descriptor.digest, offset, signal), {
           signal,
           mountFrom,
-          onProgress: ({ transferred }) => context.progress(`pushing ${descriptor.digest}`, transferred, descriptor.size),
+          onProgress: ({ transferred }) =>
+            context.progress(`pushing ${descriptor.digest}`, transferred, descriptor.size),
         }),
       ),
     ),

@@ -24,5 +24,7 @@ export function canonicalJson(value: unknown): string {
 
 /** sha256 (hex) of the canonical JSON of `parts`. */
 export function hashKey(...parts: unknown[]): string {
-  return createHash('sha256').update(canonicalJson([KEY_VERSION, ...parts])).digest('hex')
+  return createHash('sha256')
+    .update(canonicalJson([KEY_VERSION, ...parts]))
+    .digest('hex')
 }

@@ -68,7 +68,13 @@ export interface FileStep extends StepBase {
 export type SourceStep = RootfsStep | ContextStep | HttpStep | GitStep
 
 export type RunMount =
-  | { readonly type: 'bind'; readonly from: SourceStep; readonly source: string; readonly target: string; readonly readonly: boolean }
+  | {
+      readonly type: 'bind'
+      readonly from: SourceStep
+      readonly source: string
+      readonly target: string
+      readonly readonly: boolean
+    }
   | {
       readonly type: 'cache'
       readonly id: string
@@ -93,7 +99,15 @@ export type RunMount =
       readonly uid: number
       readonly gid: number
     }
-  | { readonly type: 'ssh'; readonly id: string; readonly target: string | undefined; readonly required: boolean; readonly mode: number; readonly uid: number; readonly gid: number }
+  | {
+      readonly type: 'ssh'
+      readonly id: string
+      readonly target: string | undefined
+      readonly required: boolean
+      readonly mode: number
+      readonly uid: number
+      readonly gid: number
+    }
 
 /** RUN: one process, one layer. */
 export interface RunStep extends StepBase {

@@ -5,7 +5,7 @@
 import { type Descriptor, digestOf, mediaTypes, type Platform } from '@tsbuild/registry-client'
 import type { ImageConfig } from '../graph/image-config.ts'
 import type { ContentStore } from '../store/content-store.ts'
-import { completeConfig, type ConfigTimes, serializeConfig } from './config.ts'
+import { type ConfigTimes, completeConfig, serializeConfig } from './config.ts'
 
 /** A layer's blob and the digest of the tar inside it. */
 export interface LayerBlob {
@@ -44,15 +44,27 @@ const OCI_LAYER = new Map([...DOCKER_LAYER].map(([oci, docker]) => [docker, oci]
 /** Writes config and manifest of one platform's image. */
 export async function assembleImage(parts: ImageParts, blobs: ContentStore): Promise<AssembledImage> {
   const docker = parts.format === 'docker'
-  const complete = completeConfig(parts.image, parts.layers.map((l) => l.diffID), parts.times)
-  const config = await putJson(blobs, serializeConfig(complete), docker ? mediaTypes.dockerConfig : mediaTypes.ociConfig)
+  const complete = completeConfig(
+    parts.image,
+    parts.layers.map((l) => l.diffID),
+    parts.times,
+  )
+  const config = await putJson(
+    blobs,
+    serializeConfig(complete),
+    docker ? mediaTypes.dockerConfig : mediaTypes.ociConfig,
+  )
   const layers = parts.layers.map(({ descriptor }) => ({
     ...descriptor,
     mediaType: (docker ? DOCKER_LAYER : OCI_LAYER).get(descriptor.mediaType) ?? descriptor.mediaType,
   }))
   const mediaType = docker ? mediaTypes.dockerManifest : mediaTypes.ociManifest
   const annotations = Object.keys(parts.annotations).length > 0 ? { annotations: parts.annotations } : {}
-  const manifest = await putJson(blobs, jsonBytes({ schemaVersion: 2, mediaType, config, layers, ...annotations }), mediaType)
+  const manifest = await putJson(
+    blobs,
+    jsonBytes({ schemaVersion: 2, mediaType, config, layers, ...annotations }),
+    mediaType,
+  )
   return {
     platform: parts.platform,
     manifest: { ...manifest, platform: parts.platform },

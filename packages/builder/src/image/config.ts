@@ -3,8 +3,28 @@ import type { ContainerConfig, HistoryEntry, ImageConfig } from '../graph/image-
 
 /** Order of the fields of `config`; others follow in the order they came. */
 const CONFIG_ORDER = [
-  'Hostname', 'Domainname', 'User', 'AttachStdin', 'AttachStdout', 'AttachStderr', 'ExposedPorts', 'Tty', 'OpenStdin', 'StdinOnce',
-  'Env', 'Entrypoint', 'Cmd', 'Image', 'Volumes', 'WorkingDir', 'Labels', 'StopSignal', 'ArgsEscaped', 'Healthcheck', 'OnBuild', 'Shell',
+  'Hostname',
+  'Domainname',
+  'User',
+  'AttachStdin',
+  'AttachStdout',
+  'AttachStderr',
+  'ExposedPorts',
+  'Tty',
+  'OpenStdin',
+  'StdinOnce',
+  'Env',
+  'Entrypoint',
+  'Cmd',
+  'Image',
+  'Volumes',
+  'WorkingDir',
+  'Labels',
+  'StopSignal',
+  'ArgsEscaped',
+  'Healthcheck',
+  'OnBuild',
+  'Shell',
 ]
 
 /** When the layers of an image were made, bottom first; undefined for layers whose time the base image's history holds. */
@@ -27,7 +47,12 @@ export function completeConfig(image: ImageConfig, diffIDs: readonly string[], t
   const history = datedHistory(image.history ?? [], times)
   const known = history.flatMap((h) => (h.created === undefined ? [] : [Date.parse(h.created)]))
   const newest = known.length > 0 ? Math.max(...known) : (times.build ?? times.now)
-  return { ...image, created: isoTime(times.output ?? newest), history, rootfs: { type: 'layers', diff_ids: [...diffIDs] } }
+  return {
+    ...image,
+    created: isoTime(times.output ?? newest),
+    history,
+    rootfs: { type: 'layers', diff_ids: [...diffIDs] },
+  }
 }
 
 /** Entries without a time get their layer's; those without a layer that of the entry before. */
@@ -53,13 +78,26 @@ export function isoTime(milliseconds: number): string {
 export function serializeConfig(image: ImageConfig): Buffer {
   const config = image.config && orderedConfig(image.config)
   const whole: Record<string, unknown> = { ...image, config }
-  return Buffer.from(JSON.stringify(Object.fromEntries(Object.keys(whole).sort().map((k) => [k, whole[k]]))))
+  return Buffer.from(
+    JSON.stringify(
+      Object.fromEntries(
+        Object.keys(whole)
+          .sort()
+          .map((k) => [k, whole[k]]),
+      ),
+    ),
+  )
 }
 
 function orderedConfig(config: ContainerConfig): Record<string, unknown> {
-  const keys = [...CONFIG_ORDER.filter((k) => k in config), ...Object.keys(config).filter((k) => !CONFIG_ORDER.includes(k))]
+  const keys = [
+    ...CONFIG_ORDER.filter((k) => k in config),
+    ...Object.keys(config).filter((k) => !CONFIG_ORDER.includes(k)),
+  ]
   const sorted = (v: unknown) =>
-    v && typeof v === 'object' && !Array.isArray(v) ? Object.fromEntries(Object.entries(v).sort(([a], [b]) => (a < b ? -1 : 1))) : v
+    v && typeof v === 'object' && !Array.isArray(v)
+      ? Object.fromEntries(Object.entries(v).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : v
   return Object.fromEntries(
     keys.map((k) => [k, ['Labels', 'ExposedPorts', 'Volumes'].includes(k) ? sorted(config[k]) : config[k]]),
   )

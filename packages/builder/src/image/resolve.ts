@@ -4,14 +4,13 @@
  */
 import {
   type Descriptor,
-  familiarReference,
+  formatPlatform,
   formatReference,
   matchPlatform,
+  type Platform,
   parseImageConfig,
   parseManifest,
   parseReference,
-  type Platform,
-  formatPlatform,
   type Reference,
   RegistryError,
   type Source,
@@ -34,6 +33,11 @@ export const imageErrors = {
     doc: 'An image does not exist in the registry, or the registry hides it from these credentials.',
     message: (reference: string) => `failed to resolve source metadata for ${reference}: ${reference}: not found`,
     hint: 'check the name and the tag; for a private image log in with `tsbuild login`',
+  }),
+  nameInvalid: defineError({
+    code: 'IMAGE_NAME_INVALID',
+    doc: 'The name of an image is not of the form [HOST[:PORT]/]PATH[:TAG][@DIGEST], in lower case.',
+    message: (name: string, problem: string) => `failed to parse stage name ${JSON.stringify(name)}: ${problem}`,
   }),
   imageUnavailable: defineError({
     code: 'IMAGE_UNAVAILABLE',
@@ -129,15 +133,24 @@ export class ImageResolver {
     }
   }
 
-  async #open(name: string, top: Descriptor, platform: Platform, source: Source, repository: string | undefined): Promise<FoundImage> {
+  async #open(
+    name: string,
+    top: Descriptor,
+    platform: Platform,
+    source: Source,
+    repository: string | undefined,
+  ): Promise<FoundImage> {
     let descriptor = top
     let bytes = await this.#document(descriptor, source)
     let document = parseManifest(bytes, descriptor.mediaType, name)
     for (let depth = 0; document.kind === 'index'; depth++) {
-      if (depth === MAX_INDEX_DEPTH) throw imageErrors.imageInvalid([name, `its indexes are nested more than ${MAX_INDEX_DEPTH} deep`])
+      if (depth === MAX_INDEX_DEPTH)
+        throw imageErrors.imageInvalid([name, `its indexes are nested more than ${MAX_INDEX_DEPTH} deep`])
       const chosen = matchPlatform(document.index, platform)
       if (!chosen) {
-        const has = document.index.manifests.flatMap((m) => (m.platform && m.platform.os !== 'unknown' ? [formatPlatform(m.platform)] : []))
+        const has = document.index.manifests.flatMap((m) =>
+          m.platform && m.platform.os !== 'unknown' ? [formatPlatform(m.platform)] : [],
+        )
         throw imageErrors.platformMissing([name, formatPlatform(platform), has.join(', ') || 'none'])
       }
       descriptor = chosen
@@ -149,9 +162,8 @@ export class ImageResolver {
     const diffIDs = config.rootfs.diff_ids
     if (diffIDs.length !== manifest.layers.length)
       throw imageErrors.imageInvalid([name, `it has ${manifest.layers.length} layers but ${diffIDs.length} diff_ids`])
-    const digest = parse(name).digest
     return {
-      ref: digest ? name : `${name}@${top.digest}`,
+      ref: name.includes('@') ? name : `${name}@${top.digest}`,
       manifest: { mediaType: document.mediaType, digest: descriptor.digest, size: bytes.length },
       config,
       layers: manifest.layers.map((layer, i) => ({ descriptor: layer, diffID: diffIDs[i]! })),
@@ -171,8 +183,13 @@ export class ImageResolver {
       await blobs.put(chunks(bytes), { digest: descriptor.digest, size: bytes.length }, signal)
       return bytes
     }
-    if (descriptor.size > MAX_DOCUMENT) throw imageErrors.imageInvalid([descriptor.digest, `its config is ${descriptor.size} bytes long`])
-    await blobs.put(source.openBlob(descriptor, { signal }), { digest: descriptor.digest, size: descriptor.size }, signal)
+    if (descriptor.size > MAX_DOCUMENT)
+      throw imageErrors.imageInvalid([descriptor.digest, `its config is ${descriptor.size} bytes long`])
+    await blobs.put(
+      source.openBlob(descriptor, { signal }),
+      { digest: descriptor.digest, size: descriptor.size },
+      signal,
+    )
     return await blobs.read(descriptor.digest, MAX_DOCUMENT)
   }
 }
@@ -194,19 +211,29 @@ export function storeSource(blobs: ContentStore): Source {
 }
 
 function parse(text: string): Reference {
-  return parseReference(text)
+  try {
+    return parseReference(text)
+  } catch (error) {
+    if (!(error instanceof RegistryError)) throw error
+    throw imageErrors.nameInvalid([text, error.message.replace(`: ${JSON.stringify(text)}`, '')], {
+      cause: error,
+      hint: error.hint,
+    })
+  }
 }
 
 function explain(name: string, error: unknown): BuildError {
   if (error instanceof BuildError) return error
   if (!(error instanceof RegistryError)) throw error
-  const shown = name.includes('@') ? name : familiar(name)
   if (error.code === 'NOT_FOUND') return imageErrors.imageNotFound([name], { cause: error })
-  const invalid = ['DIGEST_MISMATCH', 'SIZE_MISMATCH', 'MANIFEST_INVALID', 'MANIFEST_TOO_LARGE', 'MEDIA_TYPE_UNSUPPORTED']
-  if (invalid.includes(error.code)) return imageErrors.imageInvalid([shown, error.message], { cause: error, hint: error.hint })
+  const invalid = [
+    'DIGEST_MISMATCH',
+    'SIZE_MISMATCH',
+    'MANIFEST_INVALID',
+    'MANIFEST_TOO_LARGE',
+    'MEDIA_TYPE_UNSUPPORTED',
+  ]
+  if (invalid.includes(error.code))
+    return imageErrors.imageInvalid([name, error.message], { cause: error, hint: error.hint })
   return imageErrors.imageUnavailable([name, error.message], { cause: error, hint: error.hint })
-}
-
-function familiar(name: string): string {
-  return familiarReference(parse(name))
 }

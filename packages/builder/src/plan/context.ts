@@ -1,9 +1,9 @@
 /** What the functions of plan/instructions/ get beside the stage: options of the build, names for progress, sources. */
 import type { Platform } from '@tsbuild/registry-client'
-import type { InstructionNode } from '../instructions/nodes.ts'
 import type { ContextStep, SourceStep } from '../graph/step.ts'
-import type { EnvList } from './env-list.ts'
+import type { InstructionNode } from '../instructions/nodes.ts'
 import type { Location } from '../source.ts'
+import type { EnvList } from './env-list.ts'
 
 /** Options that every stage of one plan shares. */
 export interface PlanOptions {

@@ -8,7 +8,8 @@ export const planErrors = {
   targetNotFound: defineError({
     code: 'TARGET_NOT_FOUND',
     doc: 'The stage that `--target` names is not in the Dockerfile.',
-    message: (target: string, suggestion: string | undefined) => `target stage ${quoted(target)} could not be found${maybe(suggestion)}`,
+    message: (target: string, suggestion: string | undefined) =>
+      `target stage ${quoted(target)} could not be found${maybe(suggestion)}`,
     hint: 'use the name of a stage, the word after AS in a FROM line',
   }),
   blankBase: defineError({
@@ -20,7 +21,8 @@ export const planErrors = {
   emptyPlatform: defineError({
     code: 'PLATFORM_EMPTY',
     doc: 'The value of `FROM --platform` is empty once its variables are replaced.',
-    message: (expression: string, suggestion: string | undefined) => `empty platform value from expression ${expression}${maybe(suggestion)}`,
+    message: (expression: string, suggestion: string | undefined) =>
+      `empty platform value from expression ${expression}${maybe(suggestion)}`,
   }),
   badPlatform: defineError({
     code: 'PLATFORM_INVALID',
@@ -109,6 +111,7 @@ export const planErrors = {
   stageNotBuilt: defineError({
     code: 'IMAGE_FOR_FROM',
     doc: 'The base image of a stage, or the image after `--from=`, could not be resolved.',
-    message: (name: string, problem: string, suggestion: string | undefined) => `${name}: ${problem}${maybe(suggestion)}`,
+    message: (name: string, problem: string, suggestion: string | undefined) =>
+      `${name}: ${problem}${maybe(suggestion)}`,
   }),
 }

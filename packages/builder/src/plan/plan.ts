@@ -72,7 +72,10 @@ class Planner {
     if (stages.length === 0) throw planErrors.noStages([])
     const options = this.#options
     const targetStage = options.target || (stages.at(-1)!.from.stageName ?? '')
-    let args = predefinedArgs({ build: options.buildPlatform, target: options.platform, targetStage }, options.buildArgs)
+    let args = predefinedArgs(
+      { build: options.buildPlatform, target: options.platform, targetStage },
+      options.buildArgs,
+    )
     args = addGlobalArgs(args, globalArgs, options.buildArgs, this.#expander)
     await this.#resolveEpoch(args)
 
@@ -130,14 +133,22 @@ class Planner {
     return found
   }
 
-  #command(node: InstructionNode, onbuild: boolean, at: Location = locate(this.#parsed.dockerfile, node.raw)): StageCommand {
+  #command(
+    node: InstructionNode,
+    onbuild: boolean,
+    at: Location = locate(this.#parsed.dockerfile, node.raw),
+  ): StageCommand {
     try {
       if (node.kind === 'COPY' && node.from !== undefined) {
         if (this.#expander.variables(node.from).length > 0) throw planErrors.fromVariable([])
         return { node, sources: [this.#graph.source(node.from)], onbuild }
       }
       if (node.kind === 'RUN')
-        return { node, sources: mountSources(node).map((from) => (from ? this.#graph.source(from) : undefined)), onbuild }
+        return {
+          node,
+          sources: mountSources(node).map((from) => (from ? this.#graph.source(from) : undefined)),
+          onbuild,
+        }
     } catch (error) {
       throw error instanceof BuildError ? error.with({ at }) : error
     }
@@ -165,8 +176,7 @@ class Planner {
 
   #triggers(node: StageNode): string[] {
     if (node.replaced) return []
-    if (node.base)
-      return node.base.commands.flatMap((c) => (c.node.kind === 'ONBUILD' ? [c.node.expression] : []))
+    if (node.base) return node.base.commands.flatMap((c) => (c.node.kind === 'ONBUILD' ? [c.node.expression] : []))
     return typeof node.image === 'object' && 'config' in node.image ? (node.image.config.config?.OnBuild ?? []) : []
   }
 
@@ -186,7 +196,8 @@ class Planner {
     const contextName = node.replaced ? node.name : node.baseName
     const context = contextName === 'scratch' ? undefined : await this.#world.namedContext(contextName, platform)
     if (context) {
-      node.image = context.kind === 'image' ? context.image : context.kind === 'scratch' ? 'scratch' : { tree: context.context }
+      node.image =
+        context.kind === 'image' ? context.image : context.kind === 'scratch' ? 'scratch' : { tree: context.context }
       return
     }
     if (node.baseName === 'scratch') {
@@ -213,7 +224,13 @@ class Planner {
       if (!base) throw planErrors.laterStage([node.base.label, node.label])
       const image = structuredClone(base.image)
       if (image.config) delete image.config.OnBuild
-      const state = new StageState({ platform: base.platform, expander: this.#expander, rootfs: base.rootfs, image, args: base.args })
+      const state = new StageState({
+        platform: base.platform,
+        expander: this.#expander,
+        rootfs: base.rootfs,
+        image,
+        args: base.args,
+      })
       return state
     }
     const wanted = node.platform ?? options.platform
@@ -256,8 +273,15 @@ class Planner {
       ops: [
         {
           op: {
-            op: 'copy', dest: '/', selection: { patterns: ['/'], parents: false, exclude: [] },
-            chown: undefined, chmod: undefined, keepOwner: false, link: false, unpack: 'never', mtime: undefined,
+            op: 'copy',
+            dest: '/',
+            selection: { patterns: ['/'], parents: false, exclude: [] },
+            chown: undefined,
+            chmod: undefined,
+            keepOwner: false,
+            link: false,
+            unpack: 'never',
+            mtime: undefined,
           },
           from,
         },
@@ -270,7 +294,8 @@ class Planner {
     const proxyEnv = proxyEnvironment(this.#options.buildArgs)
     const noCache = this.#options.noCache === true || this.#options.noCache.has(node.name)
     const name = stepNamer(node, stage, this.#options)
-    if (stage.rootfs?.kind === 'image' && !node.base) stage.rootfs = { ...stage.rootfs, name: name(stage.rootfs.name, false) }
+    if (stage.rootfs?.kind === 'image' && !node.base)
+      stage.rootfs = { ...stage.rootfs, name: name(stage.rootfs.name, false) }
     for (const command of node.replaced ? [] : node.commands) {
       const at = command.onbuild
         ? node.stage && locate(this.#parsed.dockerfile, node.stage.from.raw)
@@ -309,7 +334,11 @@ class Planner {
     if (Object.keys(this.#options.labels).length > 0)
       state.config.Labels = { ...state.config.Labels, ...this.#options.labels }
     if (!this.#options.implicitPlatform) setPlatform(image, this.#options.platform)
-    const normal = normalizePlatform({ os: image.os, architecture: image.architecture, ...(image.variant && { variant: image.variant }) })
+    const normal = normalizePlatform({
+      os: image.os,
+      architecture: image.architecture,
+      ...(image.variant && { variant: image.variant }),
+    })
     image.os = normal.os
     image.architecture = normal.architecture
     if (normal.variant) image.variant = normal.variant
@@ -353,7 +382,11 @@ function setPlatform(image: ImageConfig, platform: Platform): void {
 }
 
 /** Names steps as the reference does: `[linux/amd64 build 2/3] ONBUILD RUN make`. */
-function stepNamer(node: StageNode, stage: StageState, options: PlanOptions): (text: string, onbuild: boolean) => string {
+function stepNamer(
+  node: StageNode,
+  stage: StageState,
+  options: PlanOptions,
+): (text: string, onbuild: boolean) => string {
   const counted = new Set(['ADD', 'COPY', 'RUN', 'WORKDIR'])
   const own = node.commands.filter((c) => counted.has(c.node.kind)).length
   const total = own + (node.baseName !== 'scratch' && !node.base ? 1 : 0)
@@ -362,7 +395,10 @@ function stepNamer(node: StageNode, stage: StageState, options: PlanOptions): (t
   return (text, onbuild) => {
     if (total === 0) return text
     index++
-    const parts = [...(options.multiPlatform ? [formatPlatform(stage.platform)] : []), ...(node.label ? [node.label] : [])]
+    const parts = [
+      ...(options.multiPlatform ? [formatPlatform(stage.platform)] : []),
+      ...(node.label ? [node.label] : []),
+    ]
     const prefix = parts.length > 0 ? `${parts.join(' ')} ` : ''
     return `[${prefix}${String(index).padStart(width)}/${total}] ${onbuild ? 'ONBUILD ' : ''}${text}`
   }

@@ -1,4 +1,4 @@
-import { parsePlatform, type Platform } from '@tsbuild/registry-client'
+import { type Platform, parsePlatform } from '@tsbuild/registry-client'
 import { suggest } from '../dockerfile/suggest.ts'
 import type { Location } from '../source.ts'
 import { planErrors } from './errors.ts'
@@ -17,6 +17,14 @@ export function parsePlatformValue(
   try {
     return parsePlatform(value)
   } catch (error) {
-    throw planErrors.badPlatform([expression, error instanceof Error ? error.message : String(error), similar], { at, cause: error })
+    throw planErrors.badPlatform([expression, problemOf(value, error), similar], { at, cause: error })
   }
+}
+
+/** What is wrong with a platform, in the reference's words. */
+function problemOf(value: string, error: unknown): string {
+  const part = value.split('/').find((p) => !/^[A-Za-z0-9_.-]+$/.test(p))
+  if (part !== undefined && !value.includes('('))
+    return `${JSON.stringify(part)} is an invalid component of ${JSON.stringify(value)}: platform specifier component must match "^[A-Za-z0-9_.-]+$": invalid argument`
+  return error instanceof Error ? error.message : String(error)
 }

@@ -26,7 +26,13 @@ export class StageNode {
   /** What the stage became; undefined before it is planned. */
   planned: import('./stage-state.ts').StageState | undefined
 
-  constructor(init: { stage: Stage | undefined; name: string; label: string; baseName: string; platform: Platform | undefined }) {
+  constructor(init: {
+    stage: Stage | undefined
+    name: string
+    label: string
+    baseName: string
+    platform: Platform | undefined
+  }) {
     this.stage = init.stage
     this.name = init.name
     this.label = init.label

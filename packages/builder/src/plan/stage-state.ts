@@ -4,9 +4,9 @@
  */
 import { posix } from 'node:path'
 import type { Platform } from '@tsbuild/registry-client'
-import { DEFAULT_PATH, type ContainerConfig, type ImageConfig } from '../graph/image-config.ts'
-import type { RootfsStep } from '../graph/step.ts'
 import type { RawInstruction } from '../dockerfile/ast.ts'
+import { type ContainerConfig, DEFAULT_PATH, type ImageConfig } from '../graph/image-config.ts'
+import type { RootfsStep } from '../graph/step.ts'
 import { EnvList, splitEnv } from './env-list.ts'
 import type { Expander } from './expander.ts'
 
@@ -41,7 +41,8 @@ export class StageState {
     this.image = structuredClone(init.image)
     this.args = [...init.args]
     const env = this.config.Env ?? []
-    if (this.platform.os !== 'windows' && !env.some((e) => splitEnv(e)[0] === 'PATH')) this.config.Env = [...env, DEFAULT_PATH]
+    if (this.platform.os !== 'windows' && !env.some((e) => splitEnv(e)[0] === 'PATH'))
+      this.config.Env = [...env, DEFAULT_PATH]
     this.env = new EnvList((this.config.Env ?? []).map(splitEnv))
   }
 

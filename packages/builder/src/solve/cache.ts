@@ -4,10 +4,11 @@
  * A step record names the snapshot that a step gave. It counts only while the snapshot's content can be had: as a blob
  * in the store or as a directory. Deleting anything of it costs time, never correctness.
  */
+
+import type { SnapshotId } from '../snapshot/snapshotter.ts'
+import type { LayerBlob } from '../steps/types.ts'
 import type { ContentStore } from '../store/content-store.ts'
 import type { Records } from '../store/records.ts'
-import type { LayerBlob } from '../steps/types.ts'
-import type { SnapshotId } from '../snapshot/snapshotter.ts'
 
 /** What is remembered of a step that ran. Times are milliseconds. */
 export interface StepRecord {

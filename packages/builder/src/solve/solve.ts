@@ -52,7 +52,9 @@ export class Solver {
   /** Solves the root filesystems of all `targets`. */
   async solve(targets: readonly (RootfsStep | undefined)[]): Promise<RootfsResult[]> {
     const results = await Promise.allSettled(
-      targets.map(async (target) => (target === undefined ? EMPTY_ROOTFS : ((await this.#visit(target)) as RootfsResult))),
+      targets.map(async (target) =>
+        target === undefined ? EMPTY_ROOTFS : ((await this.#visit(target)) as RootfsResult),
+      ),
     )
     await Promise.allSettled(this.#visits.values())
     if (this.#options.signal.aborted) throw cancelled([], { cause: this.#options.signal.reason })
@@ -101,7 +103,12 @@ export class Solver {
     }
   }
 
-  async #cachedOrRun<S extends Step>(handler: StepHandler<S>, visit: Visit<S>, key: string, tell: Teller): Promise<StepResult> {
+  async #cachedOrRun<S extends Step>(
+    handler: StepHandler<S>,
+    visit: Visit<S>,
+    key: string,
+    tell: Teller,
+  ): Promise<StepResult> {
     this.counts.total++
     const { step } = visit
     const found = step.noCache ? undefined : await this.#options.cache.lookup(key)
@@ -110,7 +117,13 @@ export class Solver {
       tell.cached()
       const { record, blob } = found
       const below = step.parent === undefined ? EMPTY_ROOTFS : (visit.input(step.parent) as RootfsResult)
-      const layer = { snapshot: record.snapshot, created: record.created, started: record.started, known: blob, image: undefined }
+      const layer = {
+        snapshot: record.snapshot,
+        created: record.created,
+        started: record.started,
+        known: blob,
+        image: undefined,
+      }
       return { kind: 'rootfs', identity: record.snapshot, stack: [...below.stack, layer] }
     }
     const result = await this.#limit(async () => {
@@ -159,7 +172,12 @@ export class Solver {
           return
         }
         begin()
-        emit({ type: 'failed', id: vertex.id, message: error instanceof Error ? error.message : String(error), time: now() })
+        emit({
+          type: 'failed',
+          id: vertex.id,
+          message: error instanceof Error ? error.message : String(error),
+          time: now(),
+        })
       },
     }
   }

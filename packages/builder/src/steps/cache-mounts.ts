@@ -38,8 +38,15 @@ export class CacheMounts {
    *
    * @param seed fills a new cache's directory
    */
-  async open(spec: CacheSpec, seed: ((directory: string) => Promise<void>) | undefined, signal: AbortSignal): Promise<OpenCache> {
-    const name = createHash('sha256').update(`${spec.id}\0${spec.seed?.join(',') ?? ''}`).digest('hex').slice(0, 40)
+  async open(
+    spec: CacheSpec,
+    seed: ((directory: string) => Promise<void>) | undefined,
+    signal: AbortSignal,
+  ): Promise<OpenCache> {
+    const name = createHash('sha256')
+      .update(`${spec.id}\0${spec.seed?.join(',') ?? ''}`)
+      .digest('hex')
+      .slice(0, 40)
     const { directory, lock } = await this.#take(name, spec.sharing, signal)
     try {
       const data = join(directory, 'data')
@@ -59,9 +66,14 @@ export class CacheMounts {
     }
   }
 
-  async #take(name: string, sharing: CacheSpec['sharing'], signal: AbortSignal): Promise<{ directory: string; lock: AsyncDisposable | undefined }> {
+  async #take(
+    name: string,
+    sharing: CacheSpec['sharing'],
+    signal: AbortSignal,
+  ): Promise<{ directory: string; lock: AsyncDisposable | undefined }> {
     if (sharing === 'shared') return { directory: join(this.#directory, name), lock: undefined }
-    if (sharing === 'locked') return { directory: join(this.#directory, name), lock: await this.#locks.acquire(name, signal) }
+    if (sharing === 'locked')
+      return { directory: join(this.#directory, name), lock: await this.#locks.acquire(name, signal) }
     for (let copy = 0; copy < MAX_COPIES; copy++) {
       const own = copy === 0 ? name : `${name}.${copy}`
       const lock = await this.#locks.tryAcquire(own)
@@ -71,7 +83,12 @@ export class CacheMounts {
   }
 
   /** Makes the directory beside its place, so that others see it whole. */
-  async #create(directory: string, data: string, spec: CacheSpec, seed: ((directory: string) => Promise<void>) | undefined): Promise<void> {
+  async #create(
+    directory: string,
+    data: string,
+    spec: CacheSpec,
+    seed: ((directory: string) => Promise<void>) | undefined,
+  ): Promise<void> {
     mkdirSync(directory, { recursive: true, mode: 0o700 })
     writeFileSync(join(directory, 'id'), spec.id)
     const fresh = join(directory, `new-${randomUUID()}`)

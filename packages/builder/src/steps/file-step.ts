@@ -2,8 +2,8 @@
 import type { FileOp, SelectedEntry } from '../graph/file-op.ts'
 import { hashKey } from '../graph/key.ts'
 import type { FileStep } from '../graph/step.ts'
-import type { Store } from '../store/store.ts'
 import type { StepCache } from '../solve/cache.ts'
+import type { Store } from '../store/store.ts'
 import { writeEntries } from './file/entries-file.ts'
 import { fingerprint, type StatCache } from './file/fingerprint.ts'
 import { select } from './file/select.ts'
@@ -47,7 +47,11 @@ export function fileHandler(services: FileServices): StepHandler<FileStep> {
         Promise.all(step.ops.map((part, i) => workerOp(part, `${temporary.path}/${i}`, visit, services, selections))),
       ])
       const id = `file-${key}`
-      await worker.call('files.apply', { stack, id, ops }, { signal, onEvent: (e) => e.type === 'progress' && visit.progress(e.item, e.current, e.total) })
+      await worker.call(
+        'files.apply',
+        { stack, id, ops },
+        { signal, onEvent: (e) => e.type === 'progress' && visit.progress(e.item, e.current, e.total) },
+      )
       layers.added(id)
       const layer = { snapshot: id, created: now(), started, known: undefined, image: undefined }
       return { kind: 'rootfs', identity: id, stack: [...parent.stack, layer] }
@@ -65,7 +69,12 @@ function keyedOp(op: FileOp): unknown {
   return op
 }
 
-async function sourceDigest(part: Part, visit: Visit<FileStep>, services: FileServices, selections: Selections): Promise<string> {
+async function sourceDigest(
+  part: Part,
+  visit: Visit<FileStep>,
+  services: FileServices,
+  selections: Selections,
+): Promise<string> {
   const { op, from } = part
   const { cache, layers, worker, statCache, now } = services
   const { signal } = visit

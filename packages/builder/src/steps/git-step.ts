@@ -1,11 +1,18 @@
 /** ADD of a git repository: a checkout in a temporary directory, read like a context. */
 import { fetchGit } from '../context/git.ts'
+import type { GitOptions } from '../context/git-command.ts'
 import { openLocalContext } from '../context/local.ts'
 import type { GitStep } from '../graph/step.ts'
 import type { StepHandler } from './types.ts'
 
 /** @param directory gives a new empty directory that lives as long as the build */
-export function gitHandler({ directory, env }: { directory: () => Promise<string>; env: GitOptions['env'] }): StepHandler<GitStep> {
+export function gitHandler({
+  directory,
+  env,
+}: {
+  directory: () => Promise<string>
+  env: GitOptions['env']
+}): StepHandler<GitStep> {
   return {
     kind: 'git',
     key: async () => undefined,

@@ -7,7 +7,12 @@ import type { FileResult, StepHandler } from './types.ts'
 type Known = Pick<HttpFile, 'digest' | 'size' | 'mtime' | 'etag' | 'lastModified'>
 
 export function httpHandler({ store }: { store: Store }): StepHandler<HttpStep> {
-  const result = ({ digest, mtime }: Known): FileResult => ({ kind: 'file', digest, path: store.blobs.path(digest), mtime })
+  const result = ({ digest, mtime }: Known): FileResult => ({
+    kind: 'file',
+    digest,
+    path: store.blobs.path(digest),
+    mtime,
+  })
   return {
     kind: 'http',
     key: async () => undefined,

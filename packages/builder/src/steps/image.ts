@@ -8,7 +8,9 @@ export function chainIDs(diffIDs: readonly string[]): string[] {
   const chain: string[] = []
   for (const diffID of diffIDs) {
     const below = chain.at(-1)
-    chain.push(below === undefined ? diffID : `sha256:${createHash('sha256').update(`${below} ${diffID}`).digest('hex')}`)
+    chain.push(
+      below === undefined ? diffID : `sha256:${createHash('sha256').update(`${below} ${diffID}`).digest('hex')}`,
+    )
   }
   return chain
 }

@@ -4,8 +4,8 @@
  */
 import type { Descriptor, Source } from '@tsbuild/registry-client'
 import type { SnapshotId } from '../snapshot/snapshotter.ts'
-import type { Store } from '../store/store.ts'
 import type { StepCache } from '../solve/cache.ts'
+import type { Store } from '../store/store.ts'
 import type { LayerBlob, StackLayer } from './types.ts'
 import type { WorkerClient } from './worker-api.ts'
 
@@ -78,7 +78,11 @@ export class LayerService {
    * The blob of the layer at `index` of a stack: descriptor and diffID; made from the snapshot if there is none. It may
    * still have to be fetched: see {@link stored}.
    */
-  blob(stack: readonly StackLayer[], index: number, options: CompressionOptions = DEFAULT_COMPRESSION): Promise<LayerBlob> {
+  blob(
+    stack: readonly StackLayer[],
+    index: number,
+    options: CompressionOptions = DEFAULT_COMPRESSION,
+  ): Promise<LayerBlob> {
     const layer = stack[index]!
     const name = blobName(layer.snapshot, options)
     if (layer.known && (layer.image !== undefined || name === layer.snapshot)) return Promise.resolve(layer.known)
@@ -106,7 +110,11 @@ export class LayerService {
     )
   }
 
-  async #pack(stack: readonly StackLayer[], name: string, { compression, level }: CompressionOptions): Promise<LayerBlob> {
+  async #pack(
+    stack: readonly StackLayer[],
+    name: string,
+    { compression, level }: CompressionOptions,
+  ): Promise<LayerBlob> {
     const { store, cache, worker, signal } = this.#options
     const known = await cache.blob(name)
     if (known) return known

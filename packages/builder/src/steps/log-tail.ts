@@ -8,7 +8,10 @@ export class LogTail {
 
   add(data: Buffer): void {
     // Only the end of a big chunk can matter.
-    const parts = data.subarray(-MAX_LINES * MAX_LINE).toString('utf8').split(/\r?\n/)
+    const parts = data
+      .subarray(-MAX_LINES * MAX_LINE)
+      .toString('utf8')
+      .split(/\r?\n/)
     parts[0] = this.#partial + parts[0]
     this.#partial = parts.pop()!.slice(-MAX_LINE)
     this.#lines.push(...parts.slice(-MAX_LINES).map((line) => line.slice(0, MAX_LINE)))

@@ -15,6 +15,12 @@ export const runErrors = {
     message: (command: string, exitCode: number, more: string) =>
       `process ${JSON.stringify(command)} did not complete successfully: exit code: ${exitCode}${more}`,
   }),
+  timedOut: defineError({
+    code: 'RUN_TIMEOUT',
+    doc: 'The process of a RUN took longer than --run-timeout allows and was killed.',
+    message: (command: string, seconds: number) =>
+      `process ${JSON.stringify(command)} did not complete within ${seconds} s`,
+  }),
   secretMissing: defineError({
     code: 'SECRET_NOT_FOUND',
     doc: 'A RUN needs a secret that was not given with --secret.',
@@ -62,7 +68,12 @@ export function runHandler(services: RunServices): StepHandler<RunStep> {
     async key(visit) {
       const { step } = visit
       const { name: _n, at: _a, noCache: _c, parent: _p, proxyEnv: _e, mounts, ...data } = step
-      return hashKey('run', identity(step.parent && visit.input(step.parent)), data, mounts.map((m) => keyedMount(m, visit)))
+      return hashKey(
+        'run',
+        identity(step.parent && visit.input(step.parent)),
+        data,
+        mounts.map((m) => keyedMount(m, visit)),
+      )
     },
 
     async run(visit, key) {
@@ -91,7 +102,12 @@ export function runHandler(services: RunServices): StepHandler<RunStep> {
             cwd: step.cwd,
             user: step.user,
             mounts,
-            network: step.network === 'none' ? 'none' : services.isolatedNetwork && step.network === 'default' ? 'isolated' : 'host',
+            network:
+              step.network === 'none'
+                ? 'none'
+                : services.isolatedNetwork && step.network === 'default'
+                  ? 'isolated'
+                  : 'host',
             security: step.security,
             hostname: step.hostname ?? HOSTNAME,
             extraHosts: step.extraHosts,
@@ -118,7 +134,18 @@ export function runHandler(services: RunServices): StepHandler<RunStep> {
           return { kind: 'rootfs', identity: id, stack: [...parent.stack, layer] }
         }
         if (attempt < services.retries) continue
-        const more = outcome.oomKilled ? ': killed by the out-of-memory killer' : outcome.signal ? ` (${outcome.signal})` : ''
+        if (outcome.status === 'timeout')
+          throw runErrors.timedOut([step.args.join(' '), services.timeout! / 1000], {
+            logTail: tail.lines(),
+            step: step.name,
+            at: step.at,
+          })
+        const peak = outcome.peakMemory === undefined ? '' : ` at ${Math.round(outcome.peakMemory / 1048576)} MiB`
+        const more = outcome.oomKilled
+          ? `: killed by the out-of-memory killer${peak}`
+          : outcome.signal
+            ? ` (${outcome.signal})`
+            : ''
         throw runErrors.processFailed([step.args.join(' '), outcome.exitCode, more], {
           exitCode: outcome.exitCode,
           logTail: tail.lines(),
@@ -182,7 +209,8 @@ async function mountSpec(
         return []
       }
       resources.use(agent)
-      const target = mount.target ?? `/run/buildkit/ssh_agent.${visit.step.mounts.filter((m) => m.type === 'ssh').indexOf(mount)}`
+      const target =
+        mount.target ?? `/run/buildkit/ssh_agent.${visit.step.mounts.filter((m) => m.type === 'ssh').indexOf(mount)}`
       secretEnv.push(`SSH_AUTH_SOCK=${target}`)
       const { mode, uid, gid } = mount
       return [{ type: 'socket', path: agent.path, target, mode, uid, gid }]

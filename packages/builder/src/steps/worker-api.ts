@@ -1,7 +1,7 @@
 /** The operations that the main process asks of the worker: typed messages, no files in them. */
 import type { FileOp, Selection } from '../graph/file-op.ts'
-import type { SnapshotId } from '../snapshot/snapshotter.ts'
 import type { ResourceLimits, Ulimit } from '../sandbox/executor.ts'
+import type { SnapshotId } from '../snapshot/snapshotter.ts'
 
 /** Where the files of an operation come from. */
 export type OpSource =
@@ -19,7 +19,13 @@ export interface RunSecret {
 }
 
 export type RunMountSpec =
-  | { readonly type: 'bind'; readonly stack: readonly SnapshotId[]; readonly source: string; readonly target: string; readonly readonly: boolean }
+  | {
+      readonly type: 'bind'
+      readonly stack: readonly SnapshotId[]
+      readonly source: string
+      readonly target: string
+      readonly readonly: boolean
+    }
   | {
       readonly type: 'cache'
       readonly id: string
@@ -37,7 +43,14 @@ export type RunMountSpec =
     }
   | { readonly type: 'tmpfs'; readonly target: string; readonly size: number | undefined }
   | ({ readonly type: 'secret' } & RunSecret)
-  | { readonly type: 'socket'; readonly path: string; readonly target: string; readonly mode: number; readonly uid: number; readonly gid: number }
+  | {
+      readonly type: 'socket'
+      readonly path: string
+      readonly target: string
+      readonly mode: number
+      readonly uid: number
+      readonly gid: number
+    }
 
 export interface RunParams {
   readonly stack: readonly SnapshotId[]
@@ -63,7 +76,15 @@ export interface RunParams {
 
 export type RunOutcome =
   | { readonly status: 'committed' }
-  | { readonly status: 'failed'; readonly exitCode: number; readonly signal?: string; readonly oomKilled?: boolean; readonly peakMemory?: number }
+  | {
+      readonly status: 'failed'
+      readonly exitCode: number
+      readonly signal?: string | undefined
+      readonly oomKilled?: boolean | undefined
+      /** Bytes. */
+      readonly peakMemory?: number | undefined
+    }
+  | { readonly status: 'timeout' }
 
 export interface PackResult {
   readonly mediaType: string

@@ -39,7 +39,10 @@ export class LazyWorker implements WorkerClient, AsyncDisposable {
 
   async #start(): Promise<Worker<WorkerOperations, WorkerEvent>> {
     const { root, isolation, ociRuntime } = this.#options
-    const worker = await startWorker<WorkerOperations, WorkerEvent>({ entry: new URL(`./worker-main${extname(import.meta.url)}`, import.meta.url), root })
+    const worker = await startWorker<WorkerOperations, WorkerEvent>({
+      entry: new URL(`./worker-main${extname(import.meta.url)}`, import.meta.url),
+      root,
+    })
     await worker.call('open', { root, mode: worker.mode, isolation, ociRuntime })
     return worker
   }

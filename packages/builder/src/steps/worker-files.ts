@@ -2,7 +2,7 @@
 import { openLocalContext, openRootTree } from '../context/local.ts'
 import type { Tree } from '../context/tree.ts'
 import type { Snapshotter } from '../snapshot/snapshotter.ts'
-import { readArchive } from './zz-archive.ts'
+import { readArchive } from './archive.ts'
 import { applyFileOps, type OpenedOp } from './file/apply.ts'
 import { readEntries } from './file/entries-file.ts'
 import { fingerprint } from './file/fingerprint.ts'
@@ -35,7 +35,8 @@ export async function applyFiles({ stack, id, ops }: Params<'files.apply'>, cont
   await applyFileOps(active.root, opened, {
     signal,
     readArchive,
-    onProgress: ({ entries }) => void context.emit({ type: 'progress', item: 'copying files', current: entries, total: 0 }),
+    onProgress: ({ entries }) =>
+      void context.emit({ type: 'progress', item: 'copying files', current: entries, total: 0 }),
   })
   await active.commit(id)
 }

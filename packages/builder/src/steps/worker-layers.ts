@@ -28,7 +28,12 @@ export async function packSnapshot(
 ): Promise<PackResult> {
   const { mediaType, diffID, digest, size } = await packLayer(
     snapshotter.changes(id, signal),
-    { compression, level, signal, onProgress: (bytes) => void emit({ type: 'progress', item: 'packing layer', current: bytes, total: 0 }) },
+    {
+      compression,
+      level,
+      signal,
+      onProgress: (bytes) => void emit({ type: 'progress', item: 'packing layer', current: bytes, total: 0 }),
+    },
     out,
   )
   return { mediaType, diffID, digest, size }

@@ -3,11 +3,11 @@ import { join } from 'node:path'
 import { type CallContext, type OperationTable, serveWorker } from '../sandbox/worker-host.ts'
 import { openOverlaySnapshotter } from '../snapshot/overlay.ts'
 import type { OpenParams, WorkerEvent, WorkerOperations } from './worker-api.ts'
+import type { OperationContext } from './worker-files.ts'
 import { applyFiles, fingerprintFiles } from './worker-files.ts'
 import { packSnapshot, unpackBlob } from './worker-layers.ts'
-import { Runner } from './worker-run.ts'
 import { copyRootfs, tarRootfs } from './worker-rootfs.ts'
-import type { OperationContext } from './worker-files.ts'
+import { Runner } from './worker-run.ts'
 
 /** What is open in this process. */
 class WorkerState {

@@ -5,18 +5,22 @@ import { join } from 'node:path'
 import { throwIfAborted } from '../errors.ts'
 import { packLayer } from '../layer/pack.ts'
 import type { Change } from '../snapshot/snapshotter.ts'
-import type { OperationContext } from './worker-files.ts'
 import type { WorkerOperations } from './worker-api.ts'
+import type { OperationContext } from './worker-files.ts'
 
 type Params<O extends keyof WorkerOperations> = WorkerOperations[O]['params']
 
 /** Writes a tar of root filesystems, uncompressed. */
-export async function tarRootfs({ parts, dest }: Params<'rootfs.tar'>, { snapshotter, signal }: OperationContext): Promise<void> {
+export async function tarRootfs(
+  { parts, dest }: Params<'rootfs.tar'>,
+  { snapshotter, signal }: OperationContext,
+): Promise<void> {
   async function* entries(): AsyncGenerator<Change> {
     for (const { stack, directory } of parts) {
       await using view = await snapshotter.view(stack, signal)
       if (directory !== '') yield upsert(directory, view.root)
-      for (const path of walk(view.root, '')) yield upsert(directory === '' ? path : `${directory}/${path}`, join(view.root, path))
+      for (const path of walk(view.root, ''))
+        yield upsert(directory === '' ? path : `${directory}/${path}`, join(view.root, path))
     }
   }
   await packLayer(entries(), { compression: 'none', signal }, dest)
@@ -41,7 +45,10 @@ function* walk(root: string, directory: string): Generator<string> {
  * Copies a root filesystem into a directory. What exists there stays unless the image has something of the same name;
  * links that exist there are replaced, never followed. Owners are the caller's, devices are left out.
  */
-export async function copyRootfs({ stack, dest }: Params<'rootfs.copy'>, { snapshotter, signal }: OperationContext): Promise<void> {
+export async function copyRootfs(
+  { stack, dest }: Params<'rootfs.copy'>,
+  { snapshotter, signal }: OperationContext,
+): Promise<void> {
   await mkdir(dest, { recursive: true })
   const target = await realpath(dest)
   await using view = await snapshotter.view(stack, signal)

@@ -1,10 +1,23 @@
 /** Instructions that only change the image config: each leaves one history entry without a layer. */
-import type { CmdNode, CommandLine, EntrypointNode, EnvNode, HealthcheckNode, LabelNode, MaintainerNode, OnbuildNode, ShellNode, StopsignalNode, UserNode, VolumeNode } from '../../instructions/nodes.ts'
+import type {
+  CmdNode,
+  CommandLine,
+  EntrypointNode,
+  EnvNode,
+  HealthcheckNode,
+  LabelNode,
+  MaintainerNode,
+  OnbuildNode,
+  ShellNode,
+  StopsignalNode,
+  UserNode,
+  VolumeNode,
+} from '../../instructions/nodes.ts'
 import { goDuration } from '../../util/go-duration.ts'
 import { quote as goQuote } from '../../util/go-text.ts'
+import type { InstructionPlanner } from '../context.ts'
 import { splitEnv } from '../env-list.ts'
 import { planErrors } from '../errors.ts'
-import type { InstructionPlanner } from '../context.ts'
 import { isSignal } from '../signals.ts'
 import type { StageState } from '../stage-state.ts'
 

@@ -71,7 +71,10 @@ function planSource(node: CopyNode, source: string, flags: CopyFlags, context: I
   const git = parseGitUrl(source)
   if (git !== undefined) {
     if (node.kind === 'COPY') throw planErrors.remoteInCopy(['git ref'])
-    const op = { ...copyOp(node, '/', flags, context, false), selection: { patterns: ['/'], parents: false, exclude: flags.exclude } }
+    const op = {
+      ...copyOp(node, '/', flags, context, false),
+      selection: { patterns: ['/'], parents: false, exclude: flags.exclude },
+    }
     return { op, from: gitStep(node, git, flags.checksum, context) }
   }
   if (/^https?:\/\//.test(source)) {
@@ -91,10 +94,19 @@ function planSource(node: CopyNode, source: string, flags: CopyFlags, context: I
   }
   const from = context.sources[0]
   const keepOwner = from !== undefined && from !== 'scratch' && from.kind !== 'context'
-  return { op: copyOp(node, source, flags, context, keepOwner), from: from === 'scratch' ? undefined : (from ?? context.context) }
+  return {
+    op: copyOp(node, source, flags, context, keepOwner),
+    from: from === 'scratch' ? undefined : (from ?? context.context),
+  }
 }
 
-function copyOp(node: CopyNode, source: string, flags: CopyFlags, { options }: InstructionContext, keepOwner: boolean): FileOp & { op: 'copy' } {
+function copyOp(
+  node: CopyNode,
+  source: string,
+  flags: CopyFlags,
+  { options }: InstructionContext,
+  keepOwner: boolean,
+): FileOp & { op: 'copy' } {
   return {
     op: 'copy',
     dest: flags.dest,
@@ -152,7 +164,8 @@ function gitStep(node: CopyNode, git: GitUrl, checksum: string, context: Instruc
 function checkChecksum(checksum: string, sources: readonly string[]): void {
   if (checksum === '') return
   const [source] = sources
-  if (sources.length !== 1 || source === undefined) throw planErrors.checksumUse(["checksum can't be specified for multiple sources"])
+  if (sources.length !== 1 || source === undefined)
+    throw planErrors.checksumUse(["checksum can't be specified for multiple sources"])
   if (!/^https?:\/\//.test(source) && parseGitUrl(source) === undefined)
     throw planErrors.checksumUse(['checksum requires HTTP(S) or Git sources'])
 }

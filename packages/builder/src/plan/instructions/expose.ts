@@ -1,8 +1,8 @@
 /** EXPOSE: `[ip:][hostPort:]port[-port][/protocol]`, of which the container's ports count. */
 import { isIP } from 'node:net'
 import type { ExposeNode } from '../../instructions/nodes.ts'
-import { planErrors } from '../errors.ts'
 import type { InstructionPlanner } from '../context.ts'
+import { planErrors } from '../errors.ts'
 
 const PROTOCOLS = new Set(['tcp', 'udp', 'sctp'])
 
@@ -18,7 +18,10 @@ export function parsePort(text: string): string[] {
   const parts = text.split(':')
   const container = parts.at(-1)!
   const hostPort = parts.length > 1 ? parts.at(-2)! : ''
-  const ip = parts.slice(0, -2).join(':').replace(/^\[(.*)\]$/, '$1')
+  const ip = parts
+    .slice(0, -2)
+    .join(':')
+    .replace(/^\[(.*)\]$/, '$1')
   if (ip !== '' && !isIP(ip)) throw planErrors.badPort([`invalid IP address: ${ip}`])
   const slash = container.indexOf('/')
   const range = slash < 0 ? container : container.slice(0, slash)

@@ -4,7 +4,17 @@ import type { InstructionContext, InstructionPlanner } from '../context.ts'
 import type { StageState } from '../stage-state.ts'
 import { planArg } from './arg.ts'
 import {
-  planCmd, planEntrypoint, planEnv, planHealthcheck, planLabel, planMaintainer, planOnbuild, planShell, planStopsignal, planUser, planVolume,
+  planCmd,
+  planEntrypoint,
+  planEnv,
+  planHealthcheck,
+  planLabel,
+  planMaintainer,
+  planOnbuild,
+  planShell,
+  planStopsignal,
+  planUser,
+  planVolume,
 } from './config.ts'
 import { planCopy } from './copy.ts'
 import { planExpose } from './expose.ts'

@@ -4,9 +4,9 @@ import type { FileStep, RunMount, RunStep, SourceStep } from '../../graph/step.t
 import { type ResolvedMount, resolveMount } from '../../instructions/mount.ts'
 import type { RunNode } from '../../instructions/nodes.ts'
 import type { InstructionContext, InstructionPlanner } from '../context.ts'
+import type { EnvList } from '../env-list.ts'
 import { planErrors } from '../errors.ts'
 import { type DeclaredArg, resolvePath, type StageState } from '../stage-state.ts'
-import type { EnvList } from '../env-list.ts'
 
 /** Where a heredoc script is mounted while it runs. */
 const SCRIPT_DIRECTORY = '/dev/pipes'
@@ -14,12 +14,17 @@ const SCRIPT_DIRECTORY = '/dev/pipes'
 export const planRun: InstructionPlanner<RunNode> = (node, stage, context) => {
   const { options } = context
   const command = commandLine(node, stage)
-  const mounts = node.mounts.map((mount) => resolveMount(mount, (text) => stage.expand(text, node.raw), { cwd: stage.cwd }))
+  const mounts = node.mounts.map((mount) =>
+    resolveMount(mount, (text) => stage.expand(text, node.raw), { cwd: stage.cwd }),
+  )
   const network = node.network ?? options.network
   if (node.network === 'host' && !options.allow.has('network.host')) throw planErrors.notAllowed(['network.host'])
-  if (node.security === 'insecure' && !options.allow.has('security.insecure')) throw planErrors.notAllowed(['security.insecure'])
+  if (node.security === 'insecure' && !options.allow.has('security.insecure'))
+    throw planErrors.notAllowed(['security.insecure'])
 
-  const masked = new Map(mounts.flatMap((m) => (m.type === 'secret' && m.env !== undefined ? [[m.env, '****'] as const] : [])))
+  const masked = new Map(
+    mounts.flatMap((m) => (m.type === 'secret' && m.env !== undefined ? [[m.env, '****'] as const] : [])),
+  )
   const shown = { get: (name: string) => masked.get(name) ?? stage.env.get(name) }
   const label = stage.expander.label(node.raw.original, shown) + command.summary
   const step: RunStep = {
@@ -108,13 +113,20 @@ function runMount(
   switch (mount.type) {
     case 'bind': {
       if (source === 'scratch') return undefined
-      const from = source === undefined || source.kind === 'context' ? mountedContext(source ?? context.context, mount.source, context) : source
-      return { type: 'bind', from, source: posix.join('/', mount.source), target: target!, readonly: mount.readonly }
+      const { readonly } = mount
+      if (isContext(source)) {
+        const from = mountedContext(source ?? context.context, mount.source, context)
+        return { type: 'bind', from, source: MOUNTED, target: target!, readonly }
+      }
+      return { type: 'bind', from: source!, source: posix.join('/', mount.source), target: target!, readonly }
     }
     case 'cache': {
-      const seed = source === undefined || source === 'scratch' ? undefined : source.kind === 'context' ? mountedContext(source, mount.source, context) : source
       const { id, sharing, readonly, mode, uid, gid } = mount
-      return { type: 'cache', id, target: target!, sharing, readonly, from: seed, source: posix.join('/', mount.source), mode, uid, gid }
+      const rest = { type: 'cache', id, target: target!, sharing, readonly, mode, uid, gid } as const
+      if (source === undefined || source === 'scratch')
+        return { ...rest, from: undefined, source: posix.join('/', mount.source) }
+      if (isContext(source)) return { ...rest, from: mountedContext(source, mount.source, context), source: MOUNTED }
+      return { ...rest, from: source, source: posix.join('/', mount.source) }
     }
     case 'tmpfs':
       return { type: 'tmpfs', target: target!, size: mount.size }
@@ -129,7 +141,13 @@ function runMount(
   }
 }
 
-/** The part of a context that a mount shows, as a root filesystem: ignore rules applied, writes kept from the caller's files. */
+/** Where {@link mountedContext} puts what a mount shows. */
+const MOUNTED = '/mounted'
+
+/**
+ * The part of a context that a mount shows, as a root filesystem of its own: ignore rules apply, and the caller's files
+ * cannot be written to.
+ */
 function mountedContext(from: SourceStep, source: string, context: InstructionContext): FileStep {
   const path = posix.join('/', source)
   return {
@@ -143,8 +161,8 @@ function mountedContext(from: SourceStep, source: string, context: InstructionCo
       {
         op: {
           op: 'copy',
-          dest: '/',
-          selection: { patterns: [path], parents: path !== '/', exclude: [] },
+          dest: MOUNTED,
+          selection: { patterns: [path], parents: false, exclude: [] },
           chown: undefined,
           chmod: undefined,
           keepOwner: false,
@@ -156,4 +174,8 @@ function mountedContext(from: SourceStep, source: string, context: InstructionCo
       },
     ],
   }
+}
+
+function isContext(source: SourceStep | 'scratch' | undefined): boolean {
+  return source === undefined || (source !== 'scratch' && source.kind === 'context')
 }

@@ -20,7 +20,13 @@ export const planWorkdir: InstructionPlanner<WorkdirNode> = (node, stage, contex
       link: false,
       ops: [
         {
-          op: { op: 'mkdir', path, mode: 0o755, owner: stage.config.User ? parseOwner(stage.config.User) : undefined, mtime: context.options.epoch },
+          op: {
+            op: 'mkdir',
+            path,
+            mode: 0o755,
+            owner: stage.config.User ? parseOwner(stage.config.User) : undefined,
+            mtime: context.options.epoch,
+          },
           from: undefined,
         },
       ],

@@ -1,0 +1,76 @@
+/** The calls that answer questions about a Dockerfile without building it. */
+import type { CheckReport } from '../calls/check.ts'
+import { checkFile } from '../calls/check-file.ts'
+import { type FixResult, fixDockerfile } from '../calls/fix.ts'
+import { outlineTarget } from '../calls/outline.ts'
+import { listTargets } from '../calls/targets.ts'
+import type { LintWorld } from '../lint/index.ts'
+import { createLinter, lintFile } from '../lint/index.ts'
+import type { BuildOptions, CallResult, DockerfileOptions } from '../options.ts'
+import { planBuild } from '../plan/plan.ts'
+import { lintWorld } from './lint.ts'
+import { planOptions } from './plan-all.ts'
+import { Session } from './session.ts'
+import { asBuildError, resolveBuildSettings, resolveSettings, type Settings } from './settings.ts'
+import { readSource, readSources } from './sources.ts'
+import { planWorld } from './world.ts'
+
+/** {@link CheckReport} with what `--fix` needs. */
+export interface CheckOutcome extends CheckReport {
+  /** Rewrites what can be fixed safely; undefined when the file cannot be parsed. */
+  readonly fix?: () => FixResult
+}
+
+/**
+ * Runs the checks over a Dockerfile: what `docker buildx build --check` reports. Without a target all stages are checked.
+ *
+ * @throws BuildError for reasons outside the file: no such file, registry unreachable
+ */
+export async function check(options: DockerfileOptions): Promise<CheckOutcome> {
+  return await inSession(options, async (session) => {
+    const world = await worldOf(session, options.target === undefined)
+    const source = await readSource(session)
+    const settings = resolveBuildSettings(options as BuildOptions)
+    const { report, remarks, checked } = await checkFile(source, {
+      world,
+      plan: (parsed) =>
+        planBuild(parsed, planOptions(settings, settings.platforms[0]!), planWorld(session, new Map()), session.signal),
+    })
+    for (const remark of remarks) session.warn(remark)
+    return { ...report, ...(checked && { fix: () => fixDockerfile(checked.parsed, report.warnings, checked.facts) }) }
+  })
+}
+
+/** Lists the arguments, secrets and ssh agents that building a target uses: `--call=outline`. */
+export async function outline(options: DockerfileOptions): Promise<CallResult> {
+  return await inSession(options, async (session) => {
+    const parsed = await readSources(session)
+    const { linter } = createLinter(parsed.dockerfile, session.settings.buildArgs)
+    const facts = await lintFile(parsed, linter, await worldOf(session, false))
+    const error = facts.error
+    if (error) throw error
+    return outlineTarget(parsed, facts)
+  })
+}
+
+/** Lists the stages that can be built: `--call=targets`. */
+export async function targets(options: DockerfileOptions): Promise<CallResult> {
+  return await inSession(options, async (session) => listTargets(await readSources(session)))
+}
+
+async function worldOf(session: Session, allStages: boolean): Promise<LintWorld> {
+  return { ...(await lintWorld(session, new Map())), allStages }
+}
+
+async function inSession<T>(
+  options: DockerfileOptions,
+  work: (session: Session, settings: Settings) => Promise<T>,
+): Promise<T> {
+  try {
+    const settings = resolveSettings(options)
+    await using session = await Session.open(settings)
+    return await work(session, settings)
+  } catch (error) {
+    throw asBuildError(error)
+  }
+}

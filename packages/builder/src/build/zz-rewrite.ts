@@ -1,1 +1,0 @@
-export async function rewriteLayer(..._a: any[]): Promise<any> { throw new Error('stub') }

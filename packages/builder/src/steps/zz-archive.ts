@@ -1,1 +1,0 @@
-export async function* readArchive(): AsyncGenerator<any> { throw new Error('archive stub') }
