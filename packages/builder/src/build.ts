@@ -30,6 +30,6 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
     const results = await solver.solve(plans)
     return await exportAll(results, solver, session, settings)
   } catch (error) {
-    throw asBuildError(error)
+    throw asBuildError(error, options.signal)
   }
 }

@@ -4,7 +4,7 @@ import { isIP } from 'node:net'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { formatPlatform, hostPlatform, normalizePlatform, type Platform, parsePlatform } from '@tsbuild/registry-client'
-import { BuildError, defineError } from '../errors.ts'
+import { BuildError, cancelled, defineError } from '../errors.ts'
 import type { PreparedOutput } from '../export/exporter.ts'
 import { prepareOutput } from '../export/index.ts'
 import { normalizedName } from '../export/names.ts'
@@ -148,9 +148,13 @@ function annotationOptions(list: readonly string[]): Annotations {
   return result
 }
 
-/** Any error as a BuildError; unexpected ones keep their stack as the cause. */
-export function asBuildError(error: unknown): BuildError {
+/**
+ * Any error as a BuildError; unexpected ones keep their stack as the cause. What fails once the caller has aborted the
+ * call fails for that reason.
+ */
+export function asBuildError(error: unknown, signal?: AbortSignal): BuildError {
   if (error instanceof BuildError) return error
+  if (signal?.aborted) return cancelled([], { cause: signal.reason })
   const { message, hint, code } = error as Error & { hint?: string; code?: string }
   const known = error instanceof Error && error.name !== 'Error' && typeof code === 'string'
   return new BuildError(known ? code : 'INTERNAL', message ?? String(error), { hint, cause: error })

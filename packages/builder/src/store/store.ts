@@ -8,6 +8,7 @@
  * <root>/tmp/ locks/ leases/ quarantine/   housekeeping
  * ```
  */
+import { randomUUID } from 'node:crypto'
 import { link, mkdir, readdir, readFile, rm, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { currentOwner, isAbandoned } from '../util/owner.ts'
@@ -72,9 +73,9 @@ async function prepare(root: string): Promise<void> {
   await writeOnce(root, 'oci-layout', LAYOUT)
 }
 
-/** Several processes may do this at once: the first one's file stays. */
+/** Several builds, of several processes or of one, may do this at once: the first one's file stays. */
 async function writeOnce(root: string, name: string, content: string): Promise<void> {
-  const temporary = join(root, `${name}.${currentOwner()}.new`)
+  const temporary = join(root, `${name}.${currentOwner()}.${randomUUID()}.new`)
   await writeFile(temporary, content, { flush: true })
   try {
     await link(temporary, join(root, name))
