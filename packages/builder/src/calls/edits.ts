@@ -50,24 +50,25 @@ export function unifiedDiff(file: SourceFile, edits: readonly Edit[], context = 
   const out = [`--- ${file.name}\n`, `+++ ${file.name}\n`]
   let shift = 0
   for (const hunk of hunks(changes, context)) {
-    const first = hunk[0]!
     const last = hunk.at(-1)!
-    const start = Math.max(0, first.line - context)
+    const start = Math.max(0, hunk[0]!.line - context)
     const end = Math.min(lines.length, last.line + last.before.length + context)
-    const body: string[] = []
-    let at = start
-    for (const { line, before, after } of hunk) {
-      body.push(...lines.slice(at, line).map((text) => ` ${text}`))
-      body.push(...before.map((text) => `-${text}`), ...after.map((text) => `+${text}`))
-      at = line + before.length
-    }
-    body.push(...lines.slice(at, end).map((text) => ` ${text}`))
     const grown = hunk.reduce((sum, change) => sum + change.after.length - change.before.length, 0)
     const count = end - start
-    out.push(`@@ -${span(start, count)} +${span(start + shift, count + grown)} @@\n`, ...body.map(ended))
+    out.push(`@@ -${span(start, count)} +${span(start + shift, count + grown)} @@\n`)
+    let at = start
+    for (const { line, before, after } of hunk) {
+      out.push(marked(' ', lines.slice(at, line)), marked('-', before), marked('+', after))
+      at = line + before.length
+    }
+    out.push(marked(' ', lines.slice(at, end)))
     shift += grown
   }
   return out.join('')
+}
+
+function marked(mark: string, lines: readonly string[]): string {
+  return lines.map((line) => mark + (line.endsWith('\n') ? line : `${line}\n\\ No newline at end of file\n`)).join('')
 }
 
 function changedLines(file: SourceFile, edits: readonly Edit[]): Change[] {
@@ -111,8 +112,4 @@ function span(start: number, count: number): string {
 
 function splitLines(text: string): string[] {
   return text.match(/[^\n]*\n|[^\n]+$/g) ?? []
-}
-
-function ended(line: string): string {
-  return line.endsWith('\n') ? line : `${line}\n\\ No newline at end of file\n`
 }

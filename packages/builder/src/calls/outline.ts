@@ -62,12 +62,12 @@ export function outlineTarget(parsed: ParsedDockerfile, facts: LintFacts): Outli
 /** The stage, then what it builds on and takes files from, each once. */
 function withNeeds(target: StageFacts): StageFacts[] {
   const found = new Set<StageFacts>()
-  const visit = (stage: StageFacts): void => {
-    if (found.has(stage)) return
+  const stack = [target]
+  for (let stage = stack.pop(); stage !== undefined; stage = stack.pop()) {
+    if (found.has(stage)) continue
     found.add(stage)
-    stage.needs.forEach(visit)
+    for (const needed of stage.needs.toReversed()) stack.push(needed)
   }
-  visit(target)
   return [...found]
 }
 

@@ -13,15 +13,21 @@ import { checkStageNameCasing } from './rules/stage-name-casing.ts'
  * @param failedAt offset of the error that stopped the parser: instructions below it are not looked at
  */
 export function checkSource(reporter: Reporter, dockerfile: Dockerfile, failedAt = Number.POSITIVE_INFINITY): void {
-  for (const { range } of dockerfile.warnings) {
-    const at = range.start.offset
-    const instruction = dockerfile.instructions.find((i) => i.range.start.offset <= at && at <= i.range.end.offset)
-    if (instruction) reportEmptyContinuation(reporter, instruction, range)
-  }
+  checkContinuations(reporter, dockerfile)
   for (const instruction of dockerfile.instructions) {
     if (instruction.range.start.offset > failedAt) return
     checkKeywords(reporter, instruction)
     if (failedAt >= instruction.range.end.offset) checkDefinition(reporter, instruction)
+  }
+}
+
+/** Both lists are in the order of the file. */
+function checkContinuations(reporter: Reporter, { warnings, instructions }: Dockerfile): void {
+  let i = 0
+  for (const { range } of warnings) {
+    while (i < instructions.length && instructions[i]!.range.end.offset < range.start.offset) i++
+    const instruction = instructions[i]
+    if (instruction) reportEmptyContinuation(reporter, instruction, range)
   }
 }
 

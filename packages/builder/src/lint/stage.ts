@@ -2,8 +2,8 @@
 import type { Platform } from '@tsbuild/registry-client'
 import type { RawInstruction } from '../dockerfile/ast.ts'
 import type { FromNode, InstructionNode } from '../instructions/nodes.ts'
-import { CowMap } from './cow-map.ts'
 import type { ArgFact, BaseImage, MountFact, StageFacts } from './facts.ts'
+import { LayeredMap } from './layered-map.ts'
 
 /** PATH is in every environment: images without one get a default. */
 const impliedNames = ['PATH']
@@ -27,11 +27,11 @@ export class LintStage implements StageFacts {
   triggersAdded = false
 
   /** Values of the environment and of arguments, in the order they were set. */
-  env = new CowMap<string>()
+  env = new LayeredMap<string>()
   /** The base image's environment is not known: names that it may define are not reported. */
   envUnknown = false
   /** ARGs so far, also those without value. */
-  declared = new CowMap<true>()
+  declared = new LayeredMap<true>()
   workdirSet = false
   shell: readonly string[] | undefined
 
@@ -60,9 +60,9 @@ export class LintStage implements StageFacts {
   inherit(): void {
     const { base } = this
     if (base) {
-      this.env = base.env.fork()
+      this.env = new LayeredMap(base.env)
       this.envUnknown = base.envUnknown
-      this.declared = base.declared.fork()
+      this.declared = new LayeredMap(base.declared)
       this.workdirSet = base.workdirSet
       this.shell = base.shell
       this.platform = base.platform
@@ -122,7 +122,7 @@ export class LintStages {
     for (let stage = queue.pop(); stage !== undefined; stage = queue.pop()) {
       if (found.has(stage)) continue
       found.add(stage)
-      queue.push(...stage.needs)
+      for (const needed of stage.needs) queue.push(needed)
     }
     return found
   }

@@ -2,7 +2,7 @@
 import { suggest } from '../dockerfile/suggest.ts'
 
 /** Names compared in one run; what comes later goes without a suggestion. */
-const budget = 2_000_000
+const budget = 200_000
 
 export class Suggester {
   #left = budget
