@@ -1,21 +1,19 @@
 /** Paths of /proc and /sys that a container does not get to see, or to write: docker's lists. */
 
-export const maskedPaths = [
-  '/proc/acpi',
-  '/proc/asound',
-  '/proc/interrupts',
-  '/proc/kcore',
-  '/proc/keys',
-  '/proc/latency_stats',
-  '/proc/timer_list',
-  '/proc/timer_stats',
-  '/proc/sched_debug',
-  '/proc/scsi',
-  '/sys/firmware',
-  '/sys/devices/virtual/powercap',
-] as const
+export const maskedDirectories = {
+  proc: ['acpi', 'asound', 'scsi'],
+  sys: ['firmware', 'devices/virtual/powercap'],
+} as const
 
-export const readonlyPaths = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger'] as const
+export const maskedFiles = {
+  proc: ['interrupts', 'kcore', 'keys', 'latency_stats', 'timer_list', 'timer_stats', 'sched_debug'],
+  sys: [],
+} as const
+
+export const readonlyPaths = {
+  proc: ['bus', 'fs', 'irq', 'sys', 'sysrq-trigger'],
+  sys: [],
+} as const
 
 /** Device nodes of /dev, shown from the machine. */
 export const devices = ['null', 'zero', 'full', 'random', 'urandom', 'tty'] as const

@@ -24,6 +24,9 @@ const NODE_FLAGS = [
   '--max-semi-space-size=1',
   '--no-warnings',
   '--no-lazy',
+  '--no-sparkplug',
+  '--no-maglev',
+  '--no-opt',
 ]
 const STDERR_LIMIT = 4096
 

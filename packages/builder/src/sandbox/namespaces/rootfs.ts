@@ -3,8 +3,8 @@ import fs from 'node:fs'
 import type { SandboxMount } from '../executor.ts'
 import { mountAll } from '../mounts/apply.ts'
 import { MountPoints } from '../mounts/points.ts'
-import { maskedPaths, readonlyPaths } from '../mounts/standard.ts'
-import { AT_FDCWD, O_DIRECTORY, O_PATH, openAt } from '../native/files.ts'
+import { maskedDirectories, maskedFiles, readonlyPaths } from '../mounts/standard.ts'
+import { AT_FDCWD, O_DIRECTORY, O_NOFOLLOW, O_PATH, openAt, openIfThere } from '../native/files.ts'
 import { hasCode } from '../native/libc.ts'
 import { bindOn, MS, mount, mountOn, pivotTo } from '../native/mount.ts'
 import { type ResolveOptions, resolveInRoot } from '../native/resolve.ts'
@@ -93,16 +93,18 @@ export function mountControlGroups(root: number): void {
 /** Hides what the kernel tells about the machine and write-protects its knobs. */
 function protect(root: number): void {
   const nothing = openNull()
-  for (const path of maskedPaths) {
-    ifThere(root, path, (fd, directory) => {
-      if (directory) mountOn(fd, 'tmpfs', SAFE | MS.RDONLY, 'size=0k,nr_inodes=1')
-      else bindOn(nothing, fd, { readonly: true })
-    })
+  for (const mountPoint of ['proc', 'sys'] as const) {
+    // These two are the kernel's own trees, just mounted: nobody has put a link there.
+    const tree = openAt(root, mountPoint, O_PATH | O_DIRECTORY)
+    for (const path of maskedDirectories[mountPoint])
+      ifThere(tree, path, (fd) => mountOn(fd, 'tmpfs', SAFE | MS.RDONLY, 'size=0k,nr_inodes=1'))
+    for (const path of maskedFiles[mountPoint]) ifThere(tree, path, (fd) => bindOn(nothing, fd, { readonly: true }))
+    for (const path of readonlyPaths[mountPoint])
+      ifThere(tree, path, (fd) =>
+        bindOn(fd, fd, { recursive: true, readonly: true, nosuid: true, nodev: true, noexec: true }),
+      )
+    fs.closeSync(tree)
   }
-  for (const path of readonlyPaths)
-    ifThere(root, path, (fd) =>
-      bindOn(fd, fd, { recursive: true, readonly: true, nosuid: true, nodev: true, noexec: true }),
-    )
   fs.closeSync(nothing)
 }
 
@@ -115,14 +117,9 @@ function openNull(): number {
   return fd
 }
 
-function ifThere(root: number, path: string, use: (fd: number, directory: boolean) => void): void {
-  let found: ReturnType<typeof resolveInRoot>
-  try {
-    found = resolveInRoot(root, path)
-  } catch (error) {
-    if (hasCode(error, 'ENOENT', 'ENOTDIR', 'EACCES')) return
-    throw error
-  }
-  use(found.fd, (found.mode & fs.constants.S_IFMT) === fs.constants.S_IFDIR)
-  fs.closeSync(found.fd)
+function ifThere(tree: number, path: string, use: (fd: number) => void): void {
+  const fd = openIfThere(tree, path, O_PATH | O_NOFOLLOW)
+  if (fd === undefined) return
+  use(fd)
+  fs.closeSync(fd)
 }
