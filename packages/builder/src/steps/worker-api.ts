@@ -104,13 +104,13 @@ export interface OpenParams {
 
 /** Parameters and result of each operation. */
 export interface WorkerOperations {
-  open: { params: OpenParams; result: void }
+  open: { params: OpenParams; result: undefined }
   'snapshot.has': { params: { ids: readonly SnapshotId[] }; result: boolean[] }
-  'snapshot.remove': { params: { ids: readonly SnapshotId[] }; result: void }
+  'snapshot.remove': { params: { ids: readonly SnapshotId[] }; result: undefined }
   /** Unpacks a layer blob on top of `below` and verifies its diffID. */
   'layer.unpack': {
     params: { id: SnapshotId; below: readonly SnapshotId[]; blob: string; mediaType: string; diffID: string }
-    result: void
+    result: undefined
   }
   /** Packs what `id` changed into a blob file. */
   'layer.pack': {
@@ -123,7 +123,7 @@ export interface WorkerOperations {
       id: SnapshotId
       ops: readonly { readonly op: FileOp; readonly source: OpSource | undefined }[]
     }
-    result: void
+    result: undefined
   }
   /** Content digest of what `selection` chooses in a root filesystem. */
   'files.fingerprint': {
@@ -136,10 +136,10 @@ export interface WorkerOperations {
   /** Writes root filesystems into a tar file: one as it is, or each below a directory of its own. */
   'rootfs.tar': {
     params: { parts: readonly { readonly stack: readonly SnapshotId[]; readonly directory: string }[]; dest: string }
-    result: void
+    result: undefined
   }
   /** Copies the files of a root filesystem into a directory of the host; no existing link is followed. */
-  'rootfs.copy': { params: { stack: readonly SnapshotId[]; dest: string }; result: void }
+  'rootfs.copy': { params: { stack: readonly SnapshotId[]; dest: string }; result: undefined }
 }
 
 export type WorkerOperation = keyof WorkerOperations
