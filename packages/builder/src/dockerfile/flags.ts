@@ -1,5 +1,4 @@
 /** Flags before the arguments of an instruction: `--name=value`, quoted parts, escapes, and `--` that ends them. */
-
 import { isSpace, skipSpace } from '../util/go-text.ts'
 import type { Escape } from './words.ts'
 
@@ -11,40 +10,54 @@ export interface FlagSpan {
   readonly end: number
 }
 
-/** The flags at the start of `text` from `from` on, and where the arguments begin. */
-export function splitFlags(text: string, from: number, escapeChar: Escape): { flags: FlagSpan[]; rest: number } {
+/** Flags, and where the arguments begin. */
+export interface FlagList {
+  readonly flags: readonly FlagSpan[]
+  readonly rest: number
+}
+
+/** Whether a flag begins at `at`. */
+export function isFlag(text: string, at: number, end: number): boolean {
+  return at + 1 < end && text.charCodeAt(at) === 0x2d && text.charCodeAt(at + 1) === 0x2d
+}
+
+/** The flags at the start of [start, end) of a text. */
+export function splitFlags(text: string, start: number, end: number, escapeChar: Escape): FlagList {
   const flags: FlagSpan[] = []
-  let at = skipSpace(text, from)
-  while (text.startsWith('--', at)) {
-    const { decoded, end } = readFlag(text, at, escapeChar)
-    if (decoded === '--') return { flags, rest: end }
+  let at = skipSpace(text, start, end)
+  while (isFlag(text, at, end)) {
+    const { decoded, flagEnd } = readFlag(text, at, end, escapeChar)
+    if (decoded === '--') return { flags, rest: flagEnd }
     const equals = decoded.indexOf('=')
     flags.push({
       name: decoded.slice(2, equals < 0 ? undefined : equals),
       value: equals < 0 ? undefined : decoded.slice(equals + 1),
       start: at,
-      end,
+      end: flagEnd,
     })
-    at = skipSpace(text, end)
+    at = skipSpace(text, flagEnd, end)
   }
   return { flags, rest: at }
 }
 
 /** Reads up to the next blank outside quotes; quotes go, an escaped character stands for itself. */
-function readFlag(text: string, start: number, escapeChar: Escape): { decoded: string; end: number } {
+function readFlag(text: string, start: number, end: number, escapeChar: Escape): { decoded: string; flagEnd: number } {
+  const escapeCode = escapeChar.charCodeAt(0)
   let decoded = ''
-  let quote = ''
+  let quote = 0
+  let copied = start
   let at = start
-  for (; at < text.length; at++) {
-    const char = text[at]!
-    if (quote === '' ? isSpace(char.charCodeAt(0)) : char === quote) {
-      if (quote === '') break
-      quote = ''
-    } else if (quote === '' && (char === '"' || char === "'")) quote = char
-    else if (char === escapeChar) {
-      at++
-      if (at < text.length) decoded += text[at]
-    } else decoded += char
+  for (; at < end; at++) {
+    const code = text.charCodeAt(at)
+    if (quote === 0 && isSpace(code)) break
+    const isQuote = quote === 0 ? code === 0x22 || code === 0x27 : code === quote
+    if (!isQuote && code !== escapeCode) continue
+    decoded += text.slice(copied, at)
+    copied = at + 1
+    // The escaped character is copied with what follows it, whatever it is.
+    if (!isQuote) at++
+    else quote = quote === 0 ? code : 0
   }
-  return { decoded, end: Math.min(at, text.length) }
+  const flagEnd = Math.min(at, end)
+  return { decoded: decoded + text.slice(copied, flagEnd), flagEnd }
 }

@@ -1,259 +1,203 @@
 /**
- * One scanned instruction: keyword, flags, words, with places that are computed when they are asked for (a large file
- * has many more places than anyone looks at).
+ * One scanned instruction. Texts and places are made when they are asked for: a large file has many more of them than
+ * anyone looks at.
  */
-import type { Location, Range } from '../source.ts'
-import { skipSpace, trimEnd } from '../util/go-text.ts'
+import { BuildError } from '../errors.ts'
+import type { Location, Range, SourceFile } from '../source.ts'
+import { type Parts, splitInstruction } from './arguments.ts'
 import type { Flag, Heredoc, RawInstruction, Word } from './ast.ts'
-import { dockerfileErrors } from './errors.ts'
-import { type FlagSpan, splitFlags } from './flags.ts'
-import { parseJsonArguments } from './json.ts'
-import type { LogicalLine } from './logical-line.ts'
-import { type Escape, findBlank, type Span, splitBlanks, splitNameValues, splitQuoted, wholeText } from './words.ts'
+import type { FlagSpan } from './flags.ts'
+import type { KeywordInfo } from './keywords.ts'
+import { type Escape, type Span, wholeText } from './words.ts'
 
-/** What the scanner knows of an instruction before it looks into it. */
-export interface ScannedLine {
-  readonly line: LogicalLine
-  readonly escape: Escape
-  readonly comments: readonly string[]
-  /** Offsets in the file: first character, end of the last line. */
-  readonly start: number
-  readonly end: number
+/** The lines of an instruction joined into one text. */
+export interface JoinedText {
+  readonly text: string
+  /** Pairs: an offset in the text, and the offset in the file of what begins there. */
+  readonly pieces: readonly number[]
 }
 
-/** How the arguments of a keyword are split; names are those of the reference's line parsers in short. */
-type Grammar = 'text' | 'blanks' | 'json-text' | 'json-blanks' | 'quoted' | 'name-values' | 'health' | 'trigger'
+const noHeredocs: readonly Heredoc[] = []
+const noFlags: readonly Flag[] = []
 
-const grammars = new Map<string, Grammar>([
-  ['ADD', 'json-blanks'],
-  ['ARG', 'quoted'],
-  ['CMD', 'json-text'],
-  ['COPY', 'json-blanks'],
-  ['ENTRYPOINT', 'json-text'],
-  ['ENV', 'name-values'],
-  ['EXPOSE', 'blanks'],
-  ['FROM', 'blanks'],
-  ['HEALTHCHECK', 'health'],
-  ['LABEL', 'name-values'],
-  ['MAINTAINER', 'text'],
-  ['ONBUILD', 'trigger'],
-  ['RUN', 'json-text'],
-  ['SHELL', 'json-text'],
-  ['STOPSIGNAL', 'text'],
-  ['USER', 'text'],
-  ['VOLUME', 'json-blanks'],
-  ['WORKDIR', 'text'],
-])
-
-const heredocKeywords = new Set(['RUN', 'COPY', 'ADD'])
-
-/** Keyword, flags and arguments of a text; offsets count in the logical line. */
-interface Parts {
-  readonly keyword: string
-  readonly keywordStart: number
-  readonly flags: readonly FlagSpan[]
-  readonly rest: string
-  readonly restStart: number
-  readonly form: 'shell' | 'exec'
-  /** Offsets count in `rest`. */
-  readonly words: readonly Span[]
-  /** The keyword and form of an ONBUILD's trigger. */
-  readonly trigger: { readonly name: string; readonly form: 'shell' | 'exec' } | undefined
-}
-
-/** A scanned instruction that can be given its heredocs. */
+/** One object of plain fields, as there are very many of them. Offsets count in the joined text, or in the file. */
 export class ScannedInstruction implements RawInstruction {
-  readonly keyword: string
-  readonly name: string
+  readonly comments: readonly string[]
   readonly form: 'shell' | 'exec'
-  readonly heredocs: readonly Heredoc[]
-  readonly #scanned: ScannedLine
-  readonly #parts: Parts
+  readonly #source: SourceFile
+  /** Of the lines in the file, heredocs apart. */
+  readonly #start: number
   readonly #end: number
-  #flags: readonly Flag[] | undefined
+  readonly #joined: JoinedText | undefined
+  readonly #info: KeywordInfo
+  readonly #keywordStart: number
+  readonly #keywordEnd: number
+  readonly #flagSpans: readonly FlagSpan[]
+  readonly #restStart: number
+  readonly #restEnd: number
+  readonly #wordSpans: readonly Span[] | undefined
+  #heredocs = noHeredocs
   #words: readonly Word[] | undefined
+  /** Whether the lines below it may be heredocs of it. */
+  readonly takesHeredocs: boolean
 
-  constructor(scanned: ScannedLine, parts: Parts, heredocs: readonly Heredoc[], end: number) {
-    this.keyword = parts.keyword
-    this.name = parts.keyword.toUpperCase()
-    this.form = parts.form
-    this.heredocs = heredocs
-    this.#scanned = scanned
-    this.#parts = parts
+  /**
+   * Looks into the lines [start, end) of the file; `joined` if there are several.
+   *
+   * @throws what the reference's line parsers refuse, see {@link splitInstruction}
+   */
+  constructor(
+    source: SourceFile,
+    start: number,
+    end: number,
+    joined: JoinedText | undefined,
+    escapeChar: Escape,
+    comments: readonly string[],
+  ) {
+    this.comments = comments
+    this.#source = source
+    this.#start = start
     this.#end = end
+    this.#joined = joined
+    const parts = this.#split(escapeChar)
+    this.form = parts.form
+    this.takesHeredocs = parts.heredocs
+    this.#info = parts.info
+    this.#keywordStart = parts.keywordStart
+    this.#keywordEnd = parts.keywordEnd
+    this.#flagSpans = parts.flags
+    this.#restStart = parts.restStart
+    this.#restEnd = parts.restEnd
+    this.#wordSpans = parts.words
   }
 
-  /** The same instruction with heredocs, which reach to the offset `end` of the file. */
-  withHeredocs(heredocs: readonly Heredoc[], end: number): ScannedInstruction {
-    return new ScannedInstruction(this.#scanned, this.#parts, heredocs, end)
+  get keyword(): string {
+    return this.textOf(this.#keywordStart, this.#keywordEnd)
   }
 
-  get flags(): readonly Flag[] {
-    this.#flags ??= this.#parts.flags.map((span) => new ScannedFlag(this.#scanned.line, span))
-    return this.#flags
-  }
-
-  get words(): readonly Word[] {
-    const { words, restStart } = this.#parts
-    this.#words ??= words.map(({ text, start, end }) => {
-      return new ScannedWord(text, this.#scanned.line, restStart + start, restStart + end)
-    })
-    return this.#words
+  get name(): string {
+    return this.#info.name
   }
 
   get rest(): string {
-    return this.#parts.rest
+    return this.textOf(this.#restStart, this.#restEnd)
   }
 
   get original(): string {
-    return this.#scanned.line.text
+    return this.#joined === undefined ? this.textOf(this.#start, this.#end) : this.#joined.text
   }
 
-  get comments(): readonly string[] {
-    return this.#scanned.comments
+  get flags(): readonly Flag[] {
+    if (this.#flagSpans.length === 0) return noFlags
+    return this.#flagSpans.map((span) => new ScannedFlag(this, span))
+  }
+
+  get words(): readonly Word[] {
+    if (this.#words === undefined) {
+      const spans = this.#wordSpans ?? wholeText(this.#text, this.#restStart, this.#restEnd)
+      this.#words = spans.map((span) => new ScannedWord(this, span))
+    }
+    return this.#words
+  }
+
+  get heredocs(): readonly Heredoc[] {
+    return this.#heredocs
+  }
+
+  /** Set by the scanner once it has read them. */
+  set heredocs(heredocs: readonly Heredoc[]) {
+    this.#heredocs = heredocs
   }
 
   get keywordRange(): Range {
-    const { keywordStart, keyword } = this.#parts
-    return this.#scanned.line.range(keywordStart, keywordStart + keyword.length)
+    return this.rangeOf(this.#keywordStart, this.#keywordEnd)
   }
 
   get range(): Range {
-    return this.#scanned.line.source.range(this.#scanned.start, this.#end)
+    return this.#source.range(this.#start, this.#heredocs.at(-1)?.range.end.offset ?? this.#end)
   }
 
-  /** Whether the lines below it may be heredocs of it: RUN, COPY, ADD in shell form, ONBUILD of such. */
-  get takesHeredocs(): boolean {
-    const { name, form } = this.#parts.trigger ?? this
-    return form === 'shell' && heredocKeywords.has(name)
+  /** Part of the text. */
+  textOf(start: number, end: number): string {
+    return this.#text.slice(start, end)
+  }
+
+  /** Where [start, end) of the text stands in the file. */
+  rangeOf(start: number, end: number): Range {
+    const first = this.#toSource(start)
+    return this.#source.range(first, end > start ? this.#toSource(end - 1) + 1 : first)
+  }
+
+  get #text(): string {
+    return this.#joined === undefined ? this.#source.text : this.#joined.text
+  }
+
+  #split(escapeChar: Escape): Parts {
+    try {
+      return this.#joined === undefined
+        ? splitInstruction(this.#source.text, this.#start, this.#end, escapeChar)
+        : splitInstruction(this.#joined.text, 0, this.#joined.text.length, escapeChar)
+    } catch (error) {
+      if (!(error instanceof BuildError)) throw error
+      const at: Location = { file: this.#source, range: this.#source.range(this.#start, this.#end) }
+      throw error.with({ at })
+    }
+  }
+
+  #toSource(offset: number): number {
+    if (this.#joined === undefined) return offset
+    const { pieces, text } = this.#joined
+    let low = 0
+    let high = pieces.length / 2 - 1
+    while (low < high) {
+      const middle = (low + high + 1) >> 1
+      if (pieces[2 * middle]! <= offset) low = middle
+      else high = middle - 1
+    }
+    return pieces[2 * low + 1]! + Math.min(offset, text.length) - pieces[2 * low]!
   }
 }
 
 class ScannedWord implements Word {
-  readonly text: string
-  readonly #line: LogicalLine
-  readonly #start: number
-  readonly #end: number
+  readonly #instruction: ScannedInstruction
+  readonly #span: Span
 
-  constructor(text: string, line: LogicalLine, start: number, end: number) {
-    this.text = text
-    this.#line = line
-    this.#start = start
-    this.#end = end
+  constructor(instruction: ScannedInstruction, span: Span) {
+    this.#instruction = instruction
+    this.#span = span
+  }
+
+  get text(): string {
+    return this.#span.text
   }
 
   get range(): Range {
-    return this.#line.range(this.#start, this.#end)
+    return this.#instruction.rangeOf(this.#span.start, this.#span.end)
   }
 }
 
 class ScannedFlag implements Flag {
-  readonly name: string
-  readonly value: string | undefined
-  readonly raw: string
-  readonly #line: LogicalLine
+  readonly #instruction: ScannedInstruction
   readonly #span: FlagSpan
 
-  constructor(line: LogicalLine, span: FlagSpan) {
-    this.name = span.name
-    this.value = span.value
-    this.raw = line.text.slice(span.start, span.end)
-    this.#line = line
+  constructor(instruction: ScannedInstruction, span: FlagSpan) {
+    this.#instruction = instruction
     this.#span = span
   }
 
+  get name(): string {
+    return this.#span.name
+  }
+
+  get value(): string | undefined {
+    return this.#span.value
+  }
+
+  get raw(): string {
+    return this.#instruction.textOf(this.#span.start, this.#span.end)
+  }
+
   get range(): Range {
-    return this.#line.range(this.#span.start, this.#span.end)
+    return this.#instruction.rangeOf(this.#span.start, this.#span.end)
   }
-}
-
-/**
- * Looks into a logical line.
- *
- * @throws what the reference's line parsers refuse: a JSON array with other things than strings, ENV and LABEL
- *   without a value or without `=`
- */
-export function makeInstruction(scanned: ScannedLine): ScannedInstruction {
-  const { line, escape: escapeChar } = scanned
-  const at = (): Location => ({ file: line.source, range: line.source.range(scanned.start, scanned.end) })
-  return new ScannedInstruction(scanned, split(line.text, false, escapeChar, at), [], scanned.end)
-}
-
-/** @param nested the text is the trigger of an ONBUILD: an ONBUILD in it is not looked into, it is refused anyway */
-function split(line: string, nested: boolean, escapeChar: Escape, at: () => Location): Parts {
-  const keywordStart = skipSpace(line, 0)
-  const end = trimEnd(line, keywordStart, line.length)
-  const keywordEnd = Math.min(findBlank(line, keywordStart), end)
-  const { flags, rest: restStart } = splitFlags(end === line.length ? line : line.slice(0, end), keywordEnd, escapeChar)
-  const start = skipSpace(line, restStart, end)
-  const keyword = line.slice(keywordStart, keywordEnd)
-  const rest = line.slice(start, end)
-  const parts = { keyword, keywordStart, flags, rest, restStart: start }
-  return { ...parts, ...splitArguments(keyword.toUpperCase(), rest, nested, escapeChar, at) }
-}
-
-function splitArguments(
-  name: string,
-  rest: string,
-  nested: boolean,
-  escapeChar: Escape,
-  at: () => Location,
-): Pick<Parts, 'form' | 'words' | 'trigger'> {
-  switch (grammars.get(name)) {
-    case 'blanks':
-      return shell(splitBlanks(rest))
-    case 'quoted':
-      return shell(splitQuoted(rest, escapeChar))
-    case 'name-values': {
-      const { words, problem } = splitNameValues(rest, escapeChar)
-      if (problem?.kind === 'missing-value') throw dockerfileErrors.nameWithoutValue([name], { at: at() })
-      if (problem?.kind === 'missing-equals') throw dockerfileErrors.missingEquals([problem.word.text], { at: at() })
-      return shell(words)
-    }
-    case 'json-text':
-      return maybeJson(rest, wholeText, at)
-    case 'json-blanks':
-      return maybeJson(rest, splitBlanks, at)
-    case 'health': {
-      const typeEnd = findBlank(rest, 0)
-      const commandStart = findBlank(rest, typeEnd, false)
-      const command = maybeJson(rest.slice(commandStart), wholeText, at)
-      const type = rest.slice(0, typeEnd)
-      const words = type === '' ? [] : [{ text: type, start: 0, end: typeEnd }, ...shift(command.words, commandStart)]
-      return { form: command.form, words, trigger: undefined }
-    }
-    case 'trigger': {
-      if (rest === '' || nested) return shell([])
-      const { keyword, restStart, form, words } = split(rest, true, escapeChar, at)
-      return {
-        form: 'shell',
-        words: [{ text: keyword, start: 0, end: keyword.length }, ...shift(words, restStart)],
-        trigger: { name: keyword.toUpperCase(), form },
-      }
-    }
-    case 'text':
-      return shell(wholeText(rest))
-    case undefined:
-      // An unknown keyword: instructions/ refuses it.
-      return shell([])
-  }
-}
-
-function shell(words: readonly Span[]): Pick<Parts, 'form' | 'words' | 'trigger'> {
-  return { form: 'shell', words, trigger: undefined }
-}
-
-function maybeJson(
-  rest: string,
-  otherwise: (text: string) => Span[],
-  at: () => Location,
-): Pick<Parts, 'form' | 'words' | 'trigger'> {
-  const json = parseJsonArguments(rest)
-  if (json.kind === 'not-strings') throw dockerfileErrors.notStringArray([], { at: at() })
-  if (json.kind === 'not-json') return shell(otherwise(rest))
-  return { form: 'exec', words: json.words, trigger: undefined }
-}
-
-function shift(words: readonly Span[], by: number): Span[] {
-  return words.map(({ text, start, end }) => ({ text, start: start + by, end: end + by }))
 }

@@ -1,33 +1,31 @@
 /** The JSON (exec) form of arguments: an array of strings. */
-
 import { skipSpace } from '../util/go-text.ts'
 import type { Span } from './words.ts'
 
-/** What a text is when it is tried as JSON: an array of strings, an array with other things, or no JSON array. */
-export type JsonArguments =
-  | { readonly kind: 'strings'; readonly words: readonly Span[] }
-  | { readonly kind: 'not-strings' }
-  | { readonly kind: 'not-json' }
-
-/** Reads `["a", "b"]`. The words hold the decoded strings, their spans the literals with their quotes. */
-export function parseJsonArguments(text: string): JsonArguments {
-  const start = skipSpace(text, 0)
-  if (text[start] !== '[') return { kind: 'not-json' }
+/**
+ * Reads `["a", "b"]` in [start, end) of a text. The words hold the decoded strings, their spans the literals with
+ * their quotes.
+ *
+ * @returns undefined if it is no JSON array, `not-strings` if it is one of other things
+ */
+export function parseJsonArguments(text: string, start: number, end: number): Span[] | 'not-strings' | undefined {
+  const open = skipSpace(text, start, end)
+  if (open === end || text.charCodeAt(open) !== 0x5b) return undefined
   let values: unknown
   try {
-    values = JSON.parse(text.slice(start))
+    values = JSON.parse(text.slice(open, end))
   } catch {
-    return { kind: 'not-json' }
+    return undefined
   }
   const words: Span[] = []
-  let at = start
+  let at = open
   for (const value of values as unknown[]) {
-    if (typeof value !== 'string') return { kind: 'not-strings' }
-    const open = text.indexOf('"', at)
-    at = literalEnd(text, open)
-    words.push({ text: value.toWellFormed(), start: open, end: at })
+    if (typeof value !== 'string') return 'not-strings'
+    const literal = text.indexOf('"', at)
+    at = literalEnd(text, literal)
+    words.push({ text: value.toWellFormed(), start: literal, end: at })
   }
-  return { kind: 'strings', words }
+  return words
 }
 
 /** The end of the JSON string literal that opens at `open`. */

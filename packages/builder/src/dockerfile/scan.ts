@@ -12,12 +12,13 @@ import type { Dockerfile, Heredoc, RawInstruction, ScanWarning } from './ast.ts'
 import { readDirectives } from './directives.ts'
 import { dockerfileErrors } from './errors.ts'
 import { findHeredocHeads, type HeredocHead, readHeredocBody } from './heredoc.ts'
-import { makeInstruction, type ScannedLine } from './instruction.ts'
-import { LogicalLine } from './logical-line.ts'
+import { type JoinedText, ScannedInstruction } from './instruction.ts'
 import type { Escape } from './words.ts'
 
 /** Longest line in UTF-8 bytes, as in the reference. */
 const maxLineBytes = 65535
+/** Shared by the many instructions without comments. */
+const noComments: readonly string[] = []
 
 /**
  * Scans a file.
@@ -51,6 +52,8 @@ class Scanner {
   readonly warnings: ScanWarning[] = []
   /** Start of the next line. */
   #at: number
+  /** End of the line before it. */
+  #lineEnd = 0
   #comments: string[] = []
 
   constructor(source: SourceFile, escapeChar: Escape, start: number) {
@@ -82,6 +85,7 @@ class Scanner {
     this.#checkLength(start, end)
     this.#at = newline < 0 ? end : newline + 1
     while (end > start && this.#text.charCodeAt(end - 1) === 0x0d) end--
+    this.#lineEnd = end
     return end
   }
 
@@ -98,43 +102,45 @@ class Scanner {
     else this.#comments.push(comment)
   }
 
-  #readInstruction(start: number, firstEnd: number): RawInstruction {
-    const { line, lastEnd } = this.#joinLines(start, firstEnd)
-    const scanned: ScannedLine = { line, escape: this.#escape, comments: this.#comments, start, end: lastEnd }
+  #takeComments(): readonly string[] {
+    if (this.#comments.length === 0) return noComments
+    const comments = this.#comments
     this.#comments = []
-    const instruction = makeInstruction(scanned)
-    const heredocs = instruction.takesHeredocs ? this.#readHeredocs(line, start, lastEnd) : []
-    return heredocs.length === 0 ? instruction : instruction.withHeredocs(heredocs, heredocs.at(-1)!.range.end.offset)
+    return comments
   }
 
-  /** Joins an instruction's lines; leaves out comments and blank lines between them. */
-  #joinLines(start: number, firstEnd: number): { line: LogicalLine; lastEnd: number } {
-    let cut = this.#continuation(start, firstEnd)
-    if (cut < 0) {
-      const text = this.#text.slice(start, firstEnd)
-      return { line: new LogicalLine(this.#source, text, [{ at: 0, source: start }]), lastEnd: firstEnd }
-    }
-    let text = this.#text.slice(start, cut)
-    let lastEnd = firstEnd
+  #readInstruction(start: number, firstEnd: number): RawInstruction {
+    const cut = this.#continuation(start, firstEnd)
+    const joined = cut < 0 ? undefined : this.#joinLines(start, cut)
+    const end = joined === undefined ? firstEnd : this.#lineEnd
+    const comments = this.#takeComments()
+    const instruction = new ScannedInstruction(this.#source, start, end, joined, this.#escape, comments)
+    if (instruction.takesHeredocs) this.#readHeredocs(instruction, start, end)
+    return instruction
+  }
+
+  /** Joins the lines of an instruction, whose first one ends at `firstCut`, without comments and blank lines. */
+  #joinLines(start: number, firstCut: number): JoinedText {
+    let text = this.#text.slice(start, firstCut)
+    let cut = firstCut
     let blank = false
-    const pieces = [{ at: 0, source: start }]
+    const pieces = [0, start]
     while (cut >= 0 && this.#at < this.#text.length) {
       const lineStart = this.#at
       const lineEnd = this.#nextLine()
-      lastEnd = lineEnd
       const first = skipSpace(this.#text, lineStart, lineEnd)
       if (first === lineEnd) blank = true
       else if (this.#text.charCodeAt(first) !== 0x23) {
         cut = this.#continuation(lineStart, lineEnd)
-        pieces.push({ at: text.length, source: lineStart })
+        pieces.push(text.length, lineStart)
         text += this.#text.slice(lineStart, cut < 0 ? lineEnd : cut)
       }
     }
     if (blank) {
-      const { line } = this.#source.position(lastEnd)
+      const { line } = this.#source.position(this.#lineEnd)
       this.warnings.push({ kind: 'empty-continuation', range: this.#source.lines(line, line) })
     }
-    return { line: new LogicalLine(this.#source, text, pieces), lastEnd }
+    return { text, pieces }
   }
 
   /**
@@ -148,22 +154,23 @@ class Scanner {
     return at > start && this.#text.charCodeAt(at - 1) === this.#escapeCode ? -1 : at
   }
 
-  #readHeredocs(line: LogicalLine, start: number, end: number): Heredoc[] {
-    if (!line.text.includes('<<')) return []
+  #readHeredocs(instruction: ScannedInstruction, start: number, end: number): void {
+    const { original } = instruction
+    if (!original.includes('<<')) return
     const at = { file: this.#source, range: this.#source.range(start, end) }
     const heredocs: Heredoc[] = []
-    for (const head of this.#findHeads(line, at)) {
+    for (const head of this.#findHeads(original, at)) {
       const body = readHeredocBody(this.#source, this.#at, head, this.#checkLength)
       if (body === undefined) throw dockerfileErrors.unterminatedHeredoc([head.name], { at })
       heredocs.push(body.heredoc)
       this.#at = body.next
     }
-    return heredocs
+    if (heredocs.length > 0) instruction.heredocs = heredocs
   }
 
-  #findHeads(line: LogicalLine, at: Location): HeredocHead[] {
+  #findHeads(line: string, at: Location): HeredocHead[] {
     try {
-      return findHeredocHeads(line.text)
+      return findHeredocHeads(line)
     } catch (error) {
       throw error instanceof BuildError ? error.with({ at }) : error
     }

@@ -10,9 +10,9 @@
 const anyChar = -1
 const newline = 0x0a
 
-/** Comparisons that are left for one text, however many patterns it has; about half a second of work at first. */
+/** Comparisons that are left for one text, however many patterns it has; some tenths of a second of work at first. */
 export class PatternBudget {
-  #left = 100_000_000
+  #left = 50_000_000
 
   /** @throws PatternProblem when there is nothing left */
   spend(steps: number): void {

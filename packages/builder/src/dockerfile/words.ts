@@ -1,10 +1,11 @@
 /**
  * The ways in which instructions split their arguments into words; quotes, escapes and variables stay as written.
- * One way per group of instructions, as in the reference's line parsers.
+ * One way per group of instructions, as in the reference's line parsers. All work on a part of a larger text, so that
+ * nothing has to be cut out first.
  */
 import { isSpace, skipSpace } from '../util/go-text.ts'
 
-/** A word of a text: `text` is what counts, [start, end) where it stands in the text that was split. */
+/** A word: `text` is what counts, [start, end) where it stands in the text that was split. */
 export interface Span {
   readonly text: string
   readonly start: number
@@ -19,54 +20,61 @@ function isBlank(code: number): boolean {
   return code === 0x20 || code === 0x09 || (code >= 0x0b && code <= 0x0d)
 }
 
-/** The first offset from `start` on that is blank (or not blank, with `blank` false); the text's length if none. */
-export function findBlank(text: string, start: number, blank = true): number {
+/** The first offset in [start, end) that is blank; `end` if none is. */
+export function findBlank(text: string, start: number, end: number): number {
   let at = start
-  while (at < text.length && isBlank(text.charCodeAt(at)) !== blank) at++
+  while (at < end && !isBlank(text.charCodeAt(at))) at++
+  return at
+}
+
+/** The first offset in [start, end) that is not blank; `end` if all are. */
+export function skipBlanks(text: string, start: number, end: number): number {
+  let at = start
+  while (at < end && isBlank(text.charCodeAt(at))) at++
   return at
 }
 
 /** Splits at blanks, quotes mean nothing: FROM, EXPOSE, COPY, ADD, VOLUME. */
-export function splitBlanks(text: string): Span[] {
+export function splitBlanks(text: string, start: number, end: number): Span[] {
   const words: Span[] = []
-  for (let at = findBlank(text, 0, false); at < text.length; ) {
-    const end = findBlank(text, at)
-    words.push({ text: text.slice(at, end), start: at, end })
-    at = findBlank(text, end, false)
+  for (let at = skipBlanks(text, start, end); at < end; ) {
+    const wordEnd = findBlank(text, at, end)
+    words.push({ text: text.slice(at, wordEnd), start: at, end: wordEnd })
+    at = skipBlanks(text, wordEnd, end)
   }
   return words
 }
 
 /** The whole text as one word; none if it is empty: RUN, CMD, WORKDIR and others. */
-export function wholeText(text: string): Span[] {
-  return text === '' ? [] : [{ text, start: 0, end: text.length }]
+export function wholeText(text: string, start: number, end: number): Span[] {
+  return start === end ? [] : [{ text: text.slice(start, end), start, end }]
 }
 
 /**
  * Splits at blanks outside quotes: ENV, LABEL, ARG. Quotes and escapes stay in the words; an escape character as the
  * text's last one is dropped. An open quote ends with the text.
  */
-export function splitQuoted(text: string, escapeChar: Escape): Span[] {
+export function splitQuoted(text: string, start: number, end: number, escapeChar: Escape): Span[] {
   const words: Span[] = []
   const escapeCode = escapeChar.charCodeAt(0)
-  let at = skipSpace(text, 0)
-  while (at < text.length) {
-    const start = at
+  let at = skipSpace(text, start, end)
+  while (at < end) {
+    const wordStart = at
     let quote = 0
     let dropped = 0
-    for (; at < text.length; at++) {
+    for (; at < end; at++) {
       const code = text.charCodeAt(at)
       if (code === escapeCode && quote !== 0x27) {
-        if (at + 1 === text.length) dropped = 1
+        if (at + 1 === end) dropped = 1
         else at++
       } else if (quote !== 0) {
         if (code === quote) quote = 0
       } else if (code === 0x22 || code === 0x27) quote = code
       else if (isSpace(code)) break
     }
-    const end = Math.min(at, text.length)
-    if (end - dropped > start) words.push({ text: text.slice(start, end - dropped), start, end: end - dropped })
-    at = skipSpace(text, end)
+    const wordEnd = at - dropped
+    if (wordEnd > wordStart) words.push({ text: text.slice(wordStart, wordEnd), start: wordStart, end: wordEnd })
+    at = skipSpace(text, at, end)
   }
   return words
 }
@@ -81,16 +89,16 @@ export interface NameValues {
 }
 
 /** Splits ENV and LABEL: `name=value …`, or the legacy `name value` if the first word has no `=`. */
-export function splitNameValues(text: string, escapeChar: Escape): NameValues {
-  const words = splitQuoted(text, escapeChar)
+export function splitNameValues(text: string, start: number, end: number, escapeChar: Escape): NameValues {
+  const words = splitQuoted(text, start, end, escapeChar)
   const first = words[0]
   if (first === undefined) return { legacy: false, words }
   if (!first.text.includes('=')) {
-    const nameEnd = findBlank(text, 0)
-    const name = { text: text.slice(0, nameEnd), start: 0, end: nameEnd }
-    if (nameEnd === text.length) return { legacy: true, words: [name], problem: { kind: 'missing-value', word: name } }
-    const valueStart = findBlank(text, nameEnd, false)
-    return { legacy: true, words: [name, { text: text.slice(valueStart), start: valueStart, end: text.length }] }
+    const nameEnd = findBlank(text, start, end)
+    const name = { text: text.slice(start, nameEnd), start, end: nameEnd }
+    if (nameEnd === end) return { legacy: true, words: [name], problem: { kind: 'missing-value', word: name } }
+    const valueStart = skipBlanks(text, nameEnd, end)
+    return { legacy: true, words: [name, { text: text.slice(valueStart, end), start: valueStart, end }] }
   }
   const bad = words.find((word) => !word.text.includes('='))
   return bad === undefined

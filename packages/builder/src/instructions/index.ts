@@ -52,7 +52,9 @@ export const keywords: readonly Keyword[] = Object.values(instructions).map(
   (definition) => definition.keyword as Keyword,
 )
 
+const byKeyword = new Map<string, InstructionDef<InstructionNode>>(Object.entries(instructions))
+
 /** The instruction of a keyword in upper case. */
 export function findInstruction(keyword: string): InstructionDef<InstructionNode> | undefined {
-  return Object.hasOwn(instructions, keyword) ? instructions[keyword as Keyword] : undefined
+  return byKeyword.get(keyword)
 }

@@ -11,7 +11,7 @@ import type { KeyValue } from './nodes.ts'
  * @throws INSTRUCTION_ARGUMENT_MISSING, INSTRUCTION_BLANK_NAME
  */
 export function keyValues(raw: RawInstruction, context: ParseContext): KeyValue[] {
-  const { legacy, words } = splitNameValues(raw.rest, context.escape)
+  const { legacy, words } = splitNameValues(raw.rest, 0, raw.rest.length, context.escape)
   if (words.length === 0) throw instructionErrors.atLeastOneArgument([raw.name])
   const pairs = legacy
     ? [{ key: words[0]!.text, value: words[1]!.text, legacy }]

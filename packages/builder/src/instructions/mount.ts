@@ -5,7 +5,7 @@
  */
 import { posix } from 'node:path'
 import type { Flag } from '../dockerfile/ast.ts'
-import type { SourceFile } from '../source.ts'
+import type { Location, SourceFile } from '../source.ts'
 import { CsvProblem, splitCsv } from './csv.ts'
 import { instructionErrors } from './errors.ts'
 import { applyField, type MountDraft } from './mount-fields.ts'
@@ -88,23 +88,30 @@ export interface MountContext {
  * @throws FLAG_CSV, MOUNT_FROM_VARIABLE, placed at the flag
  */
 export function parseMount(flag: Flag, file: SourceFile): MountFlag {
-  const at = { file, range: flag.range }
-  let texts: string[]
-  try {
-    texts = splitCsv(flag.value ?? '')
-  } catch (error) {
-    if (!(error instanceof CsvProblem)) throw error
-    throw instructionErrors.csv(['mounts', error.message], { at })
-  }
-  const fields = texts.map((text) => {
+  const place = { file, flag }
+  const fields = splitFields(place).map((text) => {
     const equals = text.indexOf('=')
     const key = (equals < 0 ? text : text.slice(0, equals)).toLowerCase()
     const value = equals < 0 ? undefined : text.slice(equals + 1)
-    if (key === 'from' && value !== undefined && /\$./.test(value))
-      throw instructionErrors.mountFromVariable([], { at })
+    if (key === 'from' && value !== undefined && /\$./.test(value)) {
+      throw instructionErrors.mountFromVariable([], { at: placeOf(place) })
+    }
     return { key, value, text }
   })
-  return { fields, at }
+  return { fields, ...place }
+}
+
+function splitFields(place: Pick<MountFlag, 'file' | 'flag'>): string[] {
+  try {
+    return splitCsv(place.flag.value ?? '')
+  } catch (error) {
+    if (!(error instanceof CsvProblem)) throw error
+    throw instructionErrors.csv(['mounts', error.message], { at: placeOf(place) })
+  }
+}
+
+function placeOf({ file, flag }: Pick<MountFlag, 'file' | 'flag'>): Location {
+  return { file, range: flag.range }
 }
 
 /**
@@ -115,7 +122,7 @@ export function parseMount(flag: Flag, file: SourceFile): MountFlag {
  *   at the flag; and what `expand` throws
  */
 export function resolveMount(mount: MountFlag, expand: (text: string) => string, { cwd }: MountContext): ResolvedMount {
-  const { at } = mount
+  const at = placeOf(mount)
   const draft: MountDraft = { type: 'bind' }
   for (const field of mount.fields) applyField(draft, field, expand, at)
   const { type } = draft

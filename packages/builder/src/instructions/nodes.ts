@@ -4,8 +4,8 @@
  * Every text below is unexpanded unless it says otherwise; `plan` expands it with the stage's variables.
  * Durations are nanoseconds, as in the image config.
  */
-import type { Heredoc, RawInstruction } from '../dockerfile/ast.ts'
-import type { Location } from '../source.ts'
+import type { Flag, Heredoc, RawInstruction } from '../dockerfile/ast.ts'
+import type { SourceFile } from '../source.ts'
 
 interface NodeBase<K extends string> {
   readonly kind: K
@@ -57,8 +57,9 @@ export interface MountField {
 /** One `--mount`: the comma separated fields as written, CSV quoting resolved; checked when its variables are expanded. */
 export interface MountFlag {
   readonly fields: readonly MountField[]
-  /** Where the flag stands. */
-  readonly at: Location
+  /** The flag and its file, for messages. */
+  readonly flag: Flag
+  readonly file: SourceFile
 }
 /** One `--device`. */
 export interface DeviceFlag {

@@ -1,4 +1,5 @@
 /** RUN: runs a command and keeps what it changes as a layer. */
+import type { Flag } from '../dockerfile/ast.ts'
 import { commandLine } from './command-line.ts'
 import type { InstructionDef } from './definition.ts'
 import { parseDevice } from './device.ts'
@@ -7,6 +8,7 @@ import { readFlags } from './flags.ts'
 import { parseMount } from './mount.ts'
 import type { RunNode } from './nodes.ts'
 
+const none: readonly never[] = []
 const flags = { mount: 'list', network: 'value', security: 'value', device: 'list' } as const
 
 export const run: InstructionDef<RunNode> = {
@@ -27,10 +29,15 @@ export const run: InstructionDef<RunNode> = {
       kind: 'RUN',
       raw,
       command: commandLine(raw),
-      mounts: values.all('mount').map((flag) => parseMount(flag, file)),
+      mounts: list(values.all('mount'), (flag) => parseMount(flag, file)),
       network,
       security,
-      devices: values.all('device').map((flag) => parseDevice(flag, file)),
+      devices: list(values.all('device'), (flag) => parseDevice(flag, file)),
     }
   },
+}
+
+/** `map` that makes no array where there is nothing to map, as for most commands. */
+function list<T>(flags: readonly Flag[], parse: (flag: Flag) => T): readonly T[] {
+  return flags.length === 0 ? none : flags.map(parse)
 }
