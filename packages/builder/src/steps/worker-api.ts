@@ -104,13 +104,13 @@ export interface OpenParams {
 
 /** Parameters and result of each operation. */
 export interface WorkerOperations {
-  open: { params: OpenParams; result: undefined }
+  open: { params: OpenParams; result: void }
   'snapshot.has': { params: { ids: readonly SnapshotId[] }; result: boolean[] }
-  'snapshot.remove': { params: { ids: readonly SnapshotId[] }; result: undefined }
+  'snapshot.remove': { params: { ids: readonly SnapshotId[] }; result: void }
   /** Unpacks a layer blob on top of `below` and verifies its diffID. */
   'layer.unpack': {
     params: { id: SnapshotId; below: readonly SnapshotId[]; blob: string; mediaType: string; diffID: string }
-    result: undefined
+    result: void
   }
   /** Packs what `id` changed into a blob file. */
   'layer.pack': {
@@ -123,7 +123,7 @@ export interface WorkerOperations {
       id: SnapshotId
       ops: readonly { readonly op: FileOp; readonly source: OpSource | undefined }[]
     }
-    result: undefined
+    result: void
   }
   /** Content digest of what `selection` chooses in a root filesystem. */
   'files.fingerprint': {
@@ -136,10 +136,10 @@ export interface WorkerOperations {
   /** Writes root filesystems into a tar file: one as it is, or each below a directory of its own. */
   'rootfs.tar': {
     params: { parts: readonly { readonly stack: readonly SnapshotId[]; readonly directory: string }[]; dest: string }
-    result: undefined
+    result: void
   }
   /** Copies the files of a root filesystem into a directory of the host; no existing link is followed. */
-  'rootfs.copy': { params: { stack: readonly SnapshotId[]; dest: string }; result: undefined }
+  'rootfs.copy': { params: { stack: readonly SnapshotId[]; dest: string }; result: void }
 }
 
 export type WorkerOperation = keyof WorkerOperations
