@@ -318,5 +318,8 @@ function isImageName(text: string): boolean {
 
 /** A trigger has no place of its own in this file: findings are shown at the FROM line that brings it in. */
 function placedAt(from: RawInstruction, node: InstructionNode): InstructionNode {
-  return { ...node, raw: { ...node.raw, range: from.range, comments: from.comments } }
+  const { keyword, name, flags, rest, original, form, words, heredocs } = node.raw
+  const { comments, keywordRange, range } = from
+  const raw = { keyword, name, flags, rest, original, form, words, heredocs, comments, keywordRange, range }
+  return { ...node, raw }
 }
