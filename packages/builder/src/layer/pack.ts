@@ -3,6 +3,7 @@ import { type BigIntStats, readlinkSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { type Digest, mediaTypes } from '@tsbuild/registry-client'
 import { throwIfAborted } from '../errors.ts'
+import { snapshotErrors } from '../snapshot/errors.ts'
 import type { Change } from '../snapshot/snapshotter.ts'
 import { decodeName } from '../util/raw-path.ts'
 import { decodeDevice, getXattr, listXattrs } from '../util/syscalls.ts'
@@ -64,11 +65,11 @@ export async function packLayer(
     for await (const change of changes) {
       throwIfAborted(options.signal)
       if (change.kind === 'delete') {
-        await tar.entry({ ...WHITEOUT, path: whiteoutPath(change.path), mtime: mapTime(0) }, undefined)
+        await tar.header({ ...WHITEOUT, path: whiteoutPath(change.path), mtime: mapTime(0) })
       } else {
         const entry = entryOf(change.path, change.fsPath, change.stat, linked)
         if (!entry) continue
-        await tar.entry({ ...entry, mtime: mapTime(entry.mtime) }, entry.size > 0 ? change : undefined)
+        await tar.entry({ ...entry, mtime: mapTime(entry.mtime) }, change.fsPath)
       }
       entries++
     }
@@ -78,6 +79,9 @@ export async function packLayer(
     await file.close()
   }
 }
+
+/** A name that would say something else to whoever unpacks the layer. */
+const RESERVED = /(^|\/)\.wh\.[^/]*$/
 
 const WHITEOUT = { type: 'file', mode: 0, uid: 0, gid: 0, size: 0 } as const
 
@@ -95,6 +99,7 @@ function entryOf(
 ): TarEntry | undefined {
   const type = typeOf(stat)
   if (!type) return undefined
+  if (RESERVED.test(path)) throw snapshotErrors.reservedName([`/${path}`])
   const entry: TarEntry = {
     path: path === '' ? '.' : path,
     type,

@@ -40,7 +40,6 @@ const TYPE_FLAGS: Readonly<Record<TarType, number>> = {
 }
 const PAX_FLAG = 0x78
 const MAX_ID = 0o7777777
-const MAX_DEVICE = 0o7777777
 const MAX_SIZE = 0o77777777777
 const NAME_LENGTH = 100
 
@@ -120,19 +119,13 @@ function writeBlock(
   out[at + 156] = flag
   link.copy(out, at + 157, 0, NAME_LENGTH)
   out.write('ustar\x0000', at + 257, 'latin1')
-  writeOctal(out, at + 329, 7, deviceNumber(entry.device?.major))
-  writeOctal(out, at + 337, 7, deviceNumber(entry.device?.minor))
+  writeOctal(out, at + 329, 7, entry.device?.major ?? 0)
+  writeOctal(out, at + 337, 7, entry.device?.minor ?? 0)
   out.fill(0x20, at + 148, at + 156)
   let sum = 0
   for (let i = at; i < at + BLOCK; i++) sum += out[i]!
   writeOctal(out, at + 148, 6, sum)
   out[at + 154] = 0
-}
-
-function deviceNumber(number: number | undefined): number {
-  if (number !== undefined && number > MAX_DEVICE)
-    throw new RangeError(`device number ${number} does not fit into a tar header`)
-  return number ?? 0
 }
 
 function writeOctal(out: Buffer, at: number, digits: number, value: number): void {

@@ -182,13 +182,14 @@ function timeOf(block: Buffer, pax: Map<string, Buffer>): number {
   return record ? paxTime(record.toString('latin1')) : headerNumber(block.subarray(136, 148), 'mtime')
 }
 
+/** Linux has 12 bits for the major and 20 for the minor number. */
 function deviceOf(block: Buffer): { major: number; minor: number } {
-  const number = (at: number, what: string) => {
-    const value = headerNumber(block.subarray(at, at + 8), what)
-    if (value < 0 || value > 0xffffffff) throw layerErrors.tarInvalid([`bad ${what}`])
+  const number = (at: number, most: number) => {
+    const value = headerNumber(block.subarray(at, at + 8), 'device number')
+    if (value < 0 || value > most) throw layerErrors.tarInvalid([`bad device number ${value}`])
     return value
   }
-  return { major: number(329, 'device number'), minor: number(337, 'device number') }
+  return { major: number(329, 0xfff), minor: number(337, 0xfffff) }
 }
 
 const XATTR = 'SCHILY.xattr.'

@@ -5,9 +5,6 @@ import type { CompressedBlob, CompressedWriter } from './compress.ts'
 import { layerErrors } from './errors.ts'
 import { BLOCK, encodeHeader, paddingOf, type TarEntry } from './tar-header.ts'
 
-/** Where an entry's content is read from: a file, or bytes. */
-export type TarContent = { readonly fsPath: string | Buffer } | Buffer | undefined
-
 /** What {@link TarWriter.end} tells. */
 export interface WrittenTar extends CompressedBlob {
   /** Digest of the archive before compression. */
@@ -30,13 +27,17 @@ export class TarWriter {
     this.#chunk = out.buffer()
   }
 
-  /** Writes an entry; the content must have exactly `entry.size` bytes. @throws FILE_CHANGED */
-  async entry(entry: TarEntry, content: TarContent): Promise<void> {
-    await this.bytes(encodeHeader(entry))
+  /** Writes an entry with a file's content, which must have exactly `entry.size` bytes. @throws FILE_CHANGED */
+  async entry(entry: TarEntry, fsPath: string | Buffer): Promise<void> {
+    await this.header(entry)
     if (entry.size === 0) return
-    if (Buffer.isBuffer(content)) await this.bytes(content)
-    else if (content) await this.#file(content.fsPath, entry)
+    await this.#file(fsPath, entry)
     await this.padding(entry.size)
+  }
+
+  /** Writes a header; content of its size, by {@link bytes}, and {@link padding} must follow. */
+  async header(entry: TarEntry): Promise<void> {
+    await this.bytes(encodeHeader(entry))
   }
 
   /** Writes part of an archive as it is. */

@@ -38,7 +38,10 @@ export function openLocks(directory: string): Locks {
     return await take(claim, path)
   }
 
-  async function claimed(name: string, work: (claim: string, path: string) => Promise<boolean>): Promise<AsyncDisposable | undefined> {
+  async function claimed(
+    name: string,
+    work: (claim: string, path: string) => Promise<boolean>,
+  ): Promise<AsyncDisposable | undefined> {
     await mkdir(directory, { recursive: true })
     const path = join(directory, `${encodeURIComponent(name).slice(0, 200)}.lock`)
     const claim = join(directory, `${currentOwner()}.claim-${++counter}`)

@@ -31,6 +31,8 @@ export interface Images {
   resolve(name: string): Promise<Descriptor | undefined>
   /** Every name, sorted. */
   list(): Promise<NamedImage[]>
+  /** What must be kept: every descriptor in the index, also those that other tools put there without a name. */
+  roots(): Promise<readonly Descriptor[]>
 }
 
 /** The names in `<root>/index.json`. */
@@ -65,6 +67,7 @@ export function openImages(root: string, locks: Locks): Images {
 
   return {
     list,
+    roots: async () => (await read()).manifests,
     async tag(name, descriptor, now) {
       const annotations = { ...descriptor.annotations, [REF_NAME]: name, [TAGGED]: new Date(now).toISOString() }
       await change((manifests) => [...manifests.filter((d) => nameOf(d) !== name), { ...descriptor, annotations }])

@@ -1,0 +1,141 @@
+/** What is in a store and what holds what. */
+import { readdir, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type Descriptor, isIndexType, isManifestType, parseManifest } from '@tsbuild/registry-client'
+import type { RecordInfo } from './records.ts'
+import type { Store } from './store.ts'
+
+/** Committed snapshots, as the worker's snapshotter lists and removes them. */
+export interface SnapshotTable {
+  list(): AsyncIterable<StoredThing>
+  remove(id: string): Promise<void>
+}
+
+/** A blob (id: digest) or snapshot. Times are milliseconds since the epoch, sizes bytes on disk. */
+export interface StoredThing {
+  readonly id: string
+  readonly size: number
+  readonly created: number
+  readonly lastUsed: number
+}
+
+/** Everything in a store at one moment. */
+export interface Inventory {
+  readonly blobs: ReadonlyMap<string, StoredThing>
+  readonly snapshots: ReadonlyMap<string, StoredThing>
+  readonly records: readonly RecordInfo[]
+  /** Blobs that images with a name consist of. */
+  readonly imageBlobs: ReadonlySet<string>
+  /** Blobs and snapshots that builds under way have asked to keep. */
+  readonly leased: ReadonlySet<string>
+  /** When the oldest build under way began; what was written or used since stays. Infinity: none is under way. */
+  readonly since: number
+}
+
+/** Nested indexes deeper than this hold no images. */
+const MOST_DEPTH = 4
+
+/** Looks at all of a store. @param snapshots undefined where no worker can be asked: snapshots are then left out */
+export async function takeInventory(
+  store: Store,
+  snapshots: SnapshotTable | undefined,
+  now: number,
+): Promise<Inventory> {
+  const leases = await store.leases(now)
+  const records = await Array.fromAsync(store.records.list())
+  const found = snapshots ? await Array.fromAsync(snapshots.list()) : []
+  return {
+    blobs: await listBlobs(store.root),
+    snapshots: new Map(found.map((snapshot) => [snapshot.id, snapshot])),
+    records,
+    imageBlobs: await blobsOfImages(store),
+    leased: new Set(leases.flatMap(({ refs }) => [...refs.blobs, ...refs.snapshots])),
+    since: Math.min(...leases.map(({ started }) => started)),
+  }
+}
+
+async function listBlobs(root: string): Promise<Map<string, StoredThing>> {
+  const blobs = new Map<string, StoredThing>()
+  for (const algorithm of await readdir(join(root, 'blobs'))) {
+    for (const hex of await readdir(join(root, 'blobs', algorithm))) {
+      const file = await stat(join(root, 'blobs', algorithm, hex)).catch(() => undefined)
+      if (!file) continue
+      const id = `${algorithm}:${hex}`
+      blobs.set(id, { id, size: file.size, created: file.mtimeMs, lastUsed: file.mtimeMs })
+    }
+  }
+  return blobs
+}
+
+async function blobsOfImages(store: Store): Promise<Set<string>> {
+  const seen = new Set<string>()
+  async function visit(descriptor: Descriptor, depth: number): Promise<void> {
+    if (seen.has(descriptor.digest)) return
+    seen.add(descriptor.digest)
+    const isDocument = isIndexType(descriptor.mediaType) || isManifestType(descriptor.mediaType)
+    if (!isDocument || depth > MOST_DEPTH || !(await store.blobs.has(descriptor.digest))) return
+    const document = parseManifest(await store.blobs.read(descriptor.digest), descriptor.mediaType)
+    const children =
+      document.kind === 'index' ? document.index.manifests : [document.manifest.config, ...document.manifest.layers]
+    for (const child of children) await visit(child, depth + 1)
+  }
+  for (const root of await store.images.roots()) await visit(root, 0)
+  return seen
+}
+
+/** A line of `du`. */
+export interface UsageItem extends StoredThing {
+  readonly kind: 'blob' | 'snapshot' | 'record'
+  /** For records: what they are of. */
+  readonly description?: string
+  /** Whether prune with `all` would delete it now. */
+  readonly reclaimable: boolean
+  /** Records that need it. */
+  readonly users: number
+}
+
+export interface Usage {
+  /** Least recently used first. */
+  readonly items: readonly UsageItem[]
+  readonly total: number
+  readonly reclaimable: number
+}
+
+/** What uses how much. */
+export async function diskUsage(store: Store, snapshots: SnapshotTable | undefined, now: number): Promise<Usage> {
+  const inventory = await takeInventory(store, snapshots, now)
+  const users = new Map<string, number>()
+  for (const { refs } of inventory.records) {
+    for (const id of [...refs.blobs, ...refs.snapshots]) users.set(id, (users.get(id) ?? 0) + 1)
+  }
+  const things = (kind: 'blob' | 'snapshot', all: Iterable<StoredThing>): UsageItem[] =>
+    Array.from(all, (thing) => ({
+      ...thing,
+      kind,
+      reclaimable: isFree(inventory, thing),
+      users: users.get(thing.id) ?? 0,
+    }))
+  const items: UsageItem[] = [
+    ...things('blob', inventory.blobs.values()),
+    ...things('snapshot', inventory.snapshots.values()),
+    ...inventory.records.map(({ kind, key, size, created, lastUsed }): UsageItem => {
+      return {
+        kind: 'record',
+        id: key,
+        description: kind,
+        size,
+        created,
+        lastUsed,
+        reclaimable: lastUsed < inventory.since,
+        users: 0,
+      }
+    }),
+  ].sort((a, b) => a.lastUsed - b.lastUsed)
+  const sum = (list: readonly UsageItem[]) => list.reduce((bytes, item) => bytes + item.size, 0)
+  return { items, total: sum(items), reclaimable: sum(items.filter((item) => item.reclaimable)) }
+}
+
+/** Whether nothing but records holds a blob or snapshot. */
+export function isFree(inventory: Inventory, { id, lastUsed }: StoredThing): boolean {
+  return !inventory.imageBlobs.has(id) && !inventory.leased.has(id) && lastUsed < inventory.since
+}
