@@ -5,6 +5,7 @@
  * *lease* says that a build is under way: prune keeps what was written or used since the oldest live lease began, and
  * what a lease names.
  */
+import { randomUUID } from 'node:crypto'
 import { link, mkdir, readdir, readFile, rename, rm, stat, unlink, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -152,11 +153,10 @@ export function openLeases(directory: string): {
   begin(now: number): Promise<Lease>
   live(now: number): Promise<LeaseInfo[]>
 } {
-  let counter = 0
   return {
     async begin(now) {
       await mkdir(directory, { recursive: true })
-      const path = join(directory, `${currentOwner()}.${++counter}.json`)
+      const path = join(directory, `${currentOwner()}.${randomUUID()}.json`)
       const refs = { blobs: new Set<string>(), snapshots: new Set<string>() }
       const write = async () => {
         await writeFile(
