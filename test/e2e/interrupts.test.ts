@@ -43,6 +43,7 @@ const pending = (place: Workspace): string[] =>
 async function expectUsable(place: Workspace, context: string, options: TsbuildOptions): Promise<void> {
   await writeFile(`${context}/Dockerfile`, `FROM ${inject('registry')}/busybox\nRUN echo fine > /fine\n`)
   await place.must([context], options)
+  await place.must(['prune'], options)
   expect(pending(place)).toEqual([])
 }
 

@@ -35,8 +35,9 @@ export async function openWorkspace(): Promise<Workspace> {
   for (const path of [home, tmp]) await mkdir(path)
   const startCommand = (args: readonly string[], options: TsbuildOptions = {}): Running => {
     const checkout = options.checkout ?? repository
+    // The sources: a bundle in dist may be older.
     const node = resolve(checkout, relative(repository, process.execPath))
-    return start(node, [join(checkout, 'packages/cli/bin/tsbuild.js'), ...args], {
+    return start(node, [join(checkout, 'packages/cli/src/main.ts'), ...args], {
       cwd: directory.path,
       ...options,
       env: {
