@@ -1,0 +1,69 @@
+import { execFileSync } from 'node:child_process'
+import fs from 'node:fs'
+import os from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe } from 'vitest'
+import { describeExecutor, type Traits } from './executor.contract.ts'
+import { ownDriver, testUid, userDriver } from './testing/driver.ts'
+import { busybox } from './testing/small-rootfs.ts'
+
+const isRoot = process.getuid?.() === 0
+const works = (command: string): boolean => {
+  try {
+    execFileSync('sh', ['-c', command], { stdio: 'ignore' })
+    return true
+  } catch {
+    return false
+  }
+}
+const namespaces = works('unshare -m true')
+const userNamespaces = works(
+  isRoot ? `setpriv --reuid=${testUid} --regid=${testUid} --clear-groups unshare -Um true` : 'unshare -Um true',
+)
+const idHelpers = works('command -v newuidmap newgidmap')
+
+const directories: string[] = []
+afterAll(() => {
+  for (const directory of directories) execFileSync('rm', ['-rf', directory])
+})
+
+function directory(uid: number): string {
+  const path = fs.mkdtempSync(join(os.tmpdir(), 'tsbuild-sandbox-'))
+  fs.chmodSync(path, 0o755)
+  if (uid !== 0) fs.chownSync(path, uid, uid)
+  directories.push(path)
+  return path
+}
+
+const full: Traits = { isolated: true, users: true, network: true, seccomp: true, uid: 0 }
+const select = { isolation: 'namespaces', ociRuntime: undefined } as const
+
+describe.skipIf(busybox === undefined)('executors (need a static busybox)', () => {
+  describe.skipIf(!isRoot || !namespaces)('as root (needs root and CAP_SYS_ADMIN)', () => {
+    describeExecutor('namespaces', { select, traits: full, directory: () => directory(0), start: ownDriver })
+  })
+
+  describe.skipIf(!isRoot || !userNamespaces || !idHelpers)(
+    'as a user with sub-ids (needs root to become one, user namespaces, newuidmap)',
+    () => {
+      describeExecutor('namespaces', {
+        select,
+        traits: { ...full, uid: testUid },
+        directory: () => directory(testUid),
+        start: (root) => userDriver(root, 'subids'),
+      })
+    },
+  )
+
+  describe.skipIf(!isRoot || !userNamespaces)(
+    'as a user with one id (needs root to become one, user namespaces)',
+    () => {
+      describeExecutor('namespaces', {
+        select,
+        traits: { ...full, users: false, uid: testUid },
+        directory: () => directory(testUid),
+        start: (root) => userDriver(root, 'single'),
+      })
+    },
+  )
+})

@@ -1,0 +1,60 @@
+/** A worker that runs processes, for the executors' contract suite. */
+
+import { spawn } from 'node:child_process'
+import { Readable } from 'node:stream'
+import type { Executor, ProcessSpec } from '../executor.ts'
+import { type SelectOptions, selectExecutor } from '../select.ts'
+import { serveWorker } from '../worker-host.ts'
+
+export interface RunRequest {
+  readonly select: SelectOptions
+  readonly spec: ProcessSpec
+  readonly rootfs: string
+  /** Fed to the process; undefined: nothing. */
+  readonly stdin: string | undefined
+  /** Output is counted instead of sent. */
+  readonly count: boolean
+}
+
+let selected: Promise<{ executor: Executor; announcement: string | undefined }> | undefined
+
+serveWorker(
+  {
+    describe: async (params) => {
+      selected ??= selectExecutor(params as SelectOptions)
+      const { executor, announcement } = await selected
+      return { name: executor.name, announcement, pid: process.pid }
+    },
+    run: async (params, { signal, emit }) => {
+      const { select, spec, rootfs, stdin, count } = params as RunRequest
+      selected ??= selectExecutor(select)
+      const { executor } = await selected
+      let bytes = 0
+      const exit = await executor.run(
+        spec,
+        rootfs,
+        {
+          stdin: stdin === undefined ? undefined : Readable.from([stdin]),
+          onOutput: (stream, chunk) => {
+            bytes += chunk.length
+            return count ? undefined : emit({ stream, data: chunk })
+          },
+        },
+        signal,
+      )
+      return { ...exit, bytes, memory: process.memoryUsage.rss() }
+    },
+    command: async (params) => {
+      const [file, ...args] = params as string[]
+      const child = spawn(file!, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+      let out = ''
+      for await (const chunk of child.stdout) out += chunk
+      return out
+    },
+  },
+  {
+    onClose: async () => {
+      await (await selected)?.executor[Symbol.asyncDispose]()
+    },
+  },
+)
