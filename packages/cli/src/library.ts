@@ -1,31 +1,14 @@
-/**
- * The library's operations on the local store, under the names and shapes that the commands use. The only file that
- * knows what they are called in @tsbuild/builder.
- */
+/** The local store, as the commands use it: where the global flags and the environment say that it is. */
+import type { OpenedImages } from '@tsbuild/builder'
 import type { CommandContext } from './command.ts'
 
-/** Where the store is, which registries to ask, and when to stop. */
-export interface StoreOptions {
-  readonly root?: string
-  readonly mirrors?: Readonly<Record<string, string>>
-  readonly env: Readonly<Record<string, string | undefined>>
-  readonly signal: AbortSignal
+/** Opens the images of the local store; to be disposed. */
+export async function openStore({ io, global }: CommandContext): Promise<OpenedImages> {
+  const { openImages } = await import('@tsbuild/builder')
+  return openImages({ root: global.root, env: io.env })
 }
 
-/** The options that a command's context stands for. */
-export function storeOptions({ io, global, signal }: CommandContext): StoreOptions {
-  return {
-    env: io.env,
-    signal,
-    ...(global.root === undefined ? {} : { root: global.root }),
-    ...(global.mirrors === undefined ? {} : { mirrors: global.mirrors }),
-  }
-}
-
-/** The operations, loaded when a command needs them. */
-export async function loadImages() {
-  const { images, inspectImage, tagImage, removeImage, diskUsage, prune, pushImage, pullImage } = await import(
-    '@tsbuild/builder'
-  )
-  return { images, inspectImage, tagImage, removeImage, diskUsage, prune, pushImage, pullImage }
+/** The store has no image of a name: told by the code, since the class would have to be loaded. */
+export function isUnknownImage(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'IMAGE_UNKNOWN'
 }

@@ -1,17 +1,20 @@
 /**
  * Where images are copied from and to, as the command line names it: `IMAGE` or `docker://IMAGE` in a registry,
- * `oci:DIR[:NAME]`, `oci-archive:FILE[:NAME]`.
+ * `store:NAME` in the local store, `oci:DIR[:NAME]`, `oci-archive:FILE[:NAME]`.
  */
 import type { RegistryClient, Source, Target } from '@tsbuild/registry-client'
+import type { CommandContext } from './command.ts'
 import { suggest } from './flags/suggest.ts'
+import { openStore } from './library.ts'
 import { UsageError } from './usage-error.ts'
 
 /** A place that was parsed, not opened. */
 export type Location =
   | { readonly kind: 'registry'; readonly reference: string }
+  | { readonly kind: 'store'; readonly reference: string }
   | { readonly kind: 'oci' | 'oci-archive'; readonly path: string; readonly name: string | undefined }
 
-const KINDS = ['docker', 'oci', 'oci-archive']
+const KINDS = ['docker', 'store', 'oci', 'oci-archive']
 
 /** @throws UsageError for a transport that does not exist, or a path that is missing */
 export function parseLocation(text: string): Location {
@@ -23,6 +26,7 @@ export function parseLocation(text: string): Location {
     if (path === '') throw new UsageError(`${text}: the path is missing`, `write it as ${kind}:PATH:NAME`)
     return { kind, path, name: colon < 0 ? undefined : rest.slice(colon + 1) || undefined }
   }
+  if (kind === 'store') return { kind, reference: rest }
   if (!text.includes('://')) return { kind: 'registry', reference: text }
   if (kind === 'docker') return { kind: 'registry', reference: rest }
   const close = suggest(kind, KINDS)
@@ -43,15 +47,20 @@ export interface OpenedSource extends AsyncDisposable {
 export async function openSource(
   location: Location,
   client: RegistryClient,
-  signal: AbortSignal,
+  context: CommandContext,
 ): Promise<OpenedSource> {
   if (location.kind === 'registry') {
     const repository = client.repository(location.reference)
     const { tag } = repository.reference
     return { source: repository, reference: repository.defaultReference, tag, [Symbol.asyncDispose]: async () => {} }
   }
+  if (location.kind === 'store') {
+    const store = await openStore(context)
+    const dispose = () => store[Symbol.asyncDispose]()
+    return { source: store.images, reference: location.reference, tag: undefined, [Symbol.asyncDispose]: dispose }
+  }
   const { OciLayout } = await import('@tsbuild/registry-client')
-  const layout = await OciLayout.open(location.path, { signal })
+  const layout = await OciLayout.open(location.path, { signal: context.signal })
   return {
     source: layout,
     reference: location.name ?? '',
@@ -61,7 +70,7 @@ export async function openSource(
 }
 
 /** An opened place to write to, and the names to give there. */
-export interface OpenedTarget {
+export interface OpenedTarget extends AsyncDisposable {
   readonly target: Target
   readonly tags: readonly string[]
   /** The digest that the target's name demands. */
@@ -73,12 +82,18 @@ export async function openTarget(
   location: Location,
   client: RegistryClient,
   defaultTag: string | undefined,
+  context: CommandContext,
 ): Promise<OpenedTarget> {
   if (location.kind === 'registry') {
     const repository = client.repository(location.reference)
     const { tag, digest } = repository.reference
     const tags = tag !== undefined ? [tag] : digest !== undefined ? [] : [defaultTag ?? 'latest']
-    return { target: repository, tags, digest }
+    return { target: repository, tags, digest, [Symbol.asyncDispose]: async () => {} }
+  }
+  if (location.kind === 'store') {
+    const store = await openStore(context)
+    const dispose = () => store[Symbol.asyncDispose]()
+    return { target: store.images, tags: [location.reference], digest: undefined, [Symbol.asyncDispose]: dispose }
   }
   if (location.kind === 'oci-archive') {
     throw new UsageError(
@@ -87,9 +102,7 @@ export async function openTarget(
     )
   }
   const { OciLayout } = await import('@tsbuild/registry-client')
-  return {
-    target: await OciLayout.create(location.path),
-    tags: [location.name ?? defaultTag ?? 'latest'],
-    digest: undefined,
-  }
+  const layout = await OciLayout.create(location.path)
+  const tags = [location.name ?? defaultTag ?? 'latest']
+  return { target: layout, tags, digest: undefined, [Symbol.asyncDispose]: () => layout[Symbol.asyncDispose]() }
 }

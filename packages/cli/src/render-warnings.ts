@@ -1,6 +1,6 @@
 /** The warnings of a build, as they are listed at its end. */
 import type { BuildWarning } from '@tsbuild/builder'
-import { escapeControls } from './progress/escape.ts'
+import { escapeText } from './progress/escape.ts'
 
 /**
  * One line per warning; in full with excerpt and link when `excerpt` is given.
@@ -15,7 +15,7 @@ export function renderWarnings(
   const how = excerpt ? '' : ' (use --debug to expand)'
   const lines = ['', ` ${warnings.length} ${warnings.length === 1 ? 'warning' : 'warnings'} found${how}:`]
   for (const warning of warnings) lines.push(...(excerpt ? expanded(warning, excerpt) : [` - ${summary(warning)}`]))
-  return `${lines.map(escapeLines).join('\n')}\n`
+  return `${escapeText(lines.join('\n'))}\n`
 }
 
 function summary(warning: BuildWarning): string {
@@ -32,5 +32,3 @@ function expanded(warning: BuildWarning, excerpt: (at: NonNullable<BuildWarning[
     '',
   ]
 }
-
-const escapeLines = (text: string): string => text.split('\n').map(escapeControls).join('\n')

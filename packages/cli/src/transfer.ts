@@ -1,8 +1,9 @@
-/** What commands that move images have in common: their flags and the display of their progress. */
+/** What commands that move images have in common: their flags, and how they copy and show it. */
+import type { CopyOptions, CopyResult, Source, Target } from '@tsbuild/registry-client'
 import type { CommandContext } from './command.ts'
 import type { ProgressMode } from './flags/build/draft.ts'
 import type { FlagSpec, FlagValues } from './flags/spec.ts'
-import { type ProgressDisplay, startProgress } from './progress/index.ts'
+import { startProgress } from './progress/index.ts'
 
 export const TRANSFER_FLAGS = [
   {
@@ -15,9 +16,50 @@ export const TRANSFER_FLAGS = [
   { name: 'quiet', alias: 'q', type: 'boolean', help: 'Show no progress' },
 ] as const satisfies readonly FlagSpec[]
 
-/** Starts showing the progress of a transfer on stderr. */
-export function transferDisplay(values: FlagValues<typeof TRANSFER_FLAGS>, { io }: CommandContext): ProgressDisplay {
+/** One image on its way. */
+export interface Transfer {
+  /** The line of progress: `pull docker.io/library/alpine:3`. */
+  readonly title: string
+  readonly source: Source
+  readonly reference: string
+  readonly target: Target
+  readonly tags: readonly string[]
+  readonly options?: CopyOptions
+}
+
+/** Copies an image and shows it as one step on stderr. */
+export async function transfer(
+  { title, source, reference, target, tags, options }: Transfer,
+  values: FlagValues<typeof TRANSFER_FLAGS>,
+  { io, signal }: CommandContext,
+): Promise<CopyResult> {
+  const { copy } = await import('@tsbuild/registry-client')
   // The parser has checked the choices.
   const mode = values.quiet ? 'quiet' : ((values.progress ?? 'auto') as ProgressMode)
-  return startProgress(mode, io.stderr, io.env)
+  using display = startProgress(mode, io.stderr, io.env)
+  const { listener } = display
+  const id = title
+  listener({ type: 'started', vertex: { id, name: title }, time: Date.now() })
+  try {
+    const result = await copy(source, reference, target, tags, {
+      ...options,
+      signal,
+      onProgress: ({ descriptor, transferred, result: arrived }) => {
+        const current = arrived ? descriptor.size : transferred
+        listener({ type: 'progress', id, item: descriptor.digest, current, total: descriptor.size, time: Date.now() })
+      },
+    })
+    listener({ type: 'done', id, time: Date.now() })
+    return result
+  } catch (error) {
+    if (signal.aborted) listener({ type: 'canceled', id, time: Date.now() })
+    else
+      listener({
+        type: 'failed',
+        id,
+        message: error instanceof Error ? error.message : String(error),
+        time: Date.now(),
+      })
+    throw error
+  }
 }

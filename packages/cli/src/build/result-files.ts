@@ -9,7 +9,7 @@ export function imageId(result: BuildResult): string {
   return only && !second ? only.config.digest : result.digest
 }
 
-/** Replaces a file by one with the given text. What is no regular file (a pipe, /dev/stdout) is written to directly. */
+/** Replaces a file by one with the given text and the old mode. What is no regular file (a pipe, /dev/stdout) is written to directly. */
 export async function replaceFile(path: string, text: string): Promise<void> {
   const found = await lstat(path).catch(() => undefined)
   const target = found?.isSymbolicLink() ? await realpath(path).catch(() => path) : path
@@ -20,7 +20,7 @@ export async function replaceFile(path: string, text: string): Promise<void> {
   }
   const temporary = join(dirname(target), `.${basename(target)}.${process.pid}.tmp`)
   try {
-    const file = await open(temporary, 'wx', 0o644)
+    const file = await open(temporary, 'wx', existing ? existing.mode & 0o777 : 0o644)
     try {
       await file.writeFile(text)
       await file.sync()

@@ -1,6 +1,7 @@
 /** `tsbuild completion`. */
 import { commandFlags, defineCommand } from '../command.ts'
-import { type CompletionData, SHELLS } from '../completion/index.ts'
+import type { CompletionData } from '../completion/data.ts'
+import { SHELLS } from '../completion/index.ts'
 import { EXIT } from '../exit-codes.ts'
 import { write } from '../io.ts'
 import { UsageError } from '../usage-error.ts'

@@ -1,20 +1,18 @@
 /** `tsbuild copy`. */
-import type { CopyProgress } from '@tsbuild/registry-client'
 import { defineCommand } from '../command.ts'
 import { CommandError } from '../command-error.ts'
 import { EXIT } from '../exit-codes.ts'
 import { write } from '../io.ts'
 import { openSource, openTarget, parseLocation } from '../location.ts'
-import type { ProgressDisplay } from '../progress/index.ts'
 import { openRegistry } from '../registry.ts'
-import { TRANSFER_FLAGS, transferDisplay } from '../transfer.ts'
+import { TRANSFER_FLAGS, transfer } from '../transfer.ts'
 import { UsageError } from '../usage-error.ts'
 
 export const command = defineCommand({
   name: 'copy',
   usage: ['copy [FLAGS] SOURCE TARGET'],
   description:
-    'SOURCE and TARGET are IMAGE (or docker://IMAGE) in a registry, oci:DIR[:NAME], or, to copy from, oci-archive:FILE[:NAME]. Every platform is copied unless --platform names one, digests stay as they are, and what the target has already is not sent. Prints the digest on stdout.',
+    'SOURCE and TARGET are IMAGE (or docker://IMAGE) in a registry, store:NAME in the local store, oci:DIR[:NAME], or, to copy from, oci-archive:FILE[:NAME]. Every platform is copied unless --platform names one, digests stay as they are, and what the target has already is not sent. Prints the digest on stdout.',
   arity: { min: 2, max: 2 },
   flags: [
     { name: 'platform', type: 'string', value: 'OS/ARCH[/VARIANT]', help: 'Copy only the image of this platform' },
@@ -35,55 +33,21 @@ export const command = defineCommand({
   ],
   async run({ values, words }, context) {
     if (values.all && values.platform) throw new UsageError('--all and --platform cannot be used together')
-    const { io, signal } = context
-    const { copy, parsePlatform } = await import('@tsbuild/registry-client')
+    const { parsePlatform } = await import('@tsbuild/registry-client')
     const platform = values.platform === undefined ? undefined : parsePlatform(values.platform)
     const [from, to] = [parseLocation(words[0]!), parseLocation(words[1]!)]
     await using client = await openRegistry(context)
-    await using source = await openSource(from, client, signal)
-    const { target, tags, digest } = await openTarget(to, client, source.tag)
-    using display = transferDisplay(values, context)
-    const result = await inOneStep(display, `copy ${words[0]} to ${words[1]}`, signal, (onProgress) =>
-      copy(source.source, source.reference, target, tags, {
-        platform,
-        referrers: values.referrers,
-        signal,
-        onProgress,
-      }),
-    )
+    await using opened = await openSource(from, client, context)
+    await using place = await openTarget(to, client, opened.tag, context)
+    const { source, reference } = opened
+    const { target, tags, digest } = place
+    const title = `copy ${words[0]} to ${words[1]}`
+    const options = { platform, referrers: values.referrers }
+    const result = await transfer({ title, source, reference, target, tags, options }, values, context)
     if (digest !== undefined && digest !== result.descriptor.digest) {
       throw new CommandError(`${words[0]} has the digest ${result.descriptor.digest}, not ${digest}`)
     }
-    await write(io.stdout, `${result.descriptor.digest}\n`)
+    await write(context.io.stdout, `${result.descriptor.digest}\n`)
     return EXIT.ok
   },
 })
-
-/** Shows a transfer as one step of progress. */
-async function inOneStep<T>(
-  { listener }: ProgressDisplay,
-  name: string,
-  signal: AbortSignal,
-  work: (onProgress: (progress: CopyProgress) => void) => Promise<T>,
-): Promise<T> {
-  const id = 'copy'
-  listener({ type: 'started', vertex: { id, name }, time: Date.now() })
-  try {
-    const result = await work(({ descriptor, transferred, result: arrived }) => {
-      const current = arrived ? descriptor.size : transferred
-      listener({ type: 'progress', id, item: descriptor.digest, current, total: descriptor.size, time: Date.now() })
-    })
-    listener({ type: 'done', id, time: Date.now() })
-    return result
-  } catch (error) {
-    if (signal.aborted) listener({ type: 'canceled', id, time: Date.now() })
-    else
-      listener({
-        type: 'failed',
-        id,
-        message: error instanceof Error ? error.message : String(error),
-        time: Date.now(),
-      })
-    throw error
-  }
-}

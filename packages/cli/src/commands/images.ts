@@ -1,8 +1,8 @@
 /** `tsbuild images`. */
-import { defineCommand } from '../command.ts'
+import { type CommandContext, defineCommand } from '../command.ts'
 import { EXIT } from '../exit-codes.ts'
 import { write } from '../io.ts'
-import { loadImages, storeOptions } from '../library.ts'
+import { openStore } from '../library.ts'
 import { formatBytes } from '../progress/format.ts'
 import { formatAge, renderTable, shortDigest } from '../table.ts'
 
@@ -27,18 +27,45 @@ export const command = defineCommand({
     { text: 'For other programs', command: 'tsbuild images --format json' },
   ],
   async run({ values, words }, context) {
-    const library = await loadImages()
-    const filter = words[0]
-    const all = await library.images(storeOptions(context))
-    const images = filter === undefined ? all : all.filter(({ name }) => matches(name, filter))
+    const images = await listImages(words[0], context)
     await write(context.io.stdout, show(images, values.quiet ? 'quiet' : values.format === 'json' ? 'json' : 'table'))
     return EXIT.ok
   },
 })
 
-type Images = Awaited<ReturnType<Awaited<ReturnType<typeof loadImages>>['images']>>
+interface ImageRow {
+  readonly name: string
+  readonly digest: string
+  readonly mediaType: string
+  readonly platforms: readonly string[]
+  /** Bytes of the compressed layers, each counted once. */
+  readonly size: number
+  /** RFC 3339. */
+  readonly tagged?: string
+}
 
-function show(images: Images, format: 'quiet' | 'json' | 'table'): string {
+async function listImages(filter: string | undefined, context: CommandContext): Promise<ImageRow[]> {
+  const { inspectImage } = await import('../image-reader.ts')
+  await using store = await openStore(context)
+  const rows: ImageRow[] = []
+  for (const { name, descriptor, tagged } of await store.images.list()) {
+    if (filter !== undefined && !matches(name, filter)) continue
+    const fetched = await store.images.fetchManifest(descriptor)
+    const { images } = await inspectImage(store.images, name, fetched, context.signal)
+    const layers = new Map(images.flatMap((image) => image.layers).map((layer) => [layer.digest, layer.size]))
+    rows.push({
+      name,
+      digest: descriptor.digest,
+      mediaType: descriptor.mediaType,
+      platforms: images.map((image) => image.platform),
+      size: [...layers.values()].reduce((sum, size) => sum + size, 0),
+      ...(tagged === undefined ? {} : { tagged: new Date(tagged).toISOString() }),
+    })
+  }
+  return rows
+}
+
+function show(images: readonly ImageRow[], format: 'quiet' | 'json' | 'table'): string {
   if (format === 'json') return `${JSON.stringify(images, null, 2)}\n`
   if (format === 'quiet') return [...new Set(images.map((image) => `${image.digest}\n`))].join('')
   const now = Date.now()
@@ -47,7 +74,7 @@ function show(images: Images, format: 'quiet' | 'json' | 'table'): string {
     shortDigest(image.digest),
     image.platforms.join(','),
     formatBytes(image.size),
-    image.tagged === undefined ? '' : formatAge(image.tagged, now),
+    image.tagged === undefined ? '' : formatAge(Date.parse(image.tagged), now),
   ])
   return renderTable(['NAME', 'DIGEST', 'PLATFORM', 'SIZE', 'TAGGED'], rows)
 }

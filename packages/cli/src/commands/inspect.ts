@@ -1,9 +1,10 @@
 /** `tsbuild inspect`. */
-import { defineCommand } from '../command.ts'
+import { type CommandContext, defineCommand } from '../command.ts'
 import { EXIT } from '../exit-codes.ts'
 import { write } from '../io.ts'
-import { loadImages, storeOptions } from '../library.ts'
-import { renderInspection } from '../render-inspection.ts'
+import { isUnknownImage, openStore } from '../library.ts'
+import { openRegistry } from '../registry.ts'
+import { type Inspection, renderInspection } from '../render-inspection.ts'
 import { UsageError } from '../usage-error.ts'
 
 export const command = defineCommand({
@@ -29,12 +30,7 @@ export const command = defineCommand({
   ],
   async run({ values, words }, context) {
     if (values.raw && values.format) throw new UsageError('--raw and --format cannot be used together')
-    const library = await loadImages()
-    const inspection = await library.inspectImage(words[0]!, {
-      ...storeOptions(context),
-      remote: values.remote ?? false,
-      ...(values.platform === undefined ? {} : { platform: values.platform }),
-    })
+    const inspection = await inspect(words[0]!, values, context)
     const { stdout } = context.io
     if (values.raw) await write(stdout, inspection.bytes)
     else if (values.format === 'json') await write(stdout, `${JSON.stringify(toJson(inspection), null, 2)}\n`)
@@ -43,9 +39,28 @@ export const command = defineCommand({
   },
 })
 
-type Inspection = Awaited<ReturnType<Awaited<ReturnType<typeof loadImages>>['inspectImage']>>
+/** From the local store, else from the registry. */
+async function inspect(
+  name: string,
+  { platform, remote }: { readonly platform?: string; readonly remote?: boolean },
+  context: CommandContext,
+): Promise<Inspection> {
+  const { inspectImage, readManifest } = await import('../image-reader.ts')
+  const { signal } = context
+  if (!remote) {
+    await using store = await openStore(context)
+    try {
+      return await inspectImage(store.images, name, await readManifest(store.images, name, platform, signal), signal)
+    } catch (error) {
+      if (!isUnknownImage(error)) throw error
+    }
+  }
+  await using client = await openRegistry(context)
+  const repository = client.repository(name)
+  const fetched = await readManifest(repository, repository.defaultReference, platform, signal)
+  return await inspectImage(repository, name, fetched, signal)
+}
 
-function toJson(inspection: Inspection): object {
-  const { bytes, ...rest } = inspection
+function toJson({ bytes, ...rest }: Inspection): object {
   return { ...rest, manifest: JSON.parse(bytes.toString('utf8')) }
 }

@@ -2,8 +2,10 @@
 import { defineCommand } from '../command.ts'
 import { EXIT } from '../exit-codes.ts'
 import { write } from '../io.ts'
-import { loadImages, storeOptions } from '../library.ts'
-import { TRANSFER_FLAGS, transferDisplay } from '../transfer.ts'
+import { openStore } from '../library.ts'
+import { openRegistry } from '../registry.ts'
+import { TRANSFER_FLAGS, transfer } from '../transfer.ts'
+import { UsageError } from '../usage-error.ts'
 
 export const command = defineCommand({
   name: 'pull',
@@ -11,7 +13,7 @@ export const command = defineCommand({
   description: 'Pulls images into the local store under their names and prints each digest on stdout.',
   arity: { min: 1 },
   flags: [
-    { name: 'platform', type: 'slice', value: 'OS/ARCH[/VARIANT]', help: "Platforms to pull (default this machine's)" },
+    { name: 'platform', type: 'string', value: 'OS/ARCH[/VARIANT]', help: "Platform to pull (default this machine's)" },
     { name: 'all-platforms', type: 'boolean', help: 'Pull every platform of the image' },
     ...TRANSFER_FLAGS,
   ],
@@ -21,16 +23,33 @@ export const command = defineCommand({
     { text: 'From a mirror', command: 'tsbuild pull --mirror docker.io=mirror.example alpine:3.22' },
   ],
   async run({ values, words }, context) {
-    const library = await loadImages()
-    const platforms = values['all-platforms'] ? ('all' as const) : values.platform
-    for (const reference of words) {
-      using display = transferDisplay(values, context)
-      const { digest } = await library.pullImage(reference, {
-        ...storeOptions(context),
-        ...(platforms === undefined ? {} : { platforms }),
-        onProgress: display.listener,
-      })
-      await write(context.io.stdout, `${digest}\n`)
+    const { formatReference, hostPlatform, parsePlatform, parseReference, withDefaultTag } = await import(
+      '@tsbuild/registry-client'
+    )
+    if (values.platform && values['all-platforms']) {
+      throw new UsageError('--platform and --all-platforms cannot be used together')
+    }
+    const chosen = values.platform === undefined ? hostPlatform() : parsePlatform(values.platform)
+    const platform = values['all-platforms'] ? undefined : chosen
+    await using store = await openStore(context)
+    await using client = await openRegistry(context)
+    for (const word of words) {
+      const reference = withDefaultTag(parseReference(word))
+      const name = formatReference(reference)
+      const source = client.repository(reference)
+      const { descriptor } = await transfer(
+        {
+          title: `pull ${name}`,
+          source,
+          reference: source.defaultReference,
+          target: store.images,
+          tags: [name],
+          options: { platform },
+        },
+        values,
+        context,
+      )
+      await write(context.io.stdout, `${descriptor.digest}\n`)
     }
     return EXIT.ok
   },

@@ -2,8 +2,9 @@
 import { defineCommand } from '../command.ts'
 import { EXIT } from '../exit-codes.ts'
 import { write } from '../io.ts'
-import { loadImages, storeOptions } from '../library.ts'
-import { TRANSFER_FLAGS, transferDisplay } from '../transfer.ts'
+import { openStore } from '../library.ts'
+import { openRegistry } from '../registry.ts'
+import { TRANSFER_FLAGS, transfer } from '../transfer.ts'
 
 export const command = defineCommand({
   name: 'push',
@@ -19,11 +20,20 @@ export const command = defineCommand({
     },
   ],
   async run({ values, words }, context) {
-    const library = await loadImages()
-    for (const name of words) {
-      using display = transferDisplay(values, context)
-      const { digest } = await library.pushImage(name, { ...storeOptions(context), onProgress: display.listener })
-      await write(context.io.stdout, `${digest}\n`)
+    const { formatReference, parseReference, withDefaultTag } = await import('@tsbuild/registry-client')
+    await using store = await openStore(context)
+    await using client = await openRegistry(context)
+    for (const word of words) {
+      const reference = withDefaultTag(parseReference(word))
+      const name = formatReference(reference)
+      const target = client.repository(reference)
+      const tags = reference.tag === undefined ? [] : [reference.tag]
+      const { descriptor } = await transfer(
+        { title: `push ${name}`, source: store.images, reference: name, target, tags },
+        values,
+        context,
+      )
+      await write(context.io.stdout, `${descriptor.digest}\n`)
     }
     return EXIT.ok
   },

@@ -2,7 +2,7 @@
 import { defineCommand } from '../command.ts'
 import { EXIT } from '../exit-codes.ts'
 import { write } from '../io.ts'
-import { loadImages, storeOptions } from '../library.ts'
+import { isUnknownImage, openStore } from '../library.ts'
 
 export const command = defineCommand({
   name: 'rmi',
@@ -15,13 +15,12 @@ export const command = defineCommand({
     { text: 'Free its space too', command: 'tsbuild rmi my-app:1.0 && tsbuild prune' },
   ],
   async run({ values, words }, context) {
-    const library = await loadImages()
-    for (const name of words) {
+    await using store = await openStore(context)
+    for (const word of words) {
       try {
-        await library.removeImage(name, storeOptions(context))
-        await write(context.io.stderr, `removed ${name}\n`)
+        await write(context.io.stderr, `removed ${await store.images.untag(word)}\n`)
       } catch (error) {
-        if (!values.force || (error as { code?: unknown }).code !== 'IMAGE_UNKNOWN') throw error
+        if (!values.force || !isUnknownImage(error)) throw error
       }
     }
     return EXIT.ok

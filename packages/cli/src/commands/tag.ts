@@ -1,7 +1,7 @@
 /** `tsbuild tag`. */
 import { defineCommand } from '../command.ts'
 import { EXIT } from '../exit-codes.ts'
-import { loadImages, storeOptions } from '../library.ts'
+import { openStore } from '../library.ts'
 
 export const command = defineCommand({
   name: 'tag',
@@ -14,9 +14,9 @@ export const command = defineCommand({
     { text: 'Several names at once', command: 'tsbuild tag my-app:1.0 my-app:1 my-app:latest' },
   ],
   async run({ words }, context) {
-    const library = await loadImages()
     const [source, ...names] = words
-    for (const name of names) await library.tagImage(source!, name, storeOptions(context))
+    await using store = await openStore(context)
+    for (const name of names) await store.images.tag(source!, name)
     return EXIT.ok
   },
 })

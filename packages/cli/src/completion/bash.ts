@@ -1,6 +1,6 @@
 /** Completion for bash, without the bash-completion package. */
 import type { FlagSpec } from '../flags/spec.ts'
-import type { CompletionCommand, CompletionData } from './index.ts'
+import type { CompletionCommand, CompletionData } from './data.ts'
 
 export function bashScript(data: CompletionData): string {
   const names = data.commands.map((command) => command.name).join(' ')

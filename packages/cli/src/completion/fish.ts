@@ -1,6 +1,6 @@
 /** Completion for fish. */
 import type { FlagSpec } from '../flags/spec.ts'
-import type { CompletionCommand, CompletionData } from './index.ts'
+import type { CompletionCommand, CompletionData } from './data.ts'
 
 export function fishScript(data: CompletionData): string {
   const names = data.commands.map((command) => command.name).join(' ')

@@ -1,6 +1,6 @@
 /** Completion for zsh. */
 import type { FlagSpec } from '../flags/spec.ts'
-import type { CompletionData } from './index.ts'
+import type { CompletionData } from './data.ts'
 
 export function zshScript(data: CompletionData): string {
   const commands = data.commands.map(({ name, summary }) => `    ${quote(`${name}:${summary}`)}`)

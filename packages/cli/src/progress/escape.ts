@@ -16,6 +16,11 @@ export function escapeControls(line: string): string {
   })
 }
 
+/** {@link escapeControls} of each line of a text. */
+export function escapeText(text: string): string {
+  return text.split('\n').map(escapeControls).join('\n')
+}
+
 /** For a terminal: colours stay and end with the line, other control sequences go, other control bytes are escaped. */
 export function keepColours(line: string): string {
   if (!line.includes('\x1b')) return escapeControls(line)

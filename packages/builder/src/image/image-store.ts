@@ -1,0 +1,155 @@
+/**
+ * The images of the local store as a {@link Source} and {@link Target}, so that they can be copied, pushed, pulled and
+ * read like those of a registry or layout.
+ */
+import { createReadStream } from 'node:fs'
+import {
+  type BlobPushResult,
+  type Descriptor,
+  digestOf,
+  type FetchedManifest,
+  formatReference,
+  isDigest,
+  type OpenBlobOptions,
+  type OpenContent,
+  type PushBlobOptions,
+  type PushManifestOptions,
+  parseManifest,
+  parseReference,
+  type Source,
+  type Target,
+  withDefaultTag,
+} from '@tsbuild/registry-client'
+import { storeErrors } from '../store/errors.ts'
+import type { NamedImage } from '../store/refs.ts'
+import type { Store } from '../store/store.ts'
+
+/** Largest manifest, index or config that is read into memory, in bytes. */
+const MAX_DOCUMENT = 4 * 1024 * 1024
+/** Hex digits of a digest that are enough to name an image. */
+const MIN_PREFIX = 6
+
+export class ImageStore implements Source, Target {
+  readonly #store: Store
+  readonly #now: () => number
+
+  /** @param now milliseconds since the epoch, for the times of names */
+  constructor(store: Store, now: () => number) {
+    this.#store = store
+    this.#now = now
+  }
+
+  /** Every name, sorted. */
+  list(): Promise<NamedImage[]> {
+    return this.#store.images.list()
+  }
+
+  /**
+   * The image of a name (in full or short form), of a digest, of an id (the digest of its config), or of the first
+   * digits of one.
+   *
+   * @throws BuildError IMAGE_UNKNOWN; RegistryError REFERENCE_INVALID
+   */
+  async resolve(reference: string): Promise<Descriptor> {
+    const images = await this.#store.images.list()
+    const prefix = /^(?:sha256:)?([0-9a-f]+)$/.exec(reference)?.[1]
+    if (prefix !== undefined && prefix.length >= MIN_PREFIX) {
+      const found = await this.#byPrefix(images, prefix)
+      if (found) return found
+      if (isDigest(reference)) return await this.#stored(reference)
+    }
+    const name = fullName(reference)
+    const named = images.find((image) => image.name === name)
+    if (!named) throw storeErrors.imageUnknown([reference])
+    return named.descriptor
+  }
+
+  /** Gives an image another name; a name that another image has moves. @returns the name in full form */
+  async tag(reference: string, name: string): Promise<string> {
+    const full = fullName(name)
+    await this.#store.images.tag(full, await this.resolve(reference), this.#now())
+    return full
+  }
+
+  /** Takes a name away. @returns the name in full form @throws BuildError IMAGE_UNKNOWN */
+  async untag(name: string): Promise<string> {
+    const full = fullName(name)
+    await this.#store.images.untag(full)
+    return full
+  }
+
+  async fetchManifest(reference: string | Descriptor): Promise<FetchedManifest> {
+    const descriptor = typeof reference === 'string' ? await this.resolve(reference) : reference
+    return { descriptor, bytes: await this.#store.blobs.read(descriptor.digest, MAX_DOCUMENT) }
+  }
+
+  openBlob({ digest }: Descriptor, { offset, signal }: OpenBlobOptions = {}): AsyncIterable<Buffer> {
+    const { blobs } = this.#store
+    if (!offset) return blobs.open(digest, signal)
+    return createReadStream(blobs.path(digest), { start: offset, ...(signal && { signal }) })
+  }
+
+  hasBlob({ digest }: Pick<Descriptor, 'digest'>): Promise<boolean> {
+    return this.#store.blobs.has(digest)
+  }
+
+  async pushBlob(descriptor: Descriptor, open: OpenContent, options: PushBlobOptions = {}): Promise<BlobPushResult> {
+    const { blobs } = this.#store
+    if ((await blobs.size(descriptor.digest)) === descriptor.size) return 'exists'
+    const content = counted(open(0), (transferred) => options.onProgress?.({ descriptor, transferred }))
+    await blobs.put(content, descriptor, options.signal)
+    return 'uploaded'
+  }
+
+  /** Stores a manifest and gives it names, in full or short form. */
+  async pushManifest(bytes: Uint8Array, mediaType: string, options: PushManifestOptions = {}): Promise<Descriptor> {
+    const document = parseManifest(bytes, mediaType)
+    const descriptor: Descriptor = { mediaType: document.mediaType, digest: digestOf(bytes), size: bytes.length }
+    await this.#store.blobs.put(once(bytes), descriptor, options.signal)
+    for (const name of options.tags ?? []) await this.#store.images.tag(fullName(name), descriptor, this.#now())
+    return descriptor
+  }
+
+  /** The only image whose digest or id begins so. */
+  async #byPrefix(images: readonly NamedImage[], prefix: string): Promise<Descriptor | undefined> {
+    const found = new Map<string, Descriptor>()
+    for (const { descriptor } of images) {
+      const digests = [descriptor.digest, await this.#configDigest(descriptor)]
+      if (digests.some((digest) => digest?.startsWith(`sha256:${prefix}`))) found.set(descriptor.digest, descriptor)
+    }
+    return found.size === 1 ? found.values().next().value : undefined
+  }
+
+  async #configDigest(descriptor: Descriptor): Promise<string | undefined> {
+    const { bytes } = await this.fetchManifest(descriptor)
+    const document = parseManifest(bytes, descriptor.mediaType)
+    return document.kind === 'manifest' ? document.manifest.config.digest : undefined
+  }
+
+  /** A manifest that is in the store without a name, such as one of an index. */
+  async #stored(digest: Descriptor['digest']): Promise<Descriptor> {
+    if (!(await this.#store.blobs.has(digest))) throw storeErrors.imageUnknown([digest])
+    const bytes = await this.#store.blobs.read(digest, MAX_DOCUMENT)
+    return { mediaType: parseManifest(bytes).mediaType, digest, size: bytes.length }
+  }
+}
+
+function fullName(name: string): string {
+  return formatReference(withDefaultTag(parseReference(name)))
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes
+}
+
+async function* counted(
+  chunks: AsyncIterable<Uint8Array>,
+  report: (bytes: number) => void,
+): AsyncGenerator<Uint8Array> {
+  let sum = 0
+  for await (const chunk of chunks) {
+    yield chunk
+    sum += chunk.length
+    report(sum)
+  }
+}
