@@ -1,0 +1,203 @@
+import { mkdtempSync, rmSync, utimesSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { mediaTypes } from '@tsbuild/registry-client'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import {
+  diskUsage,
+  openStore,
+  type PruneOptions,
+  prune,
+  type SnapshotTable,
+  type Store,
+  type StoredThing,
+} from './index.ts'
+
+const HOUR = 3_600_000
+const now = Date.now() + 1000
+
+let root: string
+let store: Store
+/** The worker's snapshots. */
+let snapshots: Map<string, StoredThing>
+let table: SnapshotTable
+
+beforeEach(async () => {
+  root = mkdtempSync(join(tmpdir(), 'gc-'))
+  store = await openStore(root)
+  snapshots = new Map()
+  table = {
+    async *list() {
+      yield* snapshots.values()
+    },
+    async remove(id) {
+      snapshots.delete(id)
+    },
+  }
+})
+
+afterEach(() => rmSync(root, { recursive: true, force: true }))
+
+async function blob(content: string, age: number): Promise<string> {
+  const { digest } = await store.blobs.put([Buffer.from(content)] as unknown as AsyncIterable<Uint8Array>)
+  const time = (now - age) / 1000
+  utimesSync(store.blobs.path(digest), time, time)
+  return digest
+}
+
+function snapshot(id: string, size: number, age: number): string {
+  snapshots.set(id, { id, size, created: now - age, lastUsed: now - age })
+  return id
+}
+
+/** A record of a step with a layer and a snapshot of 1000 bytes each, last used `age` ago. */
+async function step(key: string, age: number): Promise<{ layer: string; snapshot: string }> {
+  const made = { layer: await blob(key.padEnd(1000, '.'), age), snapshot: snapshot(`s-${key}`, 1000, age) }
+  await store.records.put('step', key, made, { blobs: [made.layer], snapshots: [made.snapshot] })
+  ages.set(key, age)
+  return made
+}
+
+// cacache keeps the time of writing itself: records cannot be made older than they are, so ages are told apart by a store
+// whose list says what the test wants.
+const ages = new Map<string, number>()
+function aged(): Store {
+  const list: Store['records']['list'] = async function* (kind) {
+    for await (const record of store.records.list(kind))
+      yield { ...record, lastUsed: now - (ages.get(record.key) ?? 0) }
+  }
+  return { ...store, records: { ...store.records, list } }
+}
+
+async function tag(name: string, layers: string[]): Promise<void> {
+  const descriptor = async (mediaType: string, digest: string) => ({
+    mediaType,
+    digest: digest as `sha256:${string}`,
+    size: (await store.blobs.size(digest))!,
+  })
+  const config = await descriptor(mediaTypes.ociConfig, await blob('{}', 0))
+  const list = await Promise.all(layers.map((layer) => descriptor(mediaTypes.ociLayerGzip, layer)))
+  const manifest = await blob(
+    JSON.stringify({ schemaVersion: 2, mediaType: mediaTypes.ociManifest, config, layers: list }),
+    0,
+  )
+  await store.images.tag(name, await descriptor(mediaTypes.ociManifest, manifest), now)
+}
+
+async function removedBy(options: PruneOptions): Promise<string[]> {
+  const { removed } = await prune(aged(), table, options, now)
+  return removed.filter(({ kind }) => kind !== 'blob').map(({ kind, id }) => `${kind} ${id}`)
+}
+
+it('deletes what nothing refers to, then all records, oldest first', async () => {
+  const loose = await blob('loose', HOUR)
+  snapshot('loose', 10, HOUR)
+  const young = await step('young', HOUR)
+  const old = await step('old', 3 * HOUR)
+  const result = await prune(aged(), table, {}, now)
+  expect(result.removed.map(({ kind, id }) => `${kind} ${id}`)).toEqual([
+    `blob ${loose}`,
+    'snapshot loose',
+    'record old',
+    `blob ${old.layer}`,
+    'snapshot s-old',
+    'record young',
+    `blob ${young.layer}`,
+    'snapshot s-young',
+  ])
+  expect(result.left).toBe(0)
+  expect(result.freed).toBeGreaterThan(4000)
+  expect([await store.blobs.has(old.layer), snapshots.size, await store.records.get('step', 'old')]).toEqual([
+    false,
+    0,
+    undefined,
+  ])
+})
+
+it('deletes nothing in a dry run', async () => {
+  const made = await step('a', HOUR)
+  const planned = await prune(aged(), table, { dryRun: true }, now)
+  expect(planned.removed).toHaveLength(3)
+  expect([await store.blobs.has(made.layer), snapshots.size]).toEqual([true, 1])
+})
+
+it('keeps images, and their cache unless all is asked for', async () => {
+  const kept = await step('kept', 5 * HOUR)
+  await step('other', HOUR)
+  await tag('image:1', [kept.layer])
+  expect(await removedBy({})).toEqual(['record other', 'snapshot s-other'])
+  expect(await removedBy({ all: true })).toEqual(['record kept', 'snapshot s-kept'])
+  expect(await store.blobs.has(kept.layer)).toBe(true)
+  await store.images.untag('image:1')
+  await prune(aged(), table, {}, now)
+  expect(await store.blobs.has(kept.layer)).toBe(false)
+})
+
+it('keeps the newest up to a size', async () => {
+  for (const [key, age] of [
+    ['a', 4],
+    ['b', 3],
+    ['c', 2],
+    ['d', 1],
+  ] as const)
+    await step(key, age * HOUR)
+  expect(await removedBy({ keepStorage: 5000 })).toEqual(['record a', 'snapshot s-a', 'record b', 'snapshot s-b'])
+  expect(await removedBy({ keepStorage: 5000 })).toEqual([])
+})
+
+it('keeps what was used lately', async () => {
+  await step('old', 3 * HOUR)
+  await step('new', HOUR)
+  const fresh = await blob('fresh', HOUR)
+  expect(await removedBy({ until: now - 2 * HOUR })).toEqual(['record old', 'snapshot s-old'])
+  expect(await store.blobs.has(fresh)).toBe(true)
+})
+
+it('keeps what a record that stays shares with one that goes', async () => {
+  const shared = await blob('shared', 9 * HOUR)
+  for (const [key, age] of [
+    ['old', 3],
+    ['new', 1],
+  ] as const) {
+    await store.records.put('step', key, 1, { blobs: [shared, shared] })
+    ages.set(key, age * HOUR)
+  }
+  expect(await removedBy({ until: now - 2 * HOUR })).toEqual(['record old'])
+  expect(await store.blobs.has(shared)).toBe(true)
+})
+
+it('keeps what builds under way use', async () => {
+  await using lease = await store.lease(now - 2 * HOUR)
+  const wanted = await blob('wanted', 9 * HOUR)
+  const wantedSnapshot = snapshot('wanted', 5, 9 * HOUR)
+  await lease.keep({ blobs: [wanted], snapshots: [wantedSnapshot] })
+  await step('during', HOUR)
+  await step('before', 3 * HOUR)
+  const fresh = await blob('fresh', HOUR)
+  expect(await removedBy({ all: true })).toEqual(['record before', 'snapshot s-before'])
+  expect([await store.blobs.has(wanted), await store.blobs.has(fresh), snapshots.has('wanted')]).toEqual([
+    true,
+    true,
+    true,
+  ])
+  await lease[Symbol.asyncDispose]()
+  expect((await removedBy({ all: true })).sort()).toEqual(['record during', 'snapshot s-during', 'snapshot wanted'])
+})
+
+it('leaves snapshots alone without a worker', async () => {
+  await step('a', HOUR)
+  await prune(aged(), undefined, {}, now)
+  expect(snapshots.size).toBe(1)
+})
+
+it('shows what uses how much', async () => {
+  const made = await step('a', 2 * HOUR)
+  const loose = await blob('x'.repeat(500), HOUR)
+  await tag('image:1', [made.layer])
+  const usage = await diskUsage(aged(), table, now)
+  const byId = new Map(usage.items.map((item) => [item.id, item]))
+  expect(byId.get(made.layer)).toMatchObject({ kind: 'blob', size: 1000, users: 1, reclaimable: false })
+  expect(byId.get(loose)).toMatchObject({ kind: 'blob', size: 500, users: 0, reclaimable: true })
+  expect(byId.get('s-a')).toMatchObject({ kind: 'snapshot', size: 1000, users: 1, reclaimable: true })
+  expect(usage.total).toBe(usage.items.reduce((sum, item) => sum + item.size, 0))
+})
