@@ -90,6 +90,8 @@ export interface LintFacts {
   readonly globalArgs: ReadonlyMap<string, ArgFact>
   /** The stage that is built; undefined if the checks stopped before it was found. */
   readonly target: StageFacts | undefined
-  /** Why the checks stopped before the end; undefined if they did not, or if planning says why. */
+  /** The file has an error, at which the checks stopped. */
+  readonly stopped: boolean
+  /** Why the checks stopped; undefined if they did not, or if planning says why. */
   readonly error: BuildError | undefined
 }

@@ -40,3 +40,17 @@ export async function lintText(
   const found = linter.warnings.map(({ rule, message, at }) => `${rule}:${at?.range.start.line}: ${message}`)
   return { found, facts, remarks: remarks.map(({ message }) => message) }
 }
+
+/** An example of a rule for a table test. */
+export interface LintExample {
+  readonly name: string
+  readonly text: string
+  readonly world?: Partial<LintWorld>
+  /** Findings as `Rule:line: message`. */
+  readonly found: readonly string[]
+}
+
+/** A text of lines. */
+export function lines(...list: readonly string[]): string {
+  return `${list.join('\n')}\n`
+}

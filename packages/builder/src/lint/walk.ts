@@ -5,26 +5,25 @@
  * What is an error of the build is not reported here but by planning, with its reason; the walk stops at the same place,
  * so that the same findings come before it.
  */
-import { formatPlatform, type Platform, parsePlatform, parseReference } from '@tsbuild/registry-client'
-import { locate, type RawInstruction } from '../dockerfile/ast.ts'
-import { type Expansion, expandWord } from '../dockerfile/expand.ts'
+import { type Platform, parsePlatform } from '@tsbuild/registry-client'
+import { locate } from '../dockerfile/ast.ts'
+import type { Expansion } from '../dockerfile/expand.ts'
 import { BuildError, throwIfAborted } from '../errors.ts'
 import type { FromNode, InstructionNode, ParsedDockerfile, Stage } from '../instructions/nodes.ts'
-import { parseTrigger } from '../instructions/parse.ts'
-import type { ArgFact, LintFacts, LintWorld } from './facts.ts'
+import { atPlace, expandAt } from './at-place.ts'
+import type { BaseImage, LintFacts, LintWorld, NamedBase } from './facts.ts'
+import { checkFileAsWhole } from './file-checks.ts'
+import { type GlobalArgs, globalArgs, predefinedArgs } from './global-args.ts'
 import { checkInstruction, type InstructionScope } from './instruction-checks.ts'
 import type { Reporter } from './rule.ts'
-import { checkInstructionCasing } from './rules/consistent-instruction-casing.ts'
-import { checkDuplicateStageName } from './rules/duplicate-stage-name.ts'
 import { checkConstantPlatform } from './rules/from-platform-flag-const-disallowed.ts'
 import { checkBaseImagePlatform } from './rules/invalid-base-image-platform.ts'
-import { checkDefaultBase } from './rules/invalid-default-arg-in-from.ts'
 import { checkRedundantPlatform } from './rules/redundant-target-platform.ts'
-import { checkReservedStageName } from './rules/reserved-stage-name.ts'
 import { checkUndefinedArgs } from './rules/undefined-arg-in-from.ts'
 import { checkSource } from './source-checks.ts'
 import { LintStage, LintStages } from './stage.ts'
 import { Suggester } from './suggester.ts'
+import { sourceNames, triggersOf } from './triggers.ts'
 
 /** Runs all checks over a file. Never rejects because of the file; rejects when the signal is aborted. */
 export async function lintFile(parsed: ParsedDockerfile, reporter: Reporter, world: LintWorld): Promise<LintFacts> {
@@ -40,10 +39,7 @@ class Walk {
   readonly #world: LintWorld
   readonly #stages = new LintStages()
   readonly #suggester = new Suggester()
-  #globalArgs: ReadonlyMap<string, string> = new Map()
-  #declared: ReadonlyMap<string, ArgFact> = new Map()
-  /** Names that may stand in FROM lines. */
-  #known: ReadonlySet<string> = new Set()
+  #args: GlobalArgs = { values: new Map(), facts: new Map(), names: new Set() }
   #target: LintStage | undefined
 
   constructor(parsed: ParsedDockerfile, reporter: Reporter, world: LintWorld) {
@@ -53,135 +49,81 @@ class Walk {
   }
 
   async run(): Promise<LintFacts> {
-    const error = await this.#failure()
+    const ended = await this.#check().then(
+      () => undefined,
+      (error: unknown) => error,
+    )
     throwIfAborted(this.#world.signal)
-    const stages = this.#stages.all.filter((stage) => stage.index !== undefined)
-    return { stages, target: this.#target, globalArgs: this.#declared, error }
-  }
-
-  async #failure(): Promise<BuildError | undefined> {
-    try {
-      await this.#check()
-      return undefined
-    } catch (error) {
-      if (error instanceof Stop) return undefined
-      if (error instanceof BuildError) return error
-      throw error
+    if (ended !== undefined && !(ended instanceof Stop) && !(ended instanceof BuildError)) throw ended
+    return {
+      stages: this.#stages.all.filter((stage) => stage.index !== undefined),
+      target: this.#target,
+      globalArgs: this.#args.facts,
+      stopped: ended !== undefined,
+      error: ended instanceof BuildError ? ended : undefined,
     }
   }
 
   async #check(): Promise<void> {
     const { dockerfile, stages } = this.#parsed
     checkSource(this.#reporter, dockerfile)
-    this.#checkNames()
-    const predefined = this.#predefined()
-    this.#checkDefaults(predefined)
-    const { values, facts } = this.#addGlobalArgs(predefined, this.#world.buildArgs)
-    this.#globalArgs = values
-    this.#declared = facts
-    this.#known = new Set([...facts.keys(), ...values.keys()])
+    const predefined = predefinedArgs(this.#parsed, this.#world)
+    checkFileAsWhole(this.#reporter, this.#parsed, predefined)
+    this.#args = globalArgs(this.#parsed, predefined, this.#world.buildArgs)
     for (const stage of stages) await this.#addStage(stage)
     const target = this.#findTarget()
     this.#target = target
     for (const stage of [...this.#stages.all]) for (const node of stage.instructions) this.#addSources(stage, node)
     const needed = await this.#resolveBases(target)
     for (const stage of this.#stages.all) {
-      if (stage.replaced || (!needed.has(stage) && !this.#world.allStages)) continue
-      this.#checkStage(stage)
+      if (needed.has(stage) || this.#world.allStages) this.#checkStage(stage)
     }
-  }
-
-  #checkNames(): void {
-    const { stages } = this.#parsed
-    const names = new Set<string>()
-    for (const stage of stages) {
-      checkReservedStageName(this.#reporter, stage)
-      checkDuplicateStageName(this.#reporter, stage, names)
-      if (stage.from.stageName !== undefined) names.add(stage.from.stageName)
-    }
-    checkInstructionCasing(
-      this.#reporter,
-      stages.flatMap((stage) => [stage.from.raw, ...stage.instructions.map((node) => node.raw)]),
-    )
-  }
-
-  #predefined(): Map<string, string> {
-    const { platform, buildPlatform, target, buildArgs } = this.#world
-    const entries = [...platformArgs('BUILD', buildPlatform), ...platformArgs('TARGET', platform)]
-    entries.push(['TARGETSTAGE', target || this.#parsed.stages.at(-1)?.from.stageName || 'default'])
-    return new Map(entries.map(([name, value]) => [name, buildArgs.get(name) ?? value]))
-  }
-
-  /** Would the file do without --build-arg? */
-  #checkDefaults(predefined: ReadonlyMap<string, string>): void {
-    try {
-      const { values } = this.#addGlobalArgs(predefined, new Map())
-      for (const { from } of this.#parsed.stages) {
-        checkDefaultBase(this.#reporter, from, isImageName(this.#expand(from.image, values).value))
-      }
-    } catch (error) {
-      // The same error comes up again where it counts.
-      if (!(error instanceof BuildError)) throw error
-    }
-  }
-
-  #addGlobalArgs(
-    predefined: ReadonlyMap<string, string>,
-    buildArgs: ReadonlyMap<string, string>,
-  ): { values: Map<string, string>; facts: Map<string, ArgFact> } {
-    const values = new Map(predefined)
-    const facts = new Map<string, ArgFact>()
-    for (const { args, raw } of this.#parsed.globalArgs) {
-      for (const { key, value: fallback } of args) {
-        const given = buildArgs.get(key)
-        const expansion =
-          given === undefined && fallback !== undefined
-            ? this.#at(raw, () => this.#expand(fallback, values))
-            : undefined
-        const value = given ?? expansion?.value
-        if (value !== undefined) values.set(key, value)
-        facts.set(key, { name: key, value: value ?? '', at: raw, uses: expansion?.used ?? new Set() })
-      }
-    }
-    return { values, facts }
   }
 
   async #addStage({ from, index, instructions }: Stage): Promise<void> {
-    const image = this.#at(from.raw, () => this.#expand(from.image, this.#globalArgs))
+    const { dockerfile } = this.#parsed
+    const image = expandAt(dockerfile, from.raw, from.image, this.#args.values)
     this.#checkUndefined(from, image)
     if (image.value === '') throw new Stop()
     const stage = new LintStage({ index, from, baseName: image.value, instructions })
-    const used = new Set(image.used)
+    const used = [...image.used]
     if (from.platform !== undefined) {
-      const expression = from.platform
-      const expansion = this.#at(from.raw, () => this.#expand(expression, this.#globalArgs))
-      this.#checkUndefined(from, expansion)
-      checkRedundantPlatform(this.#reporter, from.raw, expression, expansion, this.#globalArgs.get('TARGETPLATFORM'))
-      const platform = tryPlatform(expansion.value)
-      checkConstantPlatform(this.#reporter, from, expansion, platform)
-      if (platform === undefined) throw new Stop()
-      stage.platform = platform
-      for (const name of expansion.used) used.add(name)
+      const expansion = expandAt(dockerfile, from.raw, from.platform, this.#args.values)
+      stage.platform = this.#checkPlatform(from, from.platform, expansion)
+      used.push(...expansion.used)
     }
     this.#stages.add(stage)
     for (const name of used) stage.usedArgs.add(name)
     await this.#replace(stage)
   }
 
-  #checkUndefined(from: FromNode, { unset }: Expansion): void {
-    checkUndefinedArgs(this.#reporter, from.raw, unset, this.#known, (name) => this.#suggester.find(name, this.#known))
+  #checkPlatform(from: FromNode, expression: string, expansion: Expansion): Platform {
+    this.#checkUndefined(from, expansion)
+    const targetPlatform = this.#args.values.get('TARGETPLATFORM')
+    checkRedundantPlatform(this.#reporter, from.raw, expression, expansion, targetPlatform)
+    const platform = tryPlatform(expansion.value)
+    checkConstantPlatform(this.#reporter, from, expansion, platform)
+    if (platform === undefined) throw new Stop()
+    return platform
   }
 
+  #checkUndefined(from: FromNode, { unset }: Expansion): void {
+    const { names } = this.#args
+    checkUndefinedArgs(this.#reporter, from.raw, unset, names, (name) => this.#suggester.find(name, names))
+  }
+
+  /** A named context takes the place of a stage of its name. */
   async #replace(stage: LintStage): Promise<void> {
     const name = stage.from?.stageName
-    const named =
-      name === undefined ? undefined : await this.#world.namedContext?.(name, stage.platform ?? this.#world.platform)
+    if (name === undefined) return
+    const platform = stage.platform ?? this.#world.platform
+    const named = await this.#world.namedContext?.(name, platform)
     if (named === undefined) return
-    stage.replaced = true
     stage.resolved = true
+    stage.replaced = true
     stage.base = undefined
     stage.instructions = []
-    if (named.kind === 'image') stage.image = named.image
+    stage.image = imageOf(named, platform)
   }
 
   #findTarget(): LintStage {
@@ -191,16 +133,9 @@ class Walk {
     return found
   }
 
-  /** Notes the stages and images that an instruction takes files from. */
+  /** Notes what an instruction takes files from. @returns whether there is anything */
   #addSources(stage: LintStage, node: InstructionNode): boolean {
-    const names: string[] = []
-    if (node.kind === 'COPY' && node.from !== undefined) names.push(node.from)
-    if (node.kind === 'RUN') {
-      for (const { fields } of node.mounts) {
-        const from = fields.find((field) => field.key.toLowerCase() === 'from')?.value
-        if (from) names.push(from)
-      }
-    }
+    const names = sourceNames(node)
     for (const name of names) {
       const source = this.#stages.source(name)
       if (source === undefined || source === stage) throw new Stop()
@@ -231,8 +166,7 @@ class Walk {
     const platform = stage.platform ?? world.platform
     const named = await world.namedContext?.(stage.baseName, platform)
     if (named !== undefined) {
-      if (named.kind === 'image') stage.image = named.image
-      else stage.image = { os: platform.os, architecture: platform.architecture }
+      stage.image = imageOf(named, platform)
       return false
     }
     const raw = stage.from?.raw ?? this.#parsed.stages[0]!.from.raw
@@ -240,20 +174,18 @@ class Walk {
     return stage.image !== undefined
   }
 
-  #checkBase(stage: LintStage, looked: boolean): void {
+  #checkBase(stage: LintStage, lookedUp: boolean): void {
     const { image, from } = stage
-    if (!looked || image === undefined || from === undefined || image.rootfs?.diff_ids.length === 0) return
+    if (!lookedUp || image === undefined || from === undefined || image.rootfs?.diff_ids.length === 0) return
     checkBaseImagePlatform(this.#reporter, from.raw, stage.baseName, stage.platform ?? this.#world.platform, image)
   }
 
   /** Puts the ONBUILD triggers of the base in front. @returns whether they need further stages */
   #addTriggers(stage: LintStage): boolean {
-    if (stage.triggersAdded || stage.replaced || stage.from === undefined) return false
+    const { from } = stage
+    if (stage.triggersAdded || stage.replaced || from === undefined) return false
     stage.triggersAdded = true
-    const own = stage.base?.instructions.flatMap((node) => (node.kind === 'ONBUILD' ? [node.expression] : []))
-    const triggers = own ?? stage.image?.config?.OnBuild ?? []
-    const from = stage.from.raw
-    const nodes = triggers.map((text) => this.#at(from, () => placedAt(from, parseTrigger(text))))
+    const nodes = atPlace(this.#parsed.dockerfile, from.raw, () => triggersOf(stage, from.raw))
     stage.instructions = [...nodes, ...stage.instructions]
     return nodes.map((node) => this.#addSources(stage, node)).includes(true)
   }
@@ -266,37 +198,19 @@ class Walk {
       reporter: this.#reporter,
       dockerfile,
       world: this.#world,
-      globalArgs: this.#globalArgs,
+      globalArgs: this.#args.values,
       stage,
       suggester: this.#suggester,
     }
     for (const node of stage.instructions) {
-      if (!this.#at(node.raw, () => checkInstruction(scope, node))) throw new Stop()
-    }
-  }
-
-  #expand(text: string, variables: ReadonlyMap<string, string>): Expansion {
-    return expandWord(text, variables, this.#parsed.dockerfile.escape)
-  }
-
-  /** Adds the place to errors of an expansion. */
-  #at<T>(raw: RawInstruction, work: () => T): T {
-    try {
-      return work()
-    } catch (error) {
-      throw error instanceof BuildError ? error.with({ at: locate(this.#parsed.dockerfile, raw) }) : error
+      if (!atPlace(dockerfile, node.raw, () => checkInstruction(scope, node))) throw new Stop()
     }
   }
 }
 
-function platformArgs(prefix: 'BUILD' | 'TARGET', platform: Platform): [string, string][] {
-  return [
-    [`${prefix}PLATFORM`, formatPlatform(platform)],
-    [`${prefix}OS`, platform.os],
-    [`${prefix}OSVERSION`, platform['os.version'] ?? ''],
-    [`${prefix}ARCH`, platform.architecture],
-    [`${prefix}VARIANT`, platform.variant ?? ''],
-  ]
+/** A context that is no image has no config. */
+function imageOf(named: NamedBase, { os, architecture }: Platform): BaseImage {
+  return named.kind === 'image' ? named.image : { os, architecture }
 }
 
 function tryPlatform(text: string): Platform | undefined {
@@ -305,21 +219,4 @@ function tryPlatform(text: string): Platform | undefined {
   } catch {
     return undefined
   }
-}
-
-function isImageName(text: string): boolean {
-  try {
-    parseReference(text)
-    return true
-  } catch {
-    return false
-  }
-}
-
-/** A trigger has no place of its own in this file: findings are shown at the FROM line that brings it in. */
-function placedAt(from: RawInstruction, node: InstructionNode): InstructionNode {
-  const { keyword, name, flags, rest, original, form, words, heredocs } = node.raw
-  const { comments, keywordRange, range } = from
-  const raw = { keyword, name, flags, rest, original, form, words, heredocs, comments, keywordRange, range }
-  return { ...node, raw }
 }

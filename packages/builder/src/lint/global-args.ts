@@ -1,0 +1,56 @@
+/** Arguments that count in FROM lines: the predefined ones and the ARGs above the first FROM. */
+import { formatPlatform, type Platform } from '@tsbuild/registry-client'
+import type { ParsedDockerfile } from '../instructions/nodes.ts'
+import { expandAt } from './at-place.ts'
+import type { ArgFact, LintWorld } from './facts.ts'
+
+export interface GlobalArgs {
+  readonly values: ReadonlyMap<string, string>
+  /** The file's own, also those without value. */
+  readonly facts: ReadonlyMap<string, ArgFact>
+  /** All names, with or without value. */
+  readonly names: ReadonlySet<string>
+}
+
+/** Platforms and target; `--build-arg` overrides each of them. */
+export function predefinedArgs(parsed: ParsedDockerfile, world: LintWorld): ReadonlyMap<string, string> {
+  const { platform, buildPlatform, target, buildArgs } = world
+  const entries = [...platformArgs('BUILD', buildPlatform), ...platformArgs('TARGET', platform)]
+  entries.push(['TARGETSTAGE', target || parsed.stages.at(-1)?.from.stageName || 'default'])
+  return new Map(entries.map(([name, value]) => [name, buildArgs.get(name) ?? value]))
+}
+
+/**
+ * Adds the ARGs above the first FROM.
+ *
+ * @throws BuildError of an expansion, at its ARG
+ */
+export function globalArgs(
+  { dockerfile, globalArgs: nodes }: ParsedDockerfile,
+  predefined: ReadonlyMap<string, string>,
+  buildArgs: ReadonlyMap<string, string>,
+): GlobalArgs {
+  const values = new Map(predefined)
+  const facts = new Map<string, ArgFact>()
+  for (const { args, raw } of nodes) {
+    for (const { key, value: fallback } of args) {
+      const given = buildArgs.get(key)
+      const useDefault = given === undefined && fallback !== undefined
+      const expansion = useDefault ? expandAt(dockerfile, raw, fallback, values) : undefined
+      const value = given ?? expansion?.value
+      if (value !== undefined) values.set(key, value)
+      facts.set(key, { name: key, value: value ?? '', at: raw, uses: expansion?.used ?? new Set() })
+    }
+  }
+  return { values, facts, names: new Set([...facts.keys(), ...values.keys()]) }
+}
+
+function platformArgs(prefix: 'BUILD' | 'TARGET', platform: Platform): [string, string][] {
+  return [
+    [`${prefix}PLATFORM`, formatPlatform(platform)],
+    [`${prefix}OS`, platform.os],
+    [`${prefix}OSVERSION`, platform['os.version'] ?? ''],
+    [`${prefix}ARCH`, platform.architecture],
+    [`${prefix}VARIANT`, platform.variant ?? ''],
+  ]
+}
