@@ -72,8 +72,7 @@ async function* fetchUrl(
     }
     const proxy = proxyFor(url)
     const connect = { timeout: timeouts.connectMs, ...(allowPrivate ? {} : { lookup: publicLookup }) }
-    await using agent =
-      proxy === undefined ? new Agent({ allowH2: false, connect }) : new ProxyAgent({ uri: proxy.href })
+    const agent = proxy === undefined ? new Agent({ allowH2: false, connect }) : new ProxyAgent({ uri: proxy.href })
     try {
       const answer = await agent.request({
         origin: url.origin,
@@ -102,6 +101,8 @@ async function* fetchUrl(
     } catch (error) {
       signal?.throwIfAborted()
       throw isRegistryError(error) ? error : networkError(error, what, 1, timeouts.idleMs)
+    } finally {
+      await agent.destroy()
     }
   }
   throw registryErrors.redirectRefused([what, `more than ${redirectLimit} in a row`])

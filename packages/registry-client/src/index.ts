@@ -26,6 +26,8 @@ export {
 export * from './digest.ts'
 export * from './errors.ts'
 export type { HostsOptions } from './hosts/resolver.ts'
+export { ImageArchive, type ImageArchiveOptions } from './layout/archive-writer.ts'
+export { DockerArchive } from './layout/docker-archive.ts'
 export { isOciLayout, OciLayout } from './layout/oci-layout.ts'
 export * from './media-types.ts'
 export { MemoryImages } from './memory.ts'

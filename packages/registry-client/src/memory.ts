@@ -81,13 +81,14 @@ export class MemoryImages implements Source, Target {
   async pushBlob(
     descriptor: Descriptor,
     open: OpenContent,
-    { onProgress }: PushBlobOptions = {},
+    { onProgress, signal }: PushBlobOptions = {},
   ): Promise<BlobPushResult> {
     if (this.#blobs.has(descriptor.digest)) return 'exists'
     const content = open(0)
     const chunks: Buffer[] = []
     let transferred = 0
     for await (const chunk of isSelfVerifying(content, descriptor.digest) ? content : verified(content, descriptor)) {
+      signal?.throwIfAborted()
       chunks.push(Buffer.from(chunk))
       transferred += chunk.length
       onProgress?.({ descriptor, transferred })

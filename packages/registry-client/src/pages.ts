@@ -11,7 +11,7 @@ export const pageLimit = 10_000
  */
 export function nextPage(headers: HttpHeaders, from: URL): URL | undefined {
   for (const value of headers.get('link') ?? []) {
-    for (const match of value.matchAll(/<([^>]*)>((?:\s*;\s*[^,;"]+(?:="[^"]*")?|\s*;\s*[^,;"=]+=[^,;"]*)*)/g)) {
+    for (const match of value.matchAll(/<([^>]*)>([^<]*)/g)) {
       if (!/;\s*rel\s*=\s*"?[^"]*\bnext\b/i.test(match[2]!)) continue
       if (!URL.canParse(match[1]!, from)) continue
       const next = new URL(match[1]!, from)

@@ -11,7 +11,7 @@ export type Fault =
       readonly kind: 'status'
       readonly status: number
       readonly headers?: Readonly<Record<string, string>>
-      readonly body?: string
+      readonly body?: string | Uint8Array
     }
   /** Breaks the connection (RST) after that many bytes of the answer. */
   | { readonly kind: 'reset'; readonly afterBytes: number }

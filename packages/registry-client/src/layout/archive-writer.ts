@@ -1,0 +1,178 @@
+/**
+ * Tar archives as a target: of an OCI layout, or one that `docker load` reads too.
+ */
+import { randomBytes } from 'node:crypto'
+import { type FileHandle, open, rename, rm } from 'node:fs/promises'
+import type { BlobPushResult, OpenContent, PushBlobOptions, PushManifestOptions, Target } from '../content.ts'
+import { type Descriptor, parseManifest } from '../descriptor.ts'
+import { type Digest, digestOf } from '../digest.ts'
+import { registryErrors } from '../errors.ts'
+import { bareMediaType, mediaTypes } from '../media-types.ts'
+import { formatReference, parseReference, withDefaultTag } from '../reference.ts'
+import { referrerOf } from '../referrers.ts'
+import { fill } from './directory-writer.ts'
+import { dockerName } from './docker-archive.ts'
+import { blobPath } from './oci-layout.ts'
+import { blockBytes, formatTarHeader, tarPadding } from './tar-header.ts'
+
+export interface ImageArchiveOptions {
+  /**
+   * `oci`: an OCI layout; names are ref names. `docker`: also with the `manifest.json` that `docker load` reads, for
+   * images of one platform; names are `repository:tag`.
+   */
+  readonly format: 'oci' | 'docker'
+}
+
+/** Where an entry's content is in the file. */
+interface Region {
+  readonly start: number
+  written: boolean
+}
+
+interface DockerEntry {
+  readonly Config: string
+  readonly RepoTags: string[]
+  readonly Layers: readonly string[]
+}
+
+/**
+ * A new archive, written beside its place and moved there by {@link finish}; disposed before that, it is deleted.
+ * Blobs may be pushed at the same time: each gets its place when its push begins, so the order of the calls decides
+ * the bytes of the archive.
+ */
+export class ImageArchive implements Target, AsyncDisposable {
+  readonly #path: string
+  readonly #temporary: string
+  readonly #handle: FileHandle
+  readonly #format: 'oci' | 'docker'
+  readonly #regions = new Map<Digest, Region>()
+  readonly #listed: Descriptor[] = []
+  readonly #docker = new Map<Digest, DockerEntry>()
+  #end = 0
+  #closed = false
+
+  private constructor(path: string, temporary: string, handle: FileHandle, format: 'oci' | 'docker') {
+    this.#path = path
+    this.#temporary = temporary
+    this.#handle = handle
+    this.#format = format
+  }
+
+  /** Begins an archive at a path; an existing file stays until the new one is finished. */
+  static async create(path: string, { format }: ImageArchiveOptions): Promise<ImageArchive> {
+    const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`
+    return new ImageArchive(path, temporary, await open(temporary, 'wx'), format)
+  }
+
+  async hasBlob({ digest }: Pick<Descriptor, 'digest'>): Promise<boolean> {
+    return this.#regions.get(digest)?.written === true
+  }
+
+  async pushBlob(
+    descriptor: Descriptor,
+    openContent: OpenContent,
+    options: PushBlobOptions = {},
+  ): Promise<BlobPushResult> {
+    const { digest, size } = descriptor
+    const known = this.#regions.get(digest)
+    if (known?.written === true) return 'exists'
+    const region = known ?? this.#reserve(digest, size)
+    await this.#writeAt(formatTarHeader(blobPath(digest), size), region.start - blockBytes)
+    await fill(this.#handle, region.start, descriptor, openContent, options)
+    region.written = true
+    return 'uploaded'
+  }
+
+  async pushManifest(
+    bytes: Uint8Array,
+    mediaType: string,
+    { tags = [], signal }: PushManifestOptions = {},
+  ): Promise<Descriptor> {
+    signal?.throwIfAborted()
+    const document = parseManifest(bytes, mediaType)
+    const descriptor: Descriptor = { mediaType: bareMediaType(mediaType), digest: digestOf(bytes), size: bytes.length }
+    if (this.#format === 'docker') {
+      if (document.kind === 'index') {
+        throw registryErrors.unsupported([this.#path, 'an archive for docker holds one platform per image: choose one'])
+      }
+      const { config, layers } = document.manifest
+      const names = [...(this.#docker.get(descriptor.digest)?.RepoTags ?? []), ...tags.map(dockerName)]
+      for (const entry of this.#docker.values())
+        entry.RepoTags.splice(0, Infinity, ...entry.RepoTags.filter((name) => !names.includes(name)))
+      this.#docker.set(descriptor.digest, {
+        Config: blobPath(config.digest),
+        RepoTags: [...new Set(names)],
+        Layers: layers.map(({ digest }) => blobPath(digest)),
+      })
+    }
+    await this.pushBlob(descriptor, async function* () {
+      yield bytes
+    })
+    this.#list(descriptor, bytes, tags)
+    return descriptor
+  }
+
+  /**
+   * Writes the index, closes the archive and moves it to its place.
+   *
+   * @throws RegistryError LAYOUT_INVALID when a blob has not arrived whole
+   */
+  async finish(): Promise<void> {
+    for (const [digest, { written }] of this.#regions) {
+      if (!written) throw registryErrors.layoutInvalid([this.#path, `the push of ${digest} was not completed`])
+    }
+    const index = { schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests: this.#listed }
+    await this.#writeFile('oci-layout', '{"imageLayoutVersion":"1.0.0"}')
+    await this.#writeFile('index.json', JSON.stringify(index))
+    if (this.#format === 'docker') await this.#writeFile('manifest.json', JSON.stringify([...this.#docker.values()]))
+    await this.#writeAt(Buffer.alloc(2 * blockBytes), this.#end)
+    this.#closed = true
+    await this.#handle.close()
+    await rename(this.#temporary, this.#path)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    await this.#handle.close()
+    await rm(this.#temporary, { force: true })
+  }
+
+  #list(descriptor: Descriptor, bytes: Uint8Array, tags: readonly string[]): void {
+    const named = tags.map((tag) => ({ ...descriptor, annotations: this.#annotations(tag) }))
+    const names = named.map(({ annotations }) => JSON.stringify(annotations))
+    const others = this.#listed.filter(({ annotations }) => !names.includes(JSON.stringify(annotations)))
+    this.#listed.splice(0, Infinity, ...others, ...named)
+    if (tags.length === 0 && referrerOf(bytes, descriptor) !== undefined) this.#listed.push(descriptor)
+  }
+
+  #annotations(tag: string): Record<string, string> {
+    if (this.#format === 'oci') return { 'org.opencontainers.image.ref.name': tag }
+    const reference = withDefaultTag(parseReference(tag))
+    return {
+      'io.containerd.image.name': formatReference(reference),
+      ...(reference.tag !== undefined && { 'org.opencontainers.image.ref.name': reference.tag }),
+    }
+  }
+
+  #reserve(digest: Digest, size: number): Region {
+    const region: Region = { start: this.#end + blockBytes, written: false }
+    this.#regions.set(digest, region)
+    this.#end = region.start + size + tarPadding(size)
+    return region
+  }
+
+  async #writeFile(name: string, text: string): Promise<void> {
+    const bytes = Buffer.from(text)
+    const padded = Buffer.concat([formatTarHeader(name, bytes.length), bytes, Buffer.alloc(tarPadding(bytes.length))])
+    await this.#writeAt(padded, this.#end)
+    this.#end += padded.length
+  }
+
+  async #writeAt(bytes: Buffer, position: number): Promise<void> {
+    for (let written = 0; written < bytes.length; ) {
+      const { bytesWritten } = await this.#handle.write(bytes, written, bytes.length - written, position + written)
+      written += bytesWritten
+    }
+  }
+}

@@ -1,0 +1,187 @@
+/**
+ * Archives of `docker save` as a source: their `manifest.json` names a config and layers per image; the manifest that
+ * registries want is made from that.
+ */
+import type { CallOptions, FetchedManifest, OpenBlobOptions, Source } from '../content.ts'
+import { type Descriptor, parseImageConfig } from '../descriptor.ts'
+import { type Digest, Digester, digestOf, isDigest, verified } from '../digest.ts'
+import { registryErrors } from '../errors.ts'
+import { mediaTypes } from '../media-types.ts'
+import { familiarReference, parseReference, withDefaultTag } from '../reference.ts'
+import { selfVerifying } from '../verified-stream.ts'
+import { TarFiles } from './tar-files.ts'
+
+const documentLimit = 4 << 20
+
+/** One image of the archive. */
+interface ArchivedImage {
+  /** As docker prints them: `busybox:latest`. */
+  readonly names: readonly string[]
+  readonly manifest: FetchedManifest
+}
+
+/** An archive of `docker save`, plain or gzipped. References are image names. Close it when done. */
+export class DockerArchive implements Source, AsyncDisposable {
+  readonly #files: TarFiles
+  readonly #images: readonly ArchivedImage[]
+  /** Files of the archive by the digest of their content. */
+  readonly #blobs: ReadonlyMap<Digest, string>
+
+  private constructor(files: TarFiles, images: readonly ArchivedImage[], blobs: ReadonlyMap<Digest, string>) {
+    this.#files = files
+    this.#images = images
+    this.#blobs = blobs
+  }
+
+  /** @throws RegistryError NOT_FOUND, LAYOUT_INVALID */
+  static async open(path: string, options: CallOptions = {}): Promise<DockerArchive> {
+    const files = await TarFiles.open(path, options.signal)
+    try {
+      const bytes = await files.read('manifest.json', documentLimit)
+      if (bytes === undefined)
+        throw registryErrors.layoutInvalid([path, 'not an archive of docker save: manifest.json is missing'])
+      const blobs = new Map<Digest, string>()
+      const images: ArchivedImage[] = []
+      for (const entry of parseEntries(bytes, path)) images.push(await readImage(files, entry, blobs, options.signal))
+      return new DockerArchive(files, images, blobs)
+    } catch (error) {
+      await files[Symbol.asyncDispose]()
+      throw error
+    }
+  }
+
+  /** Names of the images, as docker prints them. */
+  names(): string[] {
+    return this.#images.flatMap(({ names }) => names)
+  }
+
+  /** By name, `latest` understood, or by digest; '' for the only image. */
+  async resolve(reference: string): Promise<Descriptor> {
+    return this.#find(reference).manifest.descriptor
+  }
+
+  async fetchManifest(reference: string | Descriptor): Promise<FetchedManifest> {
+    return this.#find(typeof reference === 'string' ? reference : reference.digest).manifest
+  }
+
+  openBlob(descriptor: Descriptor, options: OpenBlobOptions = {}): AsyncIterable<Buffer> {
+    const name = this.#blobs.get(descriptor.digest)
+    if (name === undefined) throw registryErrors.notFound([`${this.#files.path}@${descriptor.digest}`])
+    const chunks = () => this.#files.stream(name, options)
+    if (options.offset) return { [Symbol.asyncIterator]: chunks }
+    return selfVerifying({ [Symbol.asyncIterator]: () => verified(chunks(), descriptor) }, descriptor.digest)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#files[Symbol.asyncDispose]()
+  }
+
+  #find(reference: string): ArchivedImage {
+    const [only] = this.#images
+    if (reference === '' && this.#images.length === 1) return only!
+    const name = reference === '' || isDigest(reference) ? '' : dockerName(reference)
+    const found = this.#images.find(
+      ({ names, manifest }) => manifest.descriptor.digest === reference || names.includes(name),
+    )
+    if (found !== undefined) return found
+    throw registryErrors.notFound([`${this.#files.path}:${reference}`], {
+      hint: `The archive has: ${this.names().join(', ')}`,
+    })
+  }
+}
+
+/** A name as docker keeps it: short, with a tag. @throws RegistryError REFERENCE_INVALID */
+export function dockerName(text: string): string {
+  return familiarReference(withDefaultTag(parseReference(text)))
+}
+
+interface Entry {
+  readonly config: string
+  readonly names: readonly string[]
+  readonly layers: readonly string[]
+}
+
+function parseEntries(bytes: Buffer, path: string): Entry[] {
+  const fail = (why: string) => registryErrors.layoutInvalid([path, `manifest.json: ${why}`])
+  let value: unknown
+  try {
+    value = JSON.parse(bytes.toString())
+  } catch {
+    throw fail('not valid JSON')
+  }
+  if (!Array.isArray(value)) throw fail('not a list')
+  const isTexts = (list: unknown): list is string[] =>
+    Array.isArray(list) && list.every((item) => typeof item === 'string')
+  return value.map((entry: Record<string, unknown> | null) => {
+    const { Config, RepoTags, Layers } = entry ?? {}
+    if (
+      typeof Config !== 'string' ||
+      !isTexts(Layers) ||
+      !(RepoTags === null || RepoTags === undefined || isTexts(RepoTags))
+    ) {
+      throw fail('an entry has no Config and Layers')
+    }
+    return { config: Config, names: RepoTags ?? [], layers: Layers }
+  })
+}
+
+async function readImage(
+  files: TarFiles,
+  entry: Entry,
+  blobs: Map<Digest, string>,
+  signal: AbortSignal | undefined,
+): Promise<ArchivedImage> {
+  const fail = (why: string) => registryErrors.layoutInvalid([files.path, why])
+  const config = await files.read(entry.config, documentLimit)
+  if (config === undefined) throw fail(`${entry.config} is missing`)
+  const { rootfs } = parseImageConfig(config, `${files.path}: ${entry.config}`)
+  if (rootfs.diff_ids.length !== entry.layers.length) {
+    throw fail(`${entry.layers.length} layers where the config has ${rootfs.diff_ids.length}`)
+  }
+  const configDigest = digestOf(config)
+  blobs.set(configDigest, entry.config)
+  const layers: Descriptor[] = []
+  for (const [n, name] of entry.layers.entries())
+    layers.push(await readLayer(files, name, rootfs.diff_ids[n]!, blobs, signal))
+  const manifest = {
+    schemaVersion: 2,
+    mediaType: mediaTypes.ociManifest,
+    config: { mediaType: mediaTypes.ociConfig, digest: configDigest, size: config.length },
+    layers,
+  }
+  const bytes = Buffer.from(JSON.stringify(manifest))
+  return {
+    names: entry.names,
+    manifest: { descriptor: { mediaType: mediaTypes.ociManifest, digest: digestOf(bytes), size: bytes.length }, bytes },
+  }
+}
+
+/** A plain layer has the digest that the config says, which is checked when it is read; others have to be hashed. */
+async function readLayer(
+  files: TarFiles,
+  name: string,
+  diffId: Digest,
+  blobs: Map<Digest, string>,
+  signal: AbortSignal | undefined,
+): Promise<Descriptor> {
+  const size = await files.size(name)
+  if (size === undefined) throw registryErrors.layoutInvalid([files.path, `${name} is missing`])
+  const mediaType = await layerType(files, name)
+  let digest = diffId
+  if (mediaType !== mediaTypes.ociLayer) {
+    const digester = new Digester()
+    for await (const chunk of files.stream(name, { signal, transient: true })) digester.update(chunk)
+    digest = digester.digest()
+  }
+  blobs.set(digest, name)
+  return { mediaType, digest, size }
+}
+
+async function layerType(files: TarFiles, name: string): Promise<string> {
+  for await (const chunk of files.stream(name, { transient: true })) {
+    if (chunk[0] === 0x1f && chunk[1] === 0x8b) return mediaTypes.ociLayerGzip
+    if (chunk.length >= 4 && chunk.readUInt32LE(0) === 0xfd2fb528) return mediaTypes.ociLayerZstd
+    break
+  }
+  return mediaTypes.ociLayer
+}
