@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { OciLayout, RegistryClient } from '@tsbuild/registry-client'
@@ -55,10 +55,22 @@ describe('locations', () => {
     await OciLayout.open(join(dir, 'made'))
   })
 
-  it('cannot write archives', async () => {
-    writeFileSync(join(dir, 'a.tar'), '')
+  it('put archives in their place only when they are finished', async () => {
     await using client = new RegistryClient({ credentials: false })
-    await expect(openTarget(parseLocation(`oci-archive:${dir}/a.tar`), client, 'x', context)).rejects.toThrow(
+    {
+      await using given = await openTarget(parseLocation(`oci-archive:${dir}/up.tar`), client, 'x', context)
+      expect(given.tags).toEqual(['x'])
+    }
+    expect(existsSync(join(dir, 'up.tar'))).toBe(false)
+    await using target = await openTarget(parseLocation(`docker-archive:${dir}/d.tar:a:1`), client, 'x', context)
+    expect(target.tags).toEqual(['a:1'])
+    await target.finish?.()
+    expect(existsSync(join(dir, 'd.tar'))).toBe(true)
+  })
+
+  it('want a name for a docker archive', async () => {
+    await using client = new RegistryClient({ credentials: false })
+    await expect(openTarget(parseLocation(`docker-archive:${dir}/a.tar`), client, 'x', context)).rejects.toThrow(
       UsageError,
     )
   })

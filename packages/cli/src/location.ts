@@ -1,6 +1,6 @@
 /**
  * Where images are copied from and to, as the command line names it: `IMAGE` or `docker://IMAGE` in a registry,
- * `store:NAME` in the local store, `oci:DIR[:NAME]`, `oci-archive:FILE[:NAME]`.
+ * `store:NAME` in the local store, `oci:DIR[:NAME]`, `oci-archive:FILE[:NAME]`, `docker-archive:FILE[:NAME]`.
  */
 import type { RegistryClient, Source, Target } from '@tsbuild/registry-client'
 import type { CommandContext } from './command.ts'
@@ -12,15 +12,19 @@ import { UsageError } from './usage-error.ts'
 export type Location =
   | { readonly kind: 'registry'; readonly reference: string }
   | { readonly kind: 'store'; readonly reference: string }
-  | { readonly kind: 'oci' | 'oci-archive'; readonly path: string; readonly name: string | undefined }
+  | {
+      readonly kind: 'oci' | 'oci-archive' | 'docker-archive'
+      readonly path: string
+      readonly name: string | undefined
+    }
 
-const KINDS = ['docker', 'store', 'oci', 'oci-archive']
+const KINDS = ['docker', 'store', 'oci', 'oci-archive', 'docker-archive']
 
 /** @throws UsageError for a transport that does not exist, or a path that is missing */
 export function parseLocation(text: string): Location {
   const match = /^([a-z][a-z-]*):(?:\/\/)?(.*)$/s.exec(text)
   const [, kind = '', rest = ''] = match ?? []
-  if (kind === 'oci' || kind === 'oci-archive') {
+  if (kind === 'oci' || kind === 'oci-archive' || kind === 'docker-archive') {
     const colon = rest.indexOf(':')
     const path = colon < 0 ? rest : rest.slice(0, colon)
     if (path === '') throw new UsageError(`${text}: the path is missing`, `write it as ${kind}:PATH:NAME`)
@@ -59,14 +63,14 @@ export async function openSource(
     const dispose = () => store[Symbol.asyncDispose]()
     return { source: store.images, reference: location.reference, tag: undefined, [Symbol.asyncDispose]: dispose }
   }
-  const { OciLayout } = await import('@tsbuild/registry-client')
-  const layout = await OciLayout.open(location.path, { signal: context.signal })
-  return {
-    source: layout,
-    reference: location.name ?? '',
-    tag: location.name,
-    [Symbol.asyncDispose]: () => layout[Symbol.asyncDispose](),
-  }
+  const { DockerArchive, OciLayout } = await import('@tsbuild/registry-client')
+  const archive = await (location.kind === 'docker-archive' ? DockerArchive : OciLayout).open(location.path, {
+    signal: context.signal,
+  })
+  // A name of a docker archive is a whole reference, of which a target without a tag cannot make one.
+  const tag = location.kind === 'docker-archive' ? undefined : location.name
+  const dispose = () => archive[Symbol.asyncDispose]()
+  return { source: archive, reference: location.name ?? '', tag, [Symbol.asyncDispose]: dispose }
 }
 
 /** An opened place to write to, and the names to give there. */
@@ -74,7 +78,9 @@ export interface OpenedTarget extends AsyncDisposable {
   readonly target: Target
   readonly tags: readonly string[]
   /** The digest that the target's name demands. */
-  readonly digest: string | undefined
+  readonly digest?: string | undefined
+  /** What has to be done when all is there. */
+  finish?(): Promise<unknown>
 }
 
 /** @param defaultTag for a target that names none */
@@ -93,16 +99,26 @@ export async function openTarget(
   if (location.kind === 'store') {
     const store = await openStore(context)
     const dispose = () => store[Symbol.asyncDispose]()
-    return { target: store.images, tags: [location.reference], digest: undefined, [Symbol.asyncDispose]: dispose }
+    return { target: store.images, tags: [location.reference], [Symbol.asyncDispose]: dispose }
   }
-  if (location.kind === 'oci-archive') {
+  const { ImageArchive, OciLayout } = await import('@tsbuild/registry-client')
+  if (location.kind === 'oci') {
+    const layout = await OciLayout.create(location.path)
+    const tags = [location.name ?? defaultTag ?? 'latest']
+    return { target: layout, tags, [Symbol.asyncDispose]: () => layout[Symbol.asyncDispose]() }
+  }
+  const format = location.kind === 'oci-archive' ? 'oci' : 'docker'
+  if (format === 'docker' && location.name === undefined) {
     throw new UsageError(
-      'an oci-archive can only be copied from',
-      'copy to oci:DIR, or build with -o type=oci,dest=FILE',
+      'an image in a docker-archive needs a name',
+      `write it as docker-archive:${location.path}:NAME:TAG`,
     )
   }
-  const { OciLayout } = await import('@tsbuild/registry-client')
-  const layout = await OciLayout.create(location.path)
-  const tags = [location.name ?? defaultTag ?? 'latest']
-  return { target: layout, tags, digest: undefined, [Symbol.asyncDispose]: () => layout[Symbol.asyncDispose]() }
+  const archive = await ImageArchive.create(location.path, { format })
+  return {
+    target: archive,
+    tags: [location.name ?? defaultTag ?? 'latest'],
+    finish: () => archive.finish(),
+    [Symbol.asyncDispose]: () => archive[Symbol.asyncDispose](),
+  }
 }

@@ -2,6 +2,7 @@
 import type { RegistryClient } from '@tsbuild/registry-client'
 import type { CommandContext } from './command.ts'
 import { escapeControls } from './progress/escape.ts'
+import { UsageError } from './usage-error.ts'
 
 /** A client to be disposed; what registries warn about goes to stderr, with --debug every request does. */
 export async function openRegistry({ io, global }: CommandContext): Promise<RegistryClient> {
@@ -22,4 +23,11 @@ export async function openRegistry({ io, global }: CommandContext): Promise<Regi
       else if (event.type === 'auth') say(`${event.host}: ${event.scheme} ${event.scopes.join(' ')}`)
     },
   })
+}
+
+/** The name of a registry as it is typed: perhaps with a scheme and a slash, docker.io when there is none. */
+export function registryName(word: string | undefined): string {
+  const name = (word ?? 'docker.io').replace(/^https?:\/\//i, '').replace(/\/+$/, '')
+  if (/^[^\s/]+$/.test(name)) return name
+  throw new UsageError(`invalid registry ${JSON.stringify(word)}`, 'write it as HOST or HOST:PORT')
 }

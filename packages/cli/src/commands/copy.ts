@@ -12,7 +12,7 @@ export const command = defineCommand({
   name: 'copy',
   usage: ['copy [FLAGS] SOURCE TARGET'],
   description:
-    'SOURCE and TARGET are IMAGE (or docker://IMAGE) in a registry, store:NAME in the local store, oci:DIR[:NAME], or, to copy from, oci-archive:FILE[:NAME]. Every platform is copied unless --platform names one, digests stay as they are, and what the target has already is not sent. Prints the digest on stdout.',
+    'SOURCE and TARGET are IMAGE (or docker://IMAGE) in a registry, store:NAME in the local store, oci:DIR[:NAME], oci-archive:FILE[:NAME] or docker-archive:FILE[:NAME]. Every platform is copied unless --platform names one, digests stay as they are, and what the target has already is not sent. Prints the digest on stdout.',
   arity: { min: 2, max: 2 },
   flags: [
     { name: 'platform', type: 'string', value: 'OS/ARCH[/VARIANT]', help: 'Copy only the image of this platform' },
@@ -47,6 +47,7 @@ export const command = defineCommand({
     if (digest !== undefined && digest !== result.descriptor.digest) {
       throw new CommandError(`${words[0]} has the digest ${result.descriptor.digest}, not ${digest}`)
     }
+    await place.finish?.()
     await write(context.io.stdout, `${result.descriptor.digest}\n`)
     return EXIT.ok
   },

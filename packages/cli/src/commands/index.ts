@@ -55,6 +55,18 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./digest.ts'),
   },
   {
+    name: 'login',
+    group: 'Registries',
+    summary: 'Store the credentials of a registry',
+    load: () => import('./login.ts'),
+  },
+  {
+    name: 'logout',
+    group: 'Registries',
+    summary: 'Forget the credentials of a registry',
+    load: () => import('./logout.ts'),
+  },
+  {
     name: 'completion',
     group: 'Other',
     summary: 'Print the completion script of a shell',
