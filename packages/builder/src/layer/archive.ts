@@ -3,7 +3,6 @@
  * say. Where the entries go is the caller's affair.
  */
 import { createReadStream } from 'node:fs'
-import { Readable } from 'node:stream'
 import { BuildError, throwIfAborted } from '../errors.ts'
 import { decompress, type Packing, peek } from './decompress.ts'
 import { layerErrors } from './errors.ts'
@@ -106,23 +105,28 @@ async function* decompressBzip2(
 ): AsyncGenerator<Buffer> {
   const { default: unbzip2 } = await import('unbzip2-stream')
   const input = watch(chunks)
-  const source = Readable.from(input.chunks, { objectMode: true, highWaterMark: 1 })
+  // An old kind of stream that does all its work inside of `write` and `end`: what came out is there when they return.
   const decoder = unbzip2()
-  const output = new Readable().wrap(decoder)
-  source.once('error', (error) => output.destroy(error))
-  source.pipe(decoder)
+  const out: Buffer[] = []
+  let failure: unknown
+  decoder.on('data', (chunk: Buffer) => out.push(chunk))
+  decoder.on('error', (error: unknown) => {
+    failure ??= error
+  })
   try {
-    for await (const chunk of output) {
+    for await (const chunk of input.chunks) {
       throwIfAborted(signal)
-      yield chunk as Buffer
+      decoder.write(chunk)
+      if (failure !== undefined) throw failure
+      yield* out.splice(0)
     }
+    decoder.end()
+    if (failure !== undefined) throw failure
+    yield* out.splice(0)
   } catch (cause) {
     if (input.error) throw input.error
     if (cause instanceof BuildError) throw cause
     throw layerErrors.compressionInvalid(['bzip2', 'damaged or truncated'], { cause })
-  } finally {
-    source.destroy()
-    output.destroy()
   }
 }
 
