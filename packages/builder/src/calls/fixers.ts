@@ -34,6 +34,8 @@ export const fixers: ReadonlyMap<string, Fixer> = new Map<string, Fixer>([
 
 /** The `as` of a FROM goes along with its keyword, unless the two were meant to differ. */
 function fixKeyword({ index, instruction, found }: FixScope): Edit[] {
+  // Replaced as a whole below.
+  if (found('MaintainerDeprecated') && onOneLine(instruction.range)) return []
   const edits = [replaceRange(instruction.keywordRange, cased(instruction.keyword, index.casing))]
   const as = instruction.name === 'FROM' ? instruction.words[1] : undefined
   if (as && (fittingAs(instruction) === undefined || found('FromAsCasing'))) {
@@ -79,10 +81,11 @@ function fixKeyValue({ index, instruction }: FixScope): Edit[] {
   return text === undefined ? [] : [replaceRange(argumentRange(dockerfile.source, instruction), text)]
 }
 
-function fixMaintainer({ index, instruction }: FixScope): Edit[] {
+function fixMaintainer({ index, instruction, found }: FixScope): Edit[] {
   if (!onOneLine(instruction.range)) return []
   const { dockerfile } = index.parsed
-  const keyword = cased('label', instruction.keyword === instruction.keyword.toLowerCase() ? 'lowercase' : 'uppercase')
+  const own = instruction.keyword === instruction.keyword.toLowerCase() ? 'lowercase' : 'uppercase'
+  const keyword = cased('label', found('ConsistentInstructionCasing') ? index.casing : own)
   const value = labelValue(instruction.rest.trim(), dockerfile.escape)
   const text = `${keyword} org.opencontainers.image.authors=${value}`
   const { start } = instruction.keywordRange
