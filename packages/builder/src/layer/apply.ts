@@ -81,7 +81,7 @@ export class LayerApplier {
     if (parts.slice(0, -1).some((part) => part.startsWith(WHITEOUT)))
       throw layerErrors.tarInvalid(['a .wh. name is not a directory', entry.path])
     if (name === undefined) this.#applyRoot(entry)
-    else if (name === OPAQUE) this.#clear(parts.slice(0, -1))
+    else if (name === OPAQUE) this.#clear(parts)
     else if (name.startsWith(WHITEOUT)) this.#whiteout(parts, name.slice(WHITEOUT.length))
     else await this.#write(entry, this.#paths.place(parts, true)!, read)
   }
@@ -99,10 +99,10 @@ export class LayerApplier {
     if (place && stat) this.#takeAway(place.path, stat)
   }
 
+  /** The directory that an opaque mark stands in: links on the way to it are followed, as for every entry. */
   #clear(parts: readonly string[]): void {
-    const place = parts.length === 0 ? { path: '' } : this.#paths.place(parts, false)
-    // An opaque mark whose path is a link clears nothing: the link itself is not a directory.
-    if (place && this.#paths.stat(place.path)?.isDirectory()) this.#clearDirectory(place.path)
+    const mark = this.#paths.place(parts, false)
+    if (mark) this.#clearDirectory(mark.parent)
   }
 
   #clearDirectory(path: string): void {
