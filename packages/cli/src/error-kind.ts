@@ -6,9 +6,16 @@ const USAGE_CODES: ReadonlySet<unknown> = new Set(['OPTION_INVALID', 'OUTPUT_INV
 
 const EXPECTED: ReadonlySet<string> = new Set(['UsageError', 'CommandError', 'BuildError', 'RegistryError'])
 
+/** Codes of the registry client that say that a name or platform cannot be what was meant. */
+const WRONG_WORDS: ReadonlySet<unknown> = new Set(['REFERENCE_INVALID', 'PLATFORM_INVALID'])
+
 /** The command line is wrong: exit code 2. */
 export function isUsageError(error: unknown): error is Error {
-  return error instanceof Error && (error.name === 'UsageError' || (isBuildError(error) && USAGE_CODES.has(error.code)))
+  if (!(error instanceof Error)) return false
+  if (isBuildError(error)) return USAGE_CODES.has(error.code)
+  return (
+    error.name === 'UsageError' || (error.name === 'RegistryError' && 'code' in error && WRONG_WORDS.has(error.code))
+  )
 }
 
 export function isBuildError(error: unknown): error is BuildError {

@@ -1,0 +1,200 @@
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { copy, MemoryImages, mediaTypes, RegistryClient } from '@tsbuild/registry-client'
+import { TestRegistry } from '@tsbuild/registry-client/testing'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type RunResult, runMain } from './run.test-support.ts'
+
+let dir: string
+let registry: TestRegistry
+/** Digests of what the registry has: an index of two platforms, and the manifests. */
+let digests: { index: string; amd64: string; arm64: string }
+
+const run = (argv: readonly string[], input?: string): Promise<RunResult> =>
+  runMain(argv, { HOME: dir, DOCKER_CONFIG: join(dir, 'docker'), TSBUILD_ROOT: join(dir, 'root') }, dir, input)
+
+const config = async () => JSON.parse(await readFile(join(dir, 'docker/config.json'), 'utf8')) as { auths: object }
+
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'tsbuild-registries-'))
+  registry = await TestRegistry.start({ auth: { kind: 'basic', users: { ann: 'pa:ss' } } })
+  const credentials = () => ({ username: 'ann', password: 'pa:ss' })
+  await using client = new RegistryClient({ credentials, env: {} })
+  const images = new MemoryImages()
+  const amd64 = await image(images, 'amd64')
+  const arm64 = await image(images, 'arm64')
+  const index = { schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests: [amd64, arm64] }
+  const { digest } = await images.pushManifest(Buffer.from(JSON.stringify(index)), index.mediaType, { tags: ['1'] })
+  await copy(images, '1', client.repository(`${registry.host}/team/app`), ['1', '2'])
+  digests = { index: digest, amd64: amd64.digest, arm64: arm64.digest }
+})
+
+async function image(images: MemoryImages, architecture: string) {
+  const layer = images.addBlob(Buffer.from(`layer of ${architecture}`), mediaTypes.ociLayerGzip)
+  const diffIds = [layer.digest]
+  const document = {
+    os: 'linux',
+    architecture,
+    config: { Cmd: ['/app'] },
+    rootfs: { type: 'layers', diff_ids: diffIds },
+  }
+  const configBlob = images.addBlob(Buffer.from(JSON.stringify(document)), mediaTypes.ociConfig)
+  const manifest = { schemaVersion: 2, mediaType: mediaTypes.ociManifest, config: configBlob, layers: [layer] }
+  const descriptor = await images.pushManifest(Buffer.from(JSON.stringify(manifest)), manifest.mediaType)
+  return { ...descriptor, platform: { os: 'linux', architecture } }
+}
+
+afterAll(async () => {
+  await registry[Symbol.asyncDispose]()
+  await rm(dir, { recursive: true })
+})
+
+describe('commands for registries', () => {
+  const app = () => `${registry.host}/team/app`
+
+  it('need credentials', async () => {
+    const { code, stderr } = await run(['tags', app()])
+    expect(code).toBe(1)
+    expect(stderr).toMatch(/^ERROR: .*authorization failed/)
+  })
+
+  it('login refuses a wrong password and stores nothing', async () => {
+    const { code, stderr } = await run(['login', '-u', 'ann', '--password-stdin', registry.host], 'wrong')
+    expect(code).toBe(1)
+    expect(stderr).toMatch(/^ERROR: .*authorization failed/)
+    expect(stderr).not.toContain('wrong')
+    await expect(stat(join(dir, 'docker/config.json'))).rejects.toMatchObject({ code: 'ENOENT' })
+  })
+
+  it('login asks only a terminal', async () => {
+    expect(await run(['login', registry.host])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('no terminal'),
+    })
+    expect(await run(['login', '--password-stdin', registry.host], 'x')).toMatchObject({ code: 2 })
+    expect(await run(['login', '-u', 'a', '--password-stdin', registry.host], '\n')).toMatchObject({ code: 2 })
+    expect(await run(['login', '-u', 'a', '-p', 'b', '--password-stdin', 'a b'], 'x')).toMatchObject({ code: 2 })
+    expect(await run(['login', 'a b'])).toMatchObject({ code: 2, stderr: expect.stringContaining('invalid registry') })
+  })
+
+  it('login stores what the registry accepts', async () => {
+    const { code, stdout, stderr } = await run(
+      ['login', '-u', 'ann', '--password-stdin', `http://${registry.host}/`],
+      'pa:ss\n',
+    )
+    expect({ code, stdout }).toEqual({ code: 0, stdout: '' })
+    expect(stderr).toContain(`logged in to ${registry.host} as ann`)
+    expect((await config()).auths).toHaveProperty([registry.host, 'auth'], Buffer.from('ann:pa:ss').toString('base64'))
+    expect((await stat(join(dir, 'docker/config.json'))).mode & 0o777).toBe(0o600)
+  })
+
+  it('login warns of a password among the arguments', async () => {
+    const { code, stderr } = await run(['login', '-u', 'ann', '-p', 'pa:ss', registry.host])
+    expect(code).toBe(0)
+    expect(stderr).toMatch(/^WARNING: --password shows the password/)
+    expect(stderr).not.toContain('pa:ss')
+  })
+
+  it('tags lists tags', async () => {
+    expect(await run(['tags', app()])).toEqual({ code: 0, stdout: '1\n2\n', stderr: '' })
+    expect(await run(['tags', '--limit', '1', app()])).toMatchObject({ stdout: '1\n' })
+    expect(JSON.parse((await run(['tags', '--after=1', '--format=json', app()])).stdout)).toEqual(['2'])
+  })
+
+  it('digest prints digests', async () => {
+    expect((await run(['digest', `${app()}:1`])).stdout).toBe(`${digests.index}\n`)
+    const { stdout } = await run(['digest', '--full', '--platform', 'linux/arm64', `${app()}:1`])
+    expect(stdout).toBe(`${app()}@${digests.arm64}\n`)
+    expect(await run(['digest', `${app()}:none`])).toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr: expect.stringMatching(/none: not found/),
+    })
+  })
+
+  it('inspect asks the registry for what the store has not', async () => {
+    const { stdout } = await run(['inspect', `${app()}:1`])
+    expect(stdout).toMatch(/^Platform +linux\/amd64$/m)
+    expect(stdout).toMatch(/^Platform +linux\/arm64$/m)
+    const { stdout: raw } = await run(['inspect', '--raw', '--platform=linux/amd64', `${app()}:1`])
+    expect(JSON.parse(raw)).toMatchObject({ mediaType: mediaTypes.ociManifest })
+  })
+
+  it('pull, images, tag, push and rmi move an image through the store', async () => {
+    const platform = ['--platform', 'linux/arm64']
+    expect(await run(['pull', '-q', ...platform, `${app()}:1`])).toEqual({
+      code: 0,
+      stdout: `${digests.arm64}\n`,
+      stderr: '',
+    })
+    const [row] = JSON.parse((await run(['images', '--format', 'json'])).stdout) as object[]
+    expect(row).toMatchObject({ name: `${app()}:1`, digest: digests.arm64, platforms: ['linux/arm64'] })
+    expect(await run(['tag', `${app()}:1`, 'mine', `${app()}:new`])).toMatchObject({ code: 0 })
+    expect((await run(['images', '-q', 'mine'])).stdout).toBe(`${digests.arm64}\n`)
+    expect((await run(['inspect', '--format=json', digests.arm64.slice(7, 19)])).stdout).toContain(digests.arm64)
+    expect(await run(['push', '-q', `${app()}:new`])).toMatchObject({ code: 0, stdout: `${digests.arm64}\n` })
+    expect((await run(['digest', `${app()}:new`])).stdout).toBe(`${digests.arm64}\n`)
+    expect(await run(['rmi', 'mine', `${app()}:new`, `${app()}:1`])).toMatchObject({ code: 0, stdout: '' })
+    expect(await run(['rmi', 'mine'])).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/^ERROR: no such image: .*mine/),
+    })
+    expect(await run(['rmi', '-f', 'mine'])).toMatchObject({ code: 0, stderr: '' })
+    expect(await run(['images'])).toMatchObject({ stdout: '' })
+    expect(await run(['push', 'mine'])).toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr: expect.stringContaining('no such image'),
+    })
+  })
+
+  it('copy goes between registry, layout, archives and store', async () => {
+    const steps = [
+      [`${app()}:1`, `oci:${dir}/layout:one`],
+      [`oci:${dir}/layout:one`, `oci-archive:${dir}/archive.tar:one`],
+      [`oci-archive:${dir}/archive.tar:one`, 'store:copied'],
+      ['store:copied', `${app()}:copied`],
+    ] as const
+    for (const [from, to] of steps) {
+      expect(await run(['copy', '-q', from, to]), `${from} → ${to}`).toEqual({
+        code: 0,
+        stdout: `${digests.index}\n`,
+        stderr: '',
+      })
+    }
+    expect((await run(['digest', `${app()}:copied`])).stdout).toBe(`${digests.index}\n`)
+    const one = await run([
+      'copy',
+      '--progress=plain',
+      '--platform=linux/amd64',
+      `${app()}:1`,
+      `${app()}@${digests.amd64}`,
+    ])
+    expect(one).toMatchObject({
+      code: 0,
+      stdout: `${digests.amd64}\n`,
+      stderr: expect.stringMatching(/^#1 copy .*\n#1 DONE/s),
+    })
+    expect(await run(['copy', '-q', `${app()}:1`, `${app()}@${digests.amd64}`])).toMatchObject({ code: 1, stdout: '' })
+  })
+
+  it('say what is wrong in a line', async () => {
+    expect(await run(['pull', '--platform', 'linux/s390x', `${app()}:1`])).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/no linux\/s390x/),
+    })
+    expect(await run(['pull', 'UPPER'])).toMatchObject({ code: 2, stderr: expect.stringMatching(/must be lowercase/) })
+    expect(await run(['copy', 'a', 'b', '--all', '--platform', 'x'])).toMatchObject({ code: 2 })
+  })
+
+  it('logout forgets the credentials', async () => {
+    expect(await run(['logout', registry.host])).toMatchObject({ code: 0, stderr: `logged out of ${registry.host}\n` })
+    expect((await config()).auths).toEqual({})
+    expect(await run(['logout', registry.host])).toMatchObject({
+      code: 0,
+      stderr: `not logged in to ${registry.host}\n`,
+    })
+    expect(await run(['tags', app()])).toMatchObject({ code: 1 })
+  })
+})
