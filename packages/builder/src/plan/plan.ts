@@ -278,7 +278,7 @@ class Planner {
             selection: { patterns: ['/'], parents: false, exclude: [] },
             chown: undefined,
             chmod: undefined,
-            keepOwner: false,
+            keepOwner: true,
             link: false,
             unpack: 'never',
             mtime: undefined,

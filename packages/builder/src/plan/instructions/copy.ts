@@ -93,9 +93,9 @@ function planSource(node: CopyNode, source: string, flags: CopyFlags, context: I
     return { op: writeOp(node, filename, { path: '' }, 0o600, flags, context), from }
   }
   const from = context.sources[0]
-  const keepOwner = from !== undefined && from !== 'scratch' && from.kind !== 'context'
+  // What belongs to whom, the source tells: in a directory of the caller's everything is root's, in an archive it is not.
   return {
-    op: copyOp(node, source, flags, context, keepOwner),
+    op: copyOp(node, source, flags, context, true),
     from: from === 'scratch' ? undefined : (from ?? context.context),
   }
 }

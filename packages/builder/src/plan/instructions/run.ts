@@ -165,7 +165,7 @@ function mountedContext(from: SourceStep, source: string, context: InstructionCo
           selection: { patterns: [path], parents: false, exclude: [] },
           chown: undefined,
           chmod: undefined,
-          keepOwner: false,
+          keepOwner: true,
           link: false,
           unpack: 'never',
           mtime: undefined,
