@@ -4,6 +4,7 @@ import { checkFile } from '../calls/check-file.ts'
 import { type FixResult, fixDockerfile } from '../calls/fix.ts'
 import { outlineTarget } from '../calls/outline.ts'
 import { listTargets } from '../calls/targets.ts'
+import type { ParsedDockerfile } from '../instructions/nodes.ts'
 import type { LintWorld } from '../lint/index.ts'
 import { createLinter, lintFile } from '../lint/index.ts'
 import type { BuildOptions, CallResult, DockerfileOptions } from '../options.ts'
@@ -30,11 +31,9 @@ export async function check(options: DockerfileOptions): Promise<CheckOutcome> {
   return await inSession(options, async (session) => {
     const world = await worldOf(session, options.target === undefined)
     const source = await readSource(session)
-    const settings = resolveBuildSettings(options as BuildOptions)
     const { report, remarks, checked } = await checkFile(source, {
       world,
-      plan: (parsed) =>
-        planBuild(parsed, planOptions(settings, settings.platforms[0]!), planWorld(session, new Map()), session.signal),
+      plan: (parsed) => planTarget(parsed, session, options),
     })
     for (const remark of remarks) session.warn(remark)
     return { ...report, ...(checked && { fix: () => fixDockerfile(checked.parsed, report.warnings, checked.facts) }) }
@@ -47,8 +46,7 @@ export async function outline(options: DockerfileOptions): Promise<CallResult> {
     const parsed = await readSources(session)
     const { linter } = createLinter(parsed.dockerfile, session.settings.buildArgs)
     const facts = await lintFile(parsed, linter, await worldOf(session, false))
-    const error = facts.error
-    if (error) throw error
+    if (facts.stopped && !facts.error) await planTarget(parsed, session, options)
     return outlineTarget(parsed, facts)
   })
 }
@@ -56,6 +54,13 @@ export async function outline(options: DockerfileOptions): Promise<CallResult> {
 /** Lists the stages that can be built: `--call=targets`. */
 export async function targets(options: DockerfileOptions): Promise<CallResult> {
   return await inSession(options, async (session) => listTargets(await readSources(session)))
+}
+
+/** Plans without building, for the errors it finds. */
+async function planTarget(parsed: ParsedDockerfile, session: Session, options: DockerfileOptions): Promise<void> {
+  const settings = resolveBuildSettings(options as BuildOptions)
+  const world = planWorld(session, new Map())
+  await planBuild(parsed, planOptions(settings, settings.platforms[0]!), world, session.signal)
 }
 
 async function worldOf(session: Session, allStages: boolean): Promise<LintWorld> {

@@ -2,8 +2,9 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { scanDockerfile } from '../dockerfile/scan.ts'
+import { defineError } from '../errors.ts'
 import { parseDockerfile } from '../instructions/parse.ts'
-import { testWorld } from '../lint/testing.ts'
+import { plainImage, testWorld } from '../lint/testing.ts'
 import { SourceFile } from '../source.ts'
 import { parseIgnore } from '../util/ignore.ts'
 import { checkErrorText, checkText } from './check.ts'
@@ -140,7 +141,15 @@ const file = fc
       (from ? `FROM alpine AS Base${newline}` : '') + list.join(newline) + (ended ? newline : ''),
   )
 
-const world = testWorld({ ignored: parseIgnore('a\n!b') })
+const missing = defineError({ code: 'TEST', doc: '', message: () => 'no such image' })
+/** Names in capitals are no images: `FROM Base` is in error until the stage is called `base`. */
+const world = testWorld({
+  ignored: parseIgnore('a\n!b'),
+  resolveImage: async (name, _platform, at) => {
+    if (name !== name.toLowerCase()) throw missing([], { at })
+    return plainImage
+  },
+})
 
 it('checks, fixes and descriptions of any file end without surprises', async () => {
   await fc.assert(

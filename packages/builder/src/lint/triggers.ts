@@ -17,9 +17,9 @@ export function triggersOf(stage: LintStage, from: RawInstruction): InstructionN
 }
 
 function placedAt(from: RawInstruction, node: InstructionNode): InstructionNode {
-  const { keyword, name, flags, rest, original, form, words, heredocs } = node.raw
+  const { keyword, name, flags, rest, original, form, words, heredocs, legacy } = node.raw
   const { comments, keywordRange, range } = from
-  const raw = { keyword, name, flags, rest, original, form, words, heredocs, comments, keywordRange, range }
+  const raw = { keyword, name, flags, rest, original, form, words, heredocs, legacy, comments, keywordRange, range }
   return { ...node, raw }
 }
 
