@@ -35,13 +35,16 @@ export async function* listTags(access: RepositoryAccess, options: ListTagsOptio
   let page = await onEachHost(access, 'resolve', signal, (host) => fetchPage(host, `tags/list${query()}`))
   for (let count = 1; ; count++) {
     yield* page.tags
-    const last = page.tags.at(-1)
+    const { tags, next, linked } = page
+    const last = tags.at(-1)
     if (last === undefined || count >= pageLimit) return
-    // Some registries cut the list at `n` without a Link; only a page as long as asked for can have been cut.
-    const cut = !page.linked && pageSize !== undefined && page.tags.length >= pageSize && last !== after
-    if (page.next === undefined && !cut) return
+    // Some registries cut the list at `n` without a Link; only a page just as long as asked for can have been cut.
+    const cut = !linked && tags.length === pageSize
+    if (next === undefined && !cut) return
     after = last
-    page = await fetchPage(page.host, page.next ?? `tags/list${query()}`)
+    page = await fetchPage(page.host, next ?? `tags/list${query()}`)
+    // Others know neither `n` nor `last` and have given everything at once.
+    if (next === undefined && page.tags[0] === tags[0]) return
   }
 }
 

@@ -5,7 +5,7 @@
 import type { CallOptions, FetchedManifest, OpenBlobOptions, Source } from '../content.ts'
 import { type Descriptor, parseImageConfig } from '../descriptor.ts'
 import { type Digest, Digester, digestOf, isDigest, verified } from '../digest.ts'
-import { registryErrors } from '../errors.ts'
+import { isRegistryError, registryErrors } from '../errors.ts'
 import { mediaTypes } from '../media-types.ts'
 import { familiarReference, parseReference, withDefaultTag } from '../reference.ts'
 import { selfVerifying } from '../verified-stream.ts'
@@ -95,6 +95,16 @@ export function dockerName(text: string): string {
   return familiarReference(withDefaultTag(parseReference(text)))
 }
 
+/** Tools write full and short names; what is no name at all stays as it is. */
+function shortName(name: string): string {
+  try {
+    return dockerName(name)
+  } catch (error) {
+    if (isRegistryError(error)) return name
+    throw error
+  }
+}
+
 interface Entry {
   readonly config: string
   readonly names: readonly string[]
@@ -151,7 +161,7 @@ async function readImage(
   }
   const bytes = Buffer.from(JSON.stringify(manifest))
   return {
-    names: entry.names,
+    names: entry.names.map(shortName),
     manifest: { descriptor: { mediaType: mediaTypes.ociManifest, digest: digestOf(bytes), size: bytes.length }, bytes },
   }
 }

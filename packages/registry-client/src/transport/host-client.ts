@@ -174,38 +174,39 @@ export class HostClient {
     }
   }
 
-  /** The first answer tells whether the server speaks the scheme that was guessed. */
+  /** The first answer tells whether the server speaks the scheme that was guessed; if not, the other one is tried. */
   async #settled(call: RegistryCall, authorization: string | undefined, attempt: number): Promise<Hop> {
     if (this.#schemeSettled) return this.#follow(call, authorization, attempt)
-    const first = this.#base
-    const other = new URL(first)
+    const guess = this.#base
+    const other = new URL(guess)
     other.protocol = this.endpoint.otherScheme!
+    let answer: Hop | undefined
+    let failure: unknown
     try {
-      const answer = await this.#follow(call, authorization, attempt)
-      // Go's servers answer plain http on a TLS port like this, without saying they are a registry.
-      const wrong =
-        first.protocol === 'http:' && answer.status === 400 && !answer.headers.has('docker-distribution-api-version')
-      const said = wrong ? await responseError(answer, call.what, attempt, this.#env.now()) : undefined
-      if (said === undefined || !/HTTPS server/i.test(said.message)) {
-        this.#schemeSettled = true
-        if (said !== undefined) throw said
-        return answer
-      }
+      answer = await this.#follow(call, authorization, attempt)
+      this.#schemeSettled = !isTlsPort(answer, guess)
     } catch (error) {
-      if (!isNetworkError(error) || !wrongSchemeCodes.has(networkCode(error) ?? '')) throw error
-      this.#base = other
-      try {
-        const answer = await this.#follow(call, authorization, attempt)
-        this.#schemeSettled = true
-        return answer
-      } catch (second) {
-        this.#base = first
-        throw isNetworkError(second) ? error : second
-      }
+      if (!speaksOther(error, guess)) throw error
+      failure = error
     }
+    if (answer !== undefined && this.#schemeSettled) return answer
     this.#base = other
-    this.#schemeSettled = true
-    return this.#follow(call, authorization, attempt)
+    try {
+      const second = await this.#follow(call, authorization, attempt)
+      if (isTlsPort(second, other)) throw failure
+      this.#schemeSettled = true
+      await answer?.body.discard()
+      return second
+    } catch (error) {
+      if (error !== failure && !speaksOther(error, other)) {
+        // It speaks the other scheme, just not with us: a certificate that is not trusted, for instance.
+        await answer?.body.discard()
+        throw error
+      }
+      this.#base = guess
+      if (answer === undefined) throw failure
+      return answer
+    }
   }
 
   async #follow(call: RegistryCall, authorization: string | undefined, attempt: number): Promise<Hop> {
@@ -284,7 +285,21 @@ export class HostClient {
   }
 }
 
-const wrongSchemeCodes = new Set([
-  ...['EPROTO', 'ERR_SSL_WRONG_VERSION_NUMBER', 'ERR_SSL_PACKET_LENGTH_TOO_LONG', 'ECONNRESET', 'ECONNREFUSED'],
-  ...['UND_ERR_SOCKET', 'HPE_INVALID_CONSTANT', 'HPE_INVALID_VERSION', 'HPE_CR_EXPECTED'],
+/** How it looks when a server speaks TLS where plain http was tried, and the other way round. */
+const notPlainCodes = new Set([
+  ...['ECONNRESET', 'EPROTO', 'UND_ERR_SOCKET', 'HPE_INVALID_CONSTANT', 'HPE_INVALID_VERSION', 'HPE_CR_EXPECTED'],
 ])
+const notTlsCodes = new Set([
+  ...['ERR_SSL_WRONG_VERSION_NUMBER', 'ERR_SSL_PACKET_LENGTH_TOO_LONG', 'ERR_SSL_HTTP_REQUEST', 'ECONNREFUSED'],
+])
+
+/** true when an error can come from speaking the wrong scheme to a server. */
+function speaksOther(error: unknown, base: URL): boolean {
+  const codes = base.protocol === 'http:' ? notPlainCodes : notTlsCodes
+  return isNetworkError(error) && codes.has(networkCode(error) ?? '')
+}
+
+/** Servers answer plain http on a TLS port with 400, and do not say that they are a registry. */
+function isTlsPort({ status, headers }: HttpResponse, base: URL): boolean {
+  return base.protocol === 'http:' && status === 400 && !headers.has('docker-distribution-api-version')
+}
