@@ -22,7 +22,7 @@ async function context(place: Workspace): Promise<string> {
       FROM ${inject('registry')}/busybox
       COPY --from=build /out /data
       COPY --chown=user:staff --chmod=0640 a.txt /etc/a.conf
-      RUN date > /dev/null && adduser -D -H other
+      RUN echo other:x:1001:1001::/:/bin/sh >> /etc/passwd && date > /dev/null
       USER user
       WORKDIR /work/here
       LABEL a=b`,

@@ -3,6 +3,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmod, mkdir, writeFile } from 'node:fs/promises'
+import { createServer as createHttpServer, request } from 'node:http'
 import { createServer } from 'node:net'
 import { until } from './process.ts'
 import { tempDirectory } from './temp.ts'
@@ -66,4 +67,35 @@ export async function freePort(): Promise<number> {
   server.close()
   await once(server, 'close')
   return port
+}
+
+/** A registry that passes requests on to another one, and notes those that write. */
+export interface CountingProxy extends AsyncDisposable {
+  readonly host: string
+  /** `METHOD path` of each request that is neither GET nor HEAD. */
+  readonly writes: readonly string[]
+}
+
+export async function countingProxy(target: string): Promise<CountingProxy> {
+  const writes: string[] = []
+  const server = createHttpServer((incoming, response) => {
+    const { method = 'GET', url = '/' } = incoming
+    if (method !== 'GET' && method !== 'HEAD') writes.push(`${method} ${url}`)
+    const outgoing = request(`http://${target}${url}`, { method, headers: incoming.headers }, (answer) => {
+      response.writeHead(answer.statusCode!, answer.headers)
+      answer.pipe(response)
+    })
+    outgoing.on('error', () => response.destroy())
+    incoming.pipe(outgoing)
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return {
+    host: `127.0.0.1:${(server.address() as { port: number }).port}`,
+    writes,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections()
+      server.close()
+      await once(server, 'close')
+    },
+  }
 }
