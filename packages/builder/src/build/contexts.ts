@@ -2,13 +2,20 @@
  * The contexts of a build: the main one and those of --build-context, found by name and opened when something reads them.
  */
 import { join, resolve } from 'node:path'
+import { addAbortSignal, type Readable } from 'node:stream'
 import { familiarReference, OciLayout, type Platform, parseReference } from '@tsbuild/registry-client'
-import { readDockerfile, readIgnoreFile, type TextFile } from '../context/dockerfile-file.ts'
+import { readDockerfile, readFetchedDockerfile, readIgnoreFile, type TextFile } from '../context/dockerfile-file.ts'
 import { type LocalTree, openLocalContext } from '../context/local.ts'
+import { fetchContext, isRemoteContext, openRemoteContext, type RemoteContext } from '../context/remote.ts'
 import type { FoundImage, ImageResolver } from '../image/resolve.ts'
+import { readArchive } from '../steps/archive.ts'
 import type { Store } from '../store/store.ts'
+import { redactUrl } from '../util/git-url.ts'
 import { optionErrors, type Settings } from './settings.ts'
 import { FileStatCache } from './stat-cache.ts'
+
+/** Name of the main context. */
+const MAIN = 'context'
 
 /** What a name given with --build-context stands for. */
 export type ContextSource =
@@ -22,18 +29,21 @@ type Task = <T>(title: string, work: () => Promise<T>) => Promise<T>
 export class Contexts implements AsyncDisposable {
   readonly #settings: Settings
   readonly #store: Store
+  readonly #signal: AbortSignal
   readonly #task: Task
   readonly #named: ReadonlyMap<string, string>
-  readonly #opened = new Map<string, Promise<LocalTree>>()
+  readonly #trees = new Map<string, Promise<LocalTree>>()
+  readonly #fetched = new Map<string, Promise<RemoteContext>>()
+  readonly #resources = new AsyncDisposableStack()
   #dockerfile: Promise<TextFile> | undefined
 
-  constructor(settings: Settings, store: Store, task: Task) {
+  constructor(settings: Settings, store: Store, signal: AbortSignal, task: Task) {
     this.#settings = settings
     this.#store = store
+    this.#signal = signal
     this.#task = task
-    this.#named = new Map(
-      Object.entries(settings.options.buildContexts ?? {}).map(([name, value]) => [contextName(name), value]),
-    )
+    const named = Object.entries(settings.options.buildContexts ?? {})
+    this.#named = new Map(named.map(([name, value]) => [contextName(name), value]))
   }
 
   /** The named context of a name or image reference. */
@@ -49,70 +59,110 @@ export class Contexts implements AsyncDisposable {
     return { kind: 'tree', name: key }
   }
 
-  /** Opens a tree by its name, once; `context` is the main context. */
+  /** Opens a tree by its name, once; {@link MAIN} is the main context. */
   open(name: string): Promise<LocalTree> {
-    let tree = this.#opened.get(name)
-    if (tree === undefined) {
-      tree = this.#task(
-        name === 'context' ? '[internal] load build context' : `[context ${name}] load from client`,
-        () => this.#open(name),
-      )
-      tree.catch(() => undefined)
-      this.#opened.set(name, tree)
-    }
-    return tree
+    const title = name === MAIN ? '[internal] load build context' : `[context ${name}] load from client`
+    return once(this.#trees, name, () => this.#task(title, () => this.#open(name)))
   }
 
   /** Opens an image of an OCI layout directory. */
-  async openLayout(
-    { directory, reference }: ContextSource & { kind: 'layout' },
-    platform: Platform,
-    resolver: ImageResolver,
-  ): Promise<FoundImage> {
+  async openLayout(source: ContextSource & { kind: 'layout' }, platform: Platform, resolver: ImageResolver): Promise<FoundImage> {
+    const { directory, reference } = source
     const layout = await OciLayout.open(directory)
-    const name = `oci-layout://${directory}${reference.startsWith('sha256:') ? '@' : ':'}${reference}`
+    const name = `oci-layout://${directory}${reference.includes(':') ? '@' : ':'}${reference}`
     return await resolver.open(name, await layout.resolve(reference), platform, layout)
   }
 
-  /** When the sources of a context were made, seconds; a directory has no such time. */
-  async time(_name: string): Promise<number | undefined> {
-    return undefined
+  /** When the sources of a context were made, seconds: of a commit, an archive, a download; a directory has no such time. */
+  async time(name: string): Promise<number | undefined> {
+    const location = this.#location(name)
+    return isRemoteContext(location) ? (await this.#fetch(name, location)).time : undefined
   }
 
   /** The ignore rules of the main context. */
   async ignored(): Promise<LocalTree['ignore']> {
-    return (await this.open('context')).ignore
+    return (await this.open(MAIN)).ignore
   }
 
+  /** Digests of files of the main context that earlier builds have read. */
   async statCache(): Promise<FileStatCache> {
-    return await FileStatCache.open(this.#store.root, this.mainDirectory())
+    return await FileStatCache.open(this.#store.root, resolve(this.#location(MAIN)))
   }
 
-  /** The Dockerfile, read once: from the caller, a file beside or in the main context. */
+  /** The Dockerfile, read once: from the caller, standard input, a file, or the context that was fetched. */
   dockerfile(): Promise<TextFile> {
     this.#dockerfile ??= this.#readDockerfile()
     return this.#dockerfile
   }
 
   async #readDockerfile(): Promise<TextFile> {
-    const { dockerfile, dockerfileText } = this.#settings.options
+    const { dockerfile, dockerfileText, stdin } = this.#settings.options
     if (dockerfileText !== undefined) return { name: 'Dockerfile', text: dockerfileText, path: undefined }
-    return readDockerfile(dockerfile === undefined ? join(this.mainDirectory(), 'Dockerfile') : resolve(dockerfile))
-  }
-
-  mainDirectory(): string {
-    return resolve(this.#settings.options.context ?? '.')
+    const location = this.#location(MAIN)
+    if (dockerfile === '-') {
+      if (location === '-') throw optionErrors.optionInvalid(["invalid argument: can't use stdin for both build context and dockerfile"])
+      return { name: 'Dockerfile', text: await readText(stdin, this.#signal), path: undefined }
+    }
+    if (!isRemoteContext(location)) return readDockerfile(dockerfile === undefined ? join(location, 'Dockerfile') : resolve(dockerfile))
+    const fetched = await this.#fetch(MAIN, location)
+    if (fetched.dockerfile !== undefined) return { name: 'Dockerfile', text: fetched.dockerfile, path: undefined }
+    return readFetchedDockerfile(fetched.directory, dockerfile ?? 'Dockerfile')
   }
 
   async #open(name: string): Promise<LocalTree> {
-    const directory = name === 'context' ? this.mainDirectory() : resolve(this.#named.get(name)!)
-    const ignore = readIgnoreFile(directory, name === 'context' ? (await this.dockerfile()).path : undefined)
+    const location = this.#location(name)
+    if (isRemoteContext(location)) return openRemoteContext(await this.#fetch(name, location))
+    const directory = resolve(location)
+    const ignore = readIgnoreFile(directory, name === MAIN ? (await this.dockerfile()).path : undefined)
     return openLocalContext(directory, { ignore: ignore?.text, ignoreName: ignore?.name })
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.allSettled(this.#opened.values())
+  #fetch(name: string, location: string): Promise<RemoteContext> {
+    return once(this.#fetched, name, () =>
+      this.#task(`[internal] load remote build context ${redactUrl(location)}`, async () => {
+        const { options, env } = this.#settings
+        const { path } = this.#resources.use(await this.#store.blobs.temporary('context'))
+        const stdin = options.stdin as AsyncIterable<Uint8Array> | undefined
+        return await fetchContext(location, { directory: path, stdin, readArchive, env, signal: this.#signal })
+      }),
+    )
   }
+
+  #location(name: string): string {
+    return (name === MAIN ? this.#settings.options.context : this.#named.get(name)) ?? '.'
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.allSettled([...this.#trees.values(), ...this.#fetched.values()])
+    await this.#resources.disposeAsync()
+  }
+}
+
+function once<T>(table: Map<string, Promise<T>>, key: string, work: () => Promise<T>): Promise<T> {
+  let found = table.get(key)
+  if (found === undefined) {
+    found = work()
+    // Whoever waits for it gets the error.
+    found.catch(() => undefined)
+    table.set(key, found)
+  }
+  return found
+}
+
+/** Longer texts are no Dockerfiles. */
+const MAX_TEXT = 64 * 1024 * 1024
+
+async function readText(stdin: NodeJS.ReadableStream | undefined, signal: AbortSignal): Promise<string> {
+  if (stdin === undefined) throw optionErrors.optionInvalid(['the Dockerfile is to be read from stdin, but there is none'])
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of addAbortSignal(signal, stdin as Readable)) {
+    const bytes = Buffer.from(chunk as Uint8Array)
+    size += bytes.length
+    if (size > MAX_TEXT) throw optionErrors.optionInvalid(['the Dockerfile on stdin is larger than 64 MiB'])
+    chunks.push(bytes)
+  }
+  return Buffer.concat(chunks).toString('utf8')
 }
 
 /** `DIR[:NAME][@DIGEST]`. */

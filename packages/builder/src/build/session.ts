@@ -35,7 +35,7 @@ export class Session implements AsyncDisposable {
       signal: this.signal,
       onOffline: (reference, problem) => this.warn({ rule: '', message: `using the stored ${reference}: ${problem}` }),
     })
-    this.contexts = resources.use(new Contexts(settings, store, (title, work) => this.task(title, work)))
+    this.contexts = resources.use(new Contexts(settings, store, this.signal, (title, work) => this.task(title, work)))
   }
 
   /** Opens the store and what a call needs at least. The caller disposes the session. */
