@@ -1,7 +1,7 @@
 /** The operations that the main process asks of the worker: typed messages, no files in them. */
 import type { FileOp, Selection } from '../graph/file-op.ts'
 import type { ResourceLimits, Ulimit } from '../sandbox/executor.ts'
-import type { SnapshotId } from '../snapshot/snapshotter.ts'
+import type { SnapshotId, SnapshotInfo } from '../snapshot/snapshotter.ts'
 
 /** Where the files of an operation come from. */
 export type OpSource =
@@ -106,6 +106,7 @@ export interface OpenParams {
 export interface WorkerOperations {
   open: { params: OpenParams; result: void }
   'snapshot.has': { params: { ids: readonly SnapshotId[] }; result: boolean[] }
+  'snapshot.list': { params: object; result: SnapshotInfo[] }
   'snapshot.remove': { params: { ids: readonly SnapshotId[] }; result: void }
   /** Unpacks a layer blob on top of `below` and verifies its diffID. */
   'layer.unpack': {

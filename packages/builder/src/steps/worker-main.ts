@@ -40,6 +40,7 @@ const operations: OperationTable<WorkerOperations, WorkerEvent> = {
     state = new WorkerState(params)
   },
   'snapshot.has': async ({ ids }) => await Promise.all(ids.map((id) => opened().snapshotter.has(id))),
+  'snapshot.list': () => Array.fromAsync(opened().snapshotter.list()),
   'snapshot.remove': async ({ ids }) => {
     for (const id of ids) await opened().snapshotter.remove(id)
   },

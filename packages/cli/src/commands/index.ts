@@ -34,6 +34,13 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: 'Remove names of images from the local store',
     load: () => import('./rmi.ts'),
   },
+  { name: 'du', group: 'Images', summary: 'Show what the local store takes on disk', load: () => import('./du.ts') },
+  {
+    name: 'prune',
+    group: 'Images',
+    summary: 'Delete what is not needed from the local store',
+    load: () => import('./prune.ts'),
+  },
   {
     name: 'push',
     group: 'Registries',

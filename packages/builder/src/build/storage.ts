@@ -1,0 +1,57 @@
+/** The calls that look at the local store as a whole: what it takes on disk, and making that less. */
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { LazyWorker } from '../steps/worker-client.ts'
+import {
+  openStore,
+  type PruneOptions,
+  type PruneResult,
+  prune as pruneStore,
+  type SnapshotTable,
+  type Store,
+  diskUsage as storeUsage,
+  type Usage,
+} from '../store/index.ts'
+import type { StoreOptions } from './images.ts'
+import { asBuildError, stateRoot } from './settings.ts'
+
+/**
+ * Lists what is in the local store: blobs, snapshots and cache records, with their sizes.
+ *
+ * @throws BuildError
+ */
+export function diskUsage(options: StoreOptions & Pick<PruneOptions, 'signal'> = {}): Promise<Usage> {
+  return inStore(options, (store, snapshots) => storeUsage(store, snapshots, Date.now()))
+}
+
+/**
+ * Deletes what no named image needs from the local store. Builds that run meanwhile keep what they use.
+ *
+ * @throws BuildError
+ */
+export function prune(options: StoreOptions & PruneOptions = {}): Promise<PruneResult> {
+  return inStore(options, (store, snapshots) => pruneStore(store, snapshots, options, Date.now()))
+}
+
+/** Snapshots belong to the worker's ids, so only a worker can list and remove them. */
+async function inStore<T>(
+  options: StoreOptions & Pick<PruneOptions, 'signal'>,
+  work: (store: Store, snapshots: SnapshotTable | undefined) => Promise<T>,
+): Promise<T> {
+  const root = stateRoot(options.root, options.env ?? process.env)
+  const { signal = new AbortController().signal } = options
+  try {
+    const store = await openStore(root)
+    const any = (await readdir(join(root, 'snapshots')).catch(() => [])).length > 0
+    if (!any) return await work(store, undefined)
+    await using worker = new LazyWorker({ root, isolation: 'auto', ociRuntime: undefined, onAnnounce: () => {} })
+    return await work(store, {
+      async *list() {
+        yield* await worker.call('snapshot.list', {}, { signal })
+      },
+      remove: (id) => worker.call('snapshot.remove', { ids: [id] }, { signal }),
+    })
+  } catch (error) {
+    throw asBuildError(error)
+  }
+}
