@@ -101,7 +101,6 @@ describe('outlineTarget', () => {
     ['id=a', 'a'],
     ['src=b', 'b'],
     ['target=/run/x/c', 'c'],
-    ['id=d,source=e', 'e'],
     ['id=f,required=false', 'f'],
   ])('a secret by %s', async (fields, name) => {
     const { json } = await outline(`FROM alpine\nRUN --mount=type=secret,${fields} true\n`)

@@ -1,6 +1,7 @@
 /** Checks of one instruction with the variables of its stage; the order is the reference's. */
 import type { Dockerfile, RawInstruction } from '../dockerfile/ast.ts'
 import { type Expansion, expandHeredoc, expandWord } from '../dockerfile/expand.ts'
+import { resolveMount } from '../instructions/mount.ts'
 import type {
   ArgNode,
   CmdNode,
@@ -60,7 +61,8 @@ export function checkInstruction(scope: InstructionScope, node: InstructionNode)
       checkCopy(scope, node)
       return true
     case 'RUN':
-      return checkRun(scope, node)
+      checkRun(scope, node)
+      return true
     case 'EXPOSE':
       return checkExpose(scope, node)
     case 'WORKDIR': {
@@ -159,30 +161,18 @@ function isRemote(source: string): boolean {
   return /^(?:https?|git|ssh):\/\//.test(source) || /^[^\s/@:]+@[^\s/:]+:/.test(source)
 }
 
-function checkRun(scope: InstructionScope, node: RunNode): boolean {
-  const { stage } = scope
+/** Where relative targets count from does not matter here. */
+const anywhere = { cwd: '/workdir' }
+
+function checkRun(scope: InstructionScope, node: RunNode): void {
+  const { secrets, ssh } = scope.stage
   for (const mount of node.mounts) {
-    const fields = new Map<string, string | undefined>()
-    for (const { key, value } of mount.fields) {
-      fields.set(key.toLowerCase(), value === undefined ? undefined : expand(scope, value, node.raw))
-    }
-    const type = fields.get('type')
-    if (type !== 'secret' && type !== 'ssh') continue
-    const id = type === 'secret' ? secretId(fields) : fields.get('id') || 'default'
-    if (id === undefined) return false
-    const required =
-      fields.has('required') && fields.get('required')?.toLowerCase() !== 'false' && fields.get('required') !== '0'
-    const list = type === 'secret' ? stage.secrets : stage.ssh
+    const resolved = resolveMount(mount, (text) => expand(scope, text, node.raw), anywhere)
+    if (resolved.type !== 'secret' && resolved.type !== 'ssh') continue
+    const { id, required } = resolved
+    const list = resolved.type === 'secret' ? secrets : ssh
     if (!list.has(id)) list.set(id, { id, required, at: node.raw })
   }
-  return true
-}
-
-/** A secret is named by its source, its id, or the file name of its target. */
-function secretId(fields: ReadonlyMap<string, string | undefined>): string | undefined {
-  const first = (...keys: readonly string[]): string | undefined => keys.map((key) => fields.get(key)).find(Boolean)
-  const target = first('target', 'dst', 'destination')
-  return first('source', 'src') ?? first('id') ?? target?.split('/').at(-1)
 }
 
 function checkExpose(scope: InstructionScope, node: ExposeNode): boolean {
