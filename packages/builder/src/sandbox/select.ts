@@ -1,8 +1,9 @@
 /** Chooses the executor: the most isolated that works here, or the one that was asked for. */
 import { join } from 'node:path'
+import { ChrootExecutor } from './chroot/executor.ts'
 import { sandboxErrors } from './errors.ts'
 import type { Executor } from './executor.ts'
-import { machineFacts } from './machine.ts'
+import { type MachineFacts, machineFacts } from './machine.ts'
 import { NamespacesExecutor } from './namespaces/executor.ts'
 import { compileProfile } from './seccomp/compile.ts'
 
@@ -22,19 +23,57 @@ export interface Selected {
   readonly announcement: string | undefined
 }
 
+interface Attempt {
+  readonly name: Executor['name']
+  open(): Promise<Executor>
+}
+
 /** Opens an executor in the worker; the caller disposes it. Throws ISOLATION_UNAVAILABLE. */
 export async function selectExecutor(options: SelectOptions): Promise<Selected> {
-  const facts = machineFacts()
-  const executor = new NamespacesExecutor({
-    singleId: facts.singleId,
-    seccomp: facts.seccomp ? compileProfile(process.arch) : undefined,
-    compileCache: join(options.root, 'compile-cache'),
-  })
+  const attempts = attemptsFor(options, machineFacts())
+  const reasons: string[] = []
+  for (const { name, open } of attempts) {
+    try {
+      const executor = await open()
+      return { executor, announcement: name === 'chroot' ? announce(reasons) : undefined }
+    } catch (error) {
+      reasons.push(`${name}: ${error instanceof Error ? error.message : String(error)}`)
+    }
+  }
+  throw sandboxErrors.isolationUnavailable([reasons.join('; ')])
+}
+
+function announce(reasons: readonly string[]): string {
+  const why = reasons.length === 0 ? '' : ` (${reasons.join('; ')})`
+  return `RUN is isolated by chroot only: it shares processes, network and kernel settings with this machine${why}`
+}
+
+function attemptsFor({ isolation, root }: SelectOptions, facts: MachineFacts): Attempt[] {
+  const seccomp = facts.seccomp ? compileProfile(process.arch) : undefined
+  const common = { singleId: facts.singleId, seccomp, compileCache: join(root, 'compile-cache') }
+  const namespaces: Attempt = {
+    name: 'namespaces',
+    open: async () => {
+      if (!facts.canMount) throw new Error('this process may not mount')
+      return await opened(new NamespacesExecutor(common))
+    },
+  }
+  const chroot: Attempt = {
+    name: 'chroot',
+    open: async () => {
+      if (!facts.canChroot) throw new Error('this process may not chroot')
+      return await opened(new ChrootExecutor(common))
+    },
+  }
+  return isolation === 'auto' ? [namespaces, chroot] : isolation === 'chroot' ? [chroot] : [namespaces]
+}
+
+async function opened<E extends Executor & { ready(): Promise<void> }>(executor: E): Promise<E> {
   try {
     await executor.ready()
-    return { executor, announcement: undefined }
+    return executor
   } catch (error) {
     await executor[Symbol.asyncDispose]()
-    throw sandboxErrors.isolationUnavailable([error instanceof Error ? error.message : String(error)], { cause: error })
+    throw error
   }
 }

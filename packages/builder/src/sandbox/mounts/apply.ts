@@ -4,24 +4,18 @@ import type { SandboxMount } from '../executor.ts'
 import { createFileAt, O_NOFOLLOW, O_PATH, openAt, unlinkAt } from '../native/files.ts'
 import { bindOn, MS, mountOn } from '../native/mount.ts'
 import { resolveInRoot } from '../native/resolve.ts'
+import { checkTarget } from './order.ts'
 import type { MountPoints } from './points.ts'
 
-const STANDARD = ['/proc', '/dev', '/sys']
 const STAGING = '.staged'
 
-/** Parents before what is mounted below them, else in the order given. */
-export function inMountOrder<M extends { readonly target: string }>(mounts: readonly M[]): M[] {
-  const depth = (path: string): number => path.split('/').filter((part) => part !== '' && part !== '.').length
-  return mounts.toSorted((a, b) => depth(a.target) - depth(b.target))
-}
-
-/** Mounts all of them; /dev must be mounted already, since files take their content from that tmpfs. */
+/** Mounts all of them in the order given; /dev must be mounted already, since files take their content from that tmpfs. */
 export function mountAll(
   points: MountPoints,
   mounts: readonly SandboxMount[],
   { sandboxed }: { sandboxed: boolean },
 ): void {
-  for (const wanted of inMountOrder(mounts)) {
+  for (const wanted of mounts) {
     try {
       mountOne(points, wanted, sandboxed)
     } catch (error) {
@@ -31,8 +25,7 @@ export function mountAll(
 }
 
 function mountOne(points: MountPoints, wanted: SandboxMount, sandboxed: boolean): void {
-  if (STANDARD.includes(wanted.target.replace(/\/+$/, '')) || wanted.target.replace(/\/+$/, '') === '')
-    throw new Error('this place is taken')
+  checkTarget(wanted.target)
   if (wanted.type === 'tmpfs') {
     const size = wanted.size === undefined || wanted.size === 0 ? '' : `,size=${wanted.size}`
     const mode = (wanted.mode ?? 0o1777).toString(8)

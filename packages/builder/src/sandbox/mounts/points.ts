@@ -23,8 +23,8 @@ export class MountPoints {
     this.#onStub = onStub
   }
 
-  /** Finds or makes `target` and calls `use` with a descriptor of it, which is closed afterwards. */
-  at(target: string, kind: 'directory' | 'file', use: (fd: number) => void): void {
+  /** Finds or makes `target` and calls `use` with a descriptor of it, closed afterwards, and its path without links. */
+  at(target: string, kind: 'directory' | 'file', use: (fd: number, path: string) => void): void {
     let before: { readonly atimeNs: bigint; readonly mtimeNs: bigint } | undefined
     const resolved: Resolved = resolveInRoot(this.root, target, {
       create: kind,
@@ -41,7 +41,7 @@ export class MountPoints {
       const directory = (resolved.mode & fs.constants.S_IFMT) === fs.constants.S_IFDIR
       if (directory !== (kind === 'directory'))
         throw new Error(`mount target ${target} is ${directory ? 'a directory' : 'not a directory'}`)
-      use(resolved.fd)
+      use(resolved.fd, resolved.path)
       this.#mounted.push(resolved.path)
     } finally {
       fs.closeSync(resolved.fd)

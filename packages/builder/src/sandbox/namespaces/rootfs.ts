@@ -1,7 +1,8 @@
 /** Makes a root filesystem the root of this mount namespace, with the mounts that a container has. */
 import fs from 'node:fs'
-import type { SandboxMount } from '../executor.ts'
+import type { InitSpec, InitStatus } from '../cloner/protocol.ts'
 import { mountAll } from '../mounts/apply.ts'
+import { allMounts } from '../mounts/order.ts'
 import { MountPoints } from '../mounts/points.ts'
 import { maskedDirectories, maskedFiles, readonlyPaths } from '../mounts/standard.ts'
 import { AT_FDCWD, O_DIRECTORY, O_NOFOLLOW, O_PATH, openAt, openIfThere } from '../native/files.ts'
@@ -9,7 +10,6 @@ import { hasCode } from '../native/libc.ts'
 import { bindOn, MS, mount, mountOn, pivotTo } from '../native/mount.ts'
 import { type ResolveOptions, resolveInRoot } from '../native/resolve.ts'
 import { mountDev } from './dev.ts'
-import type { InitSpec, InitStatus } from './protocol.ts'
 
 const SAFE = MS.NOSUID | MS.NODEV | MS.NOEXEC
 const CGROUP2_MAGIC = 0x63677270
@@ -39,13 +39,7 @@ export function enterRootfs(spec: InitSpec, tell: (message: InitStatus) => void)
   onPoint(root, '/sys', mountSys)
   if (sandboxed) protect(root)
 
-  const files: SandboxMount[] = []
-  const readable = { mode: 0o644, uid: 0, gid: 0 }
-  if (wanted.hosts !== undefined)
-    files.push({ type: 'file', target: '/etc/hosts', content: Buffer.from(wanted.hosts), ...readable })
-  if (wanted.resolvConf !== undefined)
-    files.push({ type: 'file', target: '/etc/resolv.conf', content: Buffer.from(wanted.resolvConf), ...readable })
-  mountAll(points, [...files, ...wanted.mounts], { sandboxed })
+  mountAll(points, allMounts(wanted), { sandboxed })
   pivotTo(root)
 }
 

@@ -67,13 +67,23 @@ export const defaultCapabilities: readonly Capability[] = [
   'SETFCAP',
 ]
 
+/**
+ * Without namespaces two more go: chroot would lead out of the root, device nodes to the machine. And since processes may
+ * trace only those with no more rights than their own, the worker is out of reach.
+ */
+export const chrootCapabilities = defaultCapabilities.filter((name) => name !== 'SYS_CHROOT' && name !== 'MKNOD')
+
 const PR_CAPBSET_DROP = 24
 const PR_CAP_AMBIENT = 47
 const PR_CAP_AMBIENT_CLEAR_ALL = 4
 const CAPABILITY_VERSION_3 = 0x20080522
 
-/** Takes every capability but `keep` out of the bounding set, and all out of the ambient set: no exec brings them back. */
-export function dropBounding(keep: readonly Capability[]): void {
+/**
+ * Takes every capability but `keep` out of the bounding set, and all out of the ambient set: no exec brings them back.
+ * A process that may not change its bounding set (`has` is what it has) keeps it.
+ */
+export function dropBounding(keep: readonly Capability[], has: bigint): void {
+  if (!hasCapability(has, 'SETPCAP')) return
   for (const [number, name] of capabilityNames.entries()) {
     if (keep.includes(name)) continue
     try {

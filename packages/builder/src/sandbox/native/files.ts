@@ -48,6 +48,13 @@ export function chownAt(dir: number, name: string, uid: number, gid: number): vo
   check(raw.fchownat(dir, name, uid, gid, AT_SYMLINK_NOFOLLOW), 'fchownat', name)
 }
 
+/** mknod(2) for a character device; the mode is subject to the umask. */
+export function makeCharacterDevice(path: string, major: number, minor: number): void {
+  const S_IFCHR = 0o020000
+  const device = BigInt((minor & 0xff) | ((major & 0xfff) << 8))
+  check(raw.mknodat(AT_FDCWD, path, S_IFCHR | 0o666, device), 'mknod', path)
+}
+
 /** Where the symbolic link that `fd` was opened on (O_PATH, O_NOFOLLOW) points to. */
 export function readLinkOf(fd: number): string {
   const buffer = Buffer.alloc(4096)

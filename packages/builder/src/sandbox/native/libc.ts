@@ -72,6 +72,9 @@ const c = {
   fchdir: bind<[number]>('int fchdir(int fd)'),
   openat: bind<[number, string, number, number]>('int openat(int fd, const char *path, int flags, int mode)'),
   mkdirat: bind<[number, string, number]>('int mkdirat(int fd, const char *path, int mode)'),
+  mknodat: bind<[number, string, number, bigint]>(
+    'int mknodat(int fd, const char *path, unsigned int mode, uint64_t device)',
+  ),
   unlinkat: bind<[number, string, number]>('int unlinkat(int fd, const char *path, int flags)'),
   fchownat: bind<[number, string, number, number, number]>(
     'int fchownat(int fd, const char *path, unsigned int uid, unsigned int gid, int flags)',
@@ -108,6 +111,7 @@ const c = {
   memfdCreate: bind<[string, number]>('int memfd_create(const char *name, unsigned int flags)'),
   madvise: bind<[bigint, bigint, number]>('int madvise(uintptr_t address, size_t length, int advice)'),
   getppid: bind<[]>('int getppid()'),
+  getpid: bind<[]>('int getpid()'),
 }
 
 /** The raw bindings for the few callers that handle results themselves. */

@@ -3,23 +3,33 @@ import type { ProcessSpec } from '../executor.ts'
 
 /** What a fresh clone has to do: the process, and what the worker knows about the machine. Sent in a memory file. */
 export interface InitSpec {
+  /** `namespaces`: in new ones, with mounts; `chroot`: nothing but another root, below a process that cleans up. */
+  readonly mode: 'namespaces' | 'chroot'
   readonly process: ProcessSpec
   readonly rootfs: string
   /** Control group directories to join, seen from the worker. */
   readonly cgroups: readonly string[]
   /** There is one mapped id only: setgroups is forbidden and devpts gets no group. */
   readonly singleId: boolean
-  /** The network namespace belongs to us: sysfs may be mounted anew. */
-  readonly ownsNetwork: boolean
   /** A BPF program for the `sandbox` mode; undefined where filters are not available. */
   readonly seccomp: Uint8Array | undefined
   /** Descriptor 0 is a terminal that becomes the controlling one. */
   readonly terminal: boolean
-  /** Wait for a byte on this message's `go` descriptor before the set-up goes on (the network is attached meanwhile). */
+  /** Wait for a byte on the life line before the set-up goes on (the network is attached meanwhile). */
   readonly waitForGo: boolean
 }
 
-/** Worker → cloner, as packets. `start` carries the descriptors [spec, stdin, stdout, stderr, status, go]. */
+/** Descriptors of a start request, in this order. The life line is closed when the worker is gone or gives up. */
+export type InitDescriptors = readonly [
+  spec: number,
+  stdin: number,
+  stdout: number,
+  stderr: number,
+  status: number,
+  life: number,
+]
+
+/** Worker → cloner, as packets. `start` carries {@link InitDescriptors}. */
 export type ClonerRequest =
   | { readonly op: 'start'; readonly id: number; readonly flags: number }
   | { readonly op: 'kill'; readonly id: number; readonly signal: number }
@@ -38,15 +48,7 @@ export type ClonerReport =
       readonly peakMemory: number
     }
 
-/** An entry made in the root filesystem as a mount point, with the times its parent directory had before. */
-export interface Stub {
-  readonly path: string
-  readonly kind: 'directory' | 'file'
-  readonly parentAtimeNs: bigint
-  readonly parentMtimeNs: bigint
-}
-
-/** Init → worker on the status pipe, a line of JSON each; its end without `failed` means that the program runs. */
+/** Init → worker on the status pipe, a line of JSON each; its end without `failed` means that the program ran. */
 export type InitStatus =
   | {
       readonly type: 'stub'
@@ -55,6 +57,8 @@ export type InitStatus =
       readonly atimeNs: string
       readonly mtimeNs: string
     }
+  /** A signal ended the program (told where the clone is not the program itself). */
+  | { readonly type: 'signal'; readonly number: number }
   | {
       readonly type: 'failed'
       readonly kind: 'exec' | 'setup' | 'user'

@@ -1,8 +1,8 @@
 /**
  * Entry of the cloner: a single-threaded Node process with everything loaded that the set-up of a container needs. For
  * each request it clones itself into new namespaces; the clone becomes the program of a RUN (init.ts). So a RUN costs a
- * clone instead of a start of Node. It is pid 1 of a pid namespace of its own: when it goes (which it does as soon as
- * the worker closes its socket, dead or alive), the kernel kills all that was started from it.
+ * clone instead of a start of Node. Where the machine allows it, it is pid 1 of a pid namespace of its own: when it goes
+ * (which it does as soon as the worker closes its socket, dead or alive), the kernel kills all that was started from it.
  *
  * It runs no event loop and answers synchronously, since a clone has only the calling thread.
  */
@@ -36,7 +36,7 @@ function start(
 ): Child | undefined {
   try {
     const pid = cloneProcess(flags, memory)
-    if (pid === 0) runInit(fds)
+    if (pid === 0) runInit(fds, memory)
     report({ op: 'started', id, pid })
     return { id, pid, pidFd: openPidFd(pid) }
   } catch (error) {

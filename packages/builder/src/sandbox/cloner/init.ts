@@ -7,31 +7,37 @@ import fs from 'node:fs'
 import { deserialize } from 'node:v8'
 import type { ProcessSpec } from '../executor.ts'
 import { setResourceLimits } from '../limits/rlimit.ts'
-import { defaultCapabilities, dropBounding, parseCapabilitySet, setCapabilities } from '../native/capabilities.ts'
+import { joinControlGroups, raiseLoopback } from '../namespaces/isolation.ts'
+import { enterRootfs } from '../namespaces/rootfs.ts'
+import {
+  type Capability,
+  chrootCapabilities,
+  defaultCapabilities,
+  dropBounding,
+  hasCapability,
+  parseCapabilitySet,
+  setCapabilities,
+} from '../native/capabilities.ts'
 import { readMemoryFile } from '../native/descriptors.ts'
 import { check, hasCode, raw } from '../native/libc.ts'
-import { closeOnExecFrom, newSessionKeyring, resetSignals, setGroups, setIds } from '../native/process.ts'
+import {
+  type CloneableMemory,
+  closeOnExecFrom,
+  newSessionKeyring,
+  resetSignals,
+  setGroups,
+  setIds,
+} from '../native/process.ts'
 import { loadFilter } from '../seccomp/load.ts'
 import { ExecError, execProcess } from './exec.ts'
-import { joinControlGroups, raiseLoopback } from './isolation.ts'
-import type { InitSpec, InitStatus } from './protocol.ts'
-import { enterRootfs } from './rootfs.ts'
-
-/** Descriptors of a start request, in this order. */
-export type InitDescriptors = readonly [
-  spec: number,
-  stdin: number,
-  stdout: number,
-  stderr: number,
-  status: number,
-  go: number,
-]
+import type { InitDescriptors, InitSpec, InitStatus } from './protocol.ts'
+import { superviseClone } from './supervise.ts'
 
 class UserError extends Error {}
 
 /** Sets up and execs. `fds` as in {@link InitDescriptors}. */
-export function runInit(fds: readonly number[]): never {
-  const [specFd, stdin, stdout, stderr, status, go] = fds as InitDescriptors
+export function runInit(fds: readonly number[], memory: CloneableMemory): never {
+  const [specFd, stdin, stdout, stderr, status, life] = fds as unknown as InitDescriptors
   const tell = (message: InitStatus): void => {
     fs.writeSync(status, `${JSON.stringify(message)}\n`)
   }
@@ -40,8 +46,14 @@ export function runInit(fds: readonly number[]): never {
     raw.dup2(stdin, 0)
     raw.dup2(stdout, 1)
     raw.dup2(stderr, 2)
-    if (spec.waitForGo) fs.readSync(go, Buffer.alloc(1))
-    setUp(spec, tell)
+    if (spec.waitForGo && fs.readSync(life, Buffer.alloc(1)) === 0) raw.exit(1)
+    if (spec.mode === 'namespaces') setUp(spec, tell)
+    else {
+      superviseClone(life, memory, tell)
+      setUpChroot(spec)
+    }
+    closeOnExecFrom(3)
+    resetSignals()
     execProcess(spec.process)
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error)
@@ -68,9 +80,23 @@ function setUp(spec: InitSpec, tell: (message: InitStatus) => void): void {
   process.umask(0o022)
   setResourceLimits(wanted.ulimits)
   enterDirectory(wanted)
-  dropPrivileges(spec, status)
-  closeOnExecFrom(3)
-  resetSignals()
+  dropPrivileges(spec, status, defaultCapabilities)
+}
+
+/** No namespaces and no mounts: the root alone is another one. The worker has put files where mounts would be. */
+function setUpChroot(spec: InitSpec): void {
+  const { process: wanted } = spec
+  raw.setsid()
+  newSessionKeyring()
+  if (spec.terminal) takeTerminal()
+  for (const directory of spec.cgroups) fs.writeFileSync(`${directory}/cgroup.procs`, '0')
+  const status = fs.readFileSync('/proc/self/status', 'latin1')
+  check(raw.chroot(spec.rootfs), 'chroot')
+  process.chdir('/')
+  process.umask(0o022)
+  setResourceLimits(wanted.ulimits)
+  enterDirectory(wanted)
+  dropPrivileges(spec, status, chrootCapabilities)
 }
 
 /** Makes descriptor 0 the controlling terminal. */
@@ -109,20 +135,21 @@ function makeDirectory(path: string, user: { uid: number; gid: number }): void {
   }
 }
 
-function dropPrivileges(spec: InitSpec, status: string): void {
+function dropPrivileges(spec: InitSpec, status: string, keep: readonly Capability[]): void {
   const { user, security } = spec.process
   const permitted = parseCapabilitySet(status, 'CapPrm')
-  if (security === 'sandbox') dropBounding(defaultCapabilities)
+  if (security === 'sandbox') dropBounding(keep, permitted)
   try {
     if (!spec.singleId) setGroups(user.additionalGids)
     // The filter must be loaded while CAP_SYS_ADMIN is there: without it the kernel asks for no_new_privs, which would
     // take sudo and other set-uid programs away.
-    if (security === 'sandbox' && spec.seccomp !== undefined) loadFilter(spec.seccomp)
+    if (security === 'sandbox' && spec.seccomp !== undefined && hasCapability(permitted, 'SYS_ADMIN'))
+      loadFilter(spec.seccomp)
     setIds(user.uid, user.gid)
   } catch (error) {
     if (hasCode(error, 'EINVAL')) throw new UserError(`user ${user.uid}:${user.gid}`)
     throw error
   }
   // Changing away from uid 0 has emptied the sets already.
-  if (security === 'sandbox' && user.uid === 0) setCapabilities(defaultCapabilities, permitted)
+  if (security === 'sandbox' && user.uid === 0) setCapabilities(keep, permitted)
 }

@@ -30,6 +30,13 @@ const NODE_FLAGS = [
 ]
 const STDERR_LIMIT = 4096
 
+export interface ClonerOptions {
+  /** Where Node keeps compiled modules; undefined: nowhere. */
+  readonly compileCache: string | undefined
+  /** A pid namespace of its own: whatever it started dies with it. */
+  readonly pidNamespace: boolean
+}
+
 export class ClonerProcess {
   readonly #child: ChildProcess
   readonly #socket: number
@@ -40,14 +47,13 @@ export class ClonerProcess {
   #gone: string | undefined
   #closing = false
 
-  /** @param compileCache where Node keeps compiled modules; undefined: nowhere */
-  constructor(compileCache: string | undefined) {
+  constructor({ compileCache, pidNamespace }: ClonerOptions) {
     const [ours, theirs] = packetPair()
     const entry = fileURLToPath(new URL(`./cloner${extname(import.meta.url)}`, import.meta.url))
     const env = compileCache === undefined ? {} : { NODE_COMPILE_CACHE: compileCache }
     this.#socket = ours
-    // A pid namespace of its own: whatever it started dies with it.
-    this.#child = spawn('unshare', ['-p', '-f', process.execPath, ...NODE_FLAGS, entry], {
+    const command = [...(pidNamespace ? ['unshare', '-p', '-f'] : []), process.execPath, ...NODE_FLAGS, entry]
+    this.#child = spawn(command[0]!, command.slice(1), {
       stdio: ['ignore', 'pipe', 'pipe', theirs],
       env: { PATH: process.env['PATH'], ...env },
     })
