@@ -26,8 +26,8 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
     const parsed = await readSources(session)
     const { plans, images } = await planAll(parsed, session, settings)
     await lintAll(parsed, session, images)
-    const solver = await openSolver(session, settings, images, availableParallelism())
-    const results = await solver.solve(plans)
+    const solver = await openSolver(session, settings, plans, images, availableParallelism())
+    const results = await solver.solve()
     return await exportAll(results, solver, session, settings)
   } catch (error) {
     throw asBuildError(error, options.signal)

@@ -66,7 +66,11 @@ export class Contexts implements AsyncDisposable {
   }
 
   /** Opens an image of an OCI layout directory. */
-  async openLayout(source: ContextSource & { kind: 'layout' }, platform: Platform, resolver: ImageResolver): Promise<FoundImage> {
+  async openLayout(
+    source: ContextSource & { kind: 'layout' },
+    platform: Platform,
+    resolver: ImageResolver,
+  ): Promise<FoundImage> {
     const { directory, reference } = source
     const layout = await OciLayout.open(directory)
     const name = `oci-layout://${directory}${reference.includes(':') ? '@' : ':'}${reference}`
@@ -100,10 +104,12 @@ export class Contexts implements AsyncDisposable {
     if (dockerfileText !== undefined) return { name: 'Dockerfile', text: dockerfileText, path: undefined }
     const location = this.#location(MAIN)
     if (dockerfile === '-') {
-      if (location === '-') throw optionErrors.optionInvalid(["invalid argument: can't use stdin for both build context and dockerfile"])
+      if (location === '-')
+        throw optionErrors.optionInvalid(["invalid argument: can't use stdin for both build context and dockerfile"])
       return { name: 'Dockerfile', text: await readText(stdin, this.#signal), path: undefined }
     }
-    if (!isRemoteContext(location)) return readDockerfile(dockerfile === undefined ? join(location, 'Dockerfile') : resolve(dockerfile))
+    if (!isRemoteContext(location))
+      return readDockerfile(dockerfile === undefined ? join(location, 'Dockerfile') : resolve(dockerfile))
     const fetched = await this.#fetch(MAIN, location)
     if (fetched.dockerfile !== undefined) return { name: 'Dockerfile', text: fetched.dockerfile, path: undefined }
     return readFetchedDockerfile(fetched.directory, dockerfile ?? 'Dockerfile')
@@ -153,7 +159,8 @@ function once<T>(table: Map<string, Promise<T>>, key: string, work: () => Promis
 const MAX_TEXT = 64 * 1024 * 1024
 
 async function readText(stdin: NodeJS.ReadableStream | undefined, signal: AbortSignal): Promise<string> {
-  if (stdin === undefined) throw optionErrors.optionInvalid(['the Dockerfile is to be read from stdin, but there is none'])
+  if (stdin === undefined)
+    throw optionErrors.optionInvalid(['the Dockerfile is to be read from stdin, but there is none'])
   const chunks: Buffer[] = []
   let size = 0
   for await (const chunk of addAbortSignal(signal, stdin as Readable)) {

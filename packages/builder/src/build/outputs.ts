@@ -3,6 +3,7 @@
 import { join } from 'node:path'
 import { type Descriptor, formatPlatform } from '@tsbuild/registry-client'
 import type { BuiltImages, DocumentFormat, ExportContext } from '../export/exporter.ts'
+import type { RootfsStep } from '../graph/step.ts'
 import { type AssembledImage, assembleImage, assembleIndex } from '../image/assemble.ts'
 import type { BuildResult, OutputResult } from '../options.ts'
 import type { LayerBlob, StackLayer } from '../steps/types.ts'
@@ -102,6 +103,7 @@ class Assembler {
               output: epoch === undefined ? undefined : epoch * 1000,
               now: Date.now(),
             },
+            descriptions: describeLayers(plan.rootfs, layers.length),
             annotations: { ...annotations.manifest, ...format.annotations },
             format: format.format,
           },
@@ -160,6 +162,14 @@ class Assembler {
     for (const { stack, directory } of parts)
       await worker.call('rootfs.copy', { stack, dest: join(dest, directory) }, { signal })
   }
+}
+
+/** What made each layer, in the reference's words where it has any. */
+function describeLayers(top: RootfsStep | undefined, count: number): string[] {
+  const descriptions: string[] = []
+  for (let step = top; step !== undefined && step.kind !== 'image'; step = step.parent)
+    descriptions.unshift(step.kind === 'run' ? `mount / from exec ${step.args.join(' ')}` : step.name)
+  return [...Array.from({ length: count - descriptions.length }, () => 'base image'), ...descriptions]
 }
 
 function withoutPlatform({ mediaType, digest, size }: Descriptor): Descriptor {

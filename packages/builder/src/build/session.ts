@@ -2,8 +2,15 @@
  * What one call of the library holds open: the store with a lease on it, connections to registries, contexts, and the
  * worker, which starts when a step first needs it. Disposing it ends all of that.
  */
-import { formatReference, type Reference, RegistryClient, type Repository } from '@tsbuild/registry-client'
-import { ImageResolver } from '../image/resolve.ts'
+import {
+  formatPlatform,
+  formatReference,
+  type Platform,
+  type Reference,
+  RegistryClient,
+  type Repository,
+} from '@tsbuild/registry-client'
+import { type FoundImage, ImageResolver } from '../image/resolve.ts'
 import type { BuildWarning, ProgressEvent, ProgressListener } from '../progress.ts'
 import { openStore, type Store } from '../store/store.ts'
 import { Contexts } from './contexts.ts'
@@ -19,6 +26,7 @@ export class Session implements AsyncDisposable {
   readonly #client: RegistryClient
   readonly #resources: AsyncDisposableStack
   readonly #listener: ProgressListener | undefined
+  readonly #resolved = new Map<string, Promise<FoundImage>>()
   #ids = 0
 
   private constructor(settings: Settings, store: Store, client: RegistryClient, resources: AsyncDisposableStack) {
@@ -54,6 +62,18 @@ export class Session implements AsyncDisposable {
   /** Ties something to the end of the session. */
   use<T extends AsyncDisposable>(resource: T): T {
     return this.#resources.use(resource)
+  }
+
+  /** Resolves an image, shown as a line of progress once. */
+  resolveImage(reference: string, platform: Platform): Promise<FoundImage> {
+    const key = `${reference} ${formatPlatform(platform)}`
+    let found = this.#resolved.get(key)
+    if (found === undefined) {
+      found = this.task(`[internal] load metadata for ${reference}`, () => this.images.resolve(reference, platform))
+      found.catch(() => undefined)
+      this.#resolved.set(key, found)
+    }
+    return found
   }
 
   repository(reference: Reference | string): Repository {

@@ -1,5 +1,6 @@
 /** Everything that solving a build needs, put together: cache, layers, worker, handlers. */
 import { randomUUID } from 'node:crypto'
+import { inputsOf, type RootfsStep, type Step } from '../graph/step.ts'
 import type { FoundImage } from '../image/resolve.ts'
 import type { ImagePlan } from '../plan/plan.ts'
 import { StepCache } from '../solve/cache.ts'
@@ -29,13 +30,14 @@ export interface BuildSolver {
   readonly worker: LazyWorker
   readonly images: ReadonlyMap<string, FoundImage>
   readonly counts: Solver['counts']
-  solve(plans: readonly ImagePlan[]): Promise<SolvedImage[]>
+  solve(): Promise<SolvedImage[]>
 }
 
 /** Opens the solver of one build; what it starts belongs to the session. */
 export async function openSolver(
   session: Session,
   settings: BuildSettings,
+  plans: readonly ImagePlan[],
   images: ReadonlyMap<string, FoundImage>,
   cpus: number,
 ): Promise<BuildSolver> {
@@ -46,7 +48,6 @@ export async function openSolver(
       root: store.root,
       isolation: options.isolation ?? 'auto',
       ociRuntime: options.ociRuntime,
-      onAnnounce: (message) => session.warn({ rule: '', message }),
     }),
   )
   const cache = new StepCache(store.records, store.blobs, (id) => snapshotExists(store.root, id))
@@ -55,12 +56,21 @@ export async function openSolver(
     cache,
     worker,
     sources: new Map([...images].map(([ref, image]) => [ref, image.source])),
+    task: (title, work) => session.task(title, work),
     signal,
   })
   const statCache = await session.contexts.statCache()
   const now = Date.now
+  const exported = new Set(plans.flatMap((plan) => ancestors(plan.rootfs)))
   const solver = new Solver({
     cache,
+    onWork: once(() => {
+      if (hasRun(plans)) void prepareRun(worker, session)
+    }),
+    // Packing overlaps with the steps that follow. Errors are met again when the image is assembled.
+    onResult: (step, { stack }) => {
+      if (exported.has(step)) layers.blob(stack, stack.length - 1).catch(() => undefined)
+    },
     emit: (event) => session.emit(event),
     signal,
     concurrency: Math.max(2, cpus),
@@ -96,10 +106,43 @@ export async function openSolver(
     worker,
     images,
     counts: solver.counts,
-    async solve(plans) {
+    async solve() {
       const results = await solver.solve(plans.map((p) => p.rootfs))
       await statCache.save()
       return plans.map((plan, i) => ({ plan, rootfs: results[i]! }))
     },
+  }
+}
+
+/** A step and all that its root filesystem is built on: the steps whose layers are in the image. */
+function ancestors(top: RootfsStep | undefined): Step[] {
+  const steps: Step[] = []
+  for (let step = top; step !== undefined; step = step.kind === 'image' ? undefined : step.parent) steps.push(step)
+  return steps
+}
+
+function hasRun(plans: readonly ImagePlan[]): boolean {
+  const seen = new Set<Step>()
+  const queue: Step[] = plans.flatMap((plan) => plan.rootfs ?? [])
+  for (let step = queue.pop(); step !== undefined; step = queue.pop()) {
+    if (step.kind === 'run') return true
+    if (seen.has(step)) continue
+    seen.add(step)
+    queue.push(...inputsOf(step))
+  }
+  return false
+}
+
+/** Makes the executor ready while images are fetched and files copied; says once if it isolates less than usual. */
+async function prepareRun(worker: LazyWorker, session: Session): Promise<void> {
+  const announcement = await worker.call('run.prepare', {}, { signal: session.signal }).catch(() => undefined)
+  if (announcement !== undefined) session.warn({ rule: '', message: announcement })
+}
+
+function once(work: () => void): () => void {
+  let done = false
+  return () => {
+    if (!done) work()
+    done = true
   }
 }

@@ -44,7 +44,7 @@ async function inStore<T>(
     const store = await openStore(root)
     const any = (await readdir(join(root, 'snapshots')).catch(() => [])).length > 0
     if (!any) return await work(store, undefined)
-    await using worker = new LazyWorker({ root, isolation: 'auto', ociRuntime: undefined, onAnnounce: () => {} })
+    await using worker = new LazyWorker({ root, isolation: 'auto', ociRuntime: undefined })
     return await work(store, {
       async *list() {
         yield* await worker.call('snapshot.list', {}, { signal })

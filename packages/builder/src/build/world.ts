@@ -12,7 +12,7 @@ export function planWorld(session: Session, found: Map<string, FoundImage>): Pla
     return image
   }
   const resolveImage = async (reference: string, platform: Platform): Promise<FoundImage> => {
-    return keep(await session.images.resolve(reference, platform))
+    return keep(await session.resolveImage(reference, platform))
   }
   return {
     resolveImage,

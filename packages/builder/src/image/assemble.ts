@@ -19,6 +19,8 @@ export interface ImageParts {
   readonly image: ImageConfig
   readonly layers: readonly LayerBlob[]
   readonly times: ConfigTimes
+  /** What made each layer, for layers that the history does not speak of. */
+  readonly descriptions: readonly string[]
   readonly annotations: Readonly<Record<string, string>>
   /** Which names the documents use for their types. */
   readonly format: 'oci' | 'docker'
@@ -48,6 +50,7 @@ export async function assembleImage(parts: ImageParts, blobs: ContentStore): Pro
     parts.image,
     parts.layers.map((l) => l.diffID),
     parts.times,
+    parts.descriptions,
   )
   const config = await putJson(
     blobs,

@@ -42,9 +42,18 @@ export interface ConfigTimes {
   readonly now: number
 }
 
-/** Completes a config with its layers and times. */
-export function completeConfig(image: ImageConfig, diffIDs: readonly string[], times: ConfigTimes): ImageConfig {
-  const history = datedHistory(image.history ?? [], times)
+/**
+ * Completes a config with its layers and times.
+ *
+ * @param descriptions what made each layer, for those that no history entry speaks of
+ */
+export function completeConfig(
+  image: ImageConfig,
+  diffIDs: readonly string[],
+  times: ConfigTimes,
+  descriptions: readonly string[],
+): ImageConfig {
+  const history = datedHistory([...(image.history ?? []), ...missingHistory(image.history ?? [], descriptions)], times)
   const known = history.flatMap((h) => (h.created === undefined ? [] : [Date.parse(h.created)]))
   const newest = known.length > 0 ? Math.max(...known) : (times.build ?? times.now)
   return {
@@ -53,6 +62,12 @@ export function completeConfig(image: ImageConfig, diffIDs: readonly string[], t
     history,
     rootfs: { type: 'layers', diff_ids: [...diffIDs] },
   }
+}
+
+/** Every layer has an entry: the reference adds them at the end for layers that have none, such as a directory used as a base. */
+function missingHistory(history: readonly HistoryEntry[], descriptions: readonly string[]): HistoryEntry[] {
+  const told = history.filter((entry) => !entry.empty_layer).length
+  return descriptions.slice(told).map((text) => ({ created_by: text, comment: 'buildkit.exporter.image.v0' }))
 }
 
 /** Entries without a time get their layer's; those without a layer that of the entry before. */

@@ -83,25 +83,13 @@ export interface ResolverOptions {
 
 export class ImageResolver {
   readonly #options: ResolverOptions
-  readonly #found = new Map<string, Promise<FoundImage>>()
 
   constructor(options: ResolverOptions) {
     this.#options = options
   }
 
-  /** Resolves once per reference and platform. */
-  resolve(text: string, platform: Platform): Promise<FoundImage> {
-    const key = `${text}|${formatPlatform(platform)}`
-    let found = this.#found.get(key)
-    if (found === undefined) {
-      found = this.#resolve(text, platform)
-      found.catch(() => undefined)
-      this.#found.set(key, found)
-    }
-    return found
-  }
-
-  async #resolve(text: string, platform: Platform): Promise<FoundImage> {
+  /** Resolves a reference to the image of a platform. */
+  async resolve(text: string, platform: Platform): Promise<FoundImage> {
     const { store, repository, pull, signal, onOffline } = this.#options
     const reference = withDefaultTag(parse(text))
     const name = formatReference(reference)

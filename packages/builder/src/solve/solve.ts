@@ -24,6 +24,9 @@ export interface SolveOptions {
   readonly now: () => number
   /** Unique ids for progress. */
   readonly nextId: () => string
+  /** Told when a step is about to do work for the first time, and when one has made a root filesystem. */
+  readonly onWork?: () => void
+  readonly onResult?: (step: Step, result: RootfsResult) => void
 }
 
 /** How many steps ran and how many came from the cache. */
@@ -91,7 +94,7 @@ export class Solver {
     try {
       const key = await this.#limit(() => handler.key(visit))
       this.#signal.throwIfAborted()
-      if (key === undefined) return await this.#limit(() => handler.run(visit, undefined))
+      if (key === undefined) return await this.#unkeyed(handler, visit, tell)
       const same = this.#byKey.get(key)
       if (same) return await same
       const work = this.#cachedOrRun(handler, visit, key, tell)
@@ -101,6 +104,16 @@ export class Solver {
       tell.failed(error)
       throw error instanceof BuildError ? error.with({ at: step.at, step: step.name }) : error
     }
+  }
+
+  /** Steps whose results are found anew in every build. */
+  async #unkeyed<S extends Step>(handler: StepHandler<S>, visit: Visit<S>, tell: Teller): Promise<StepResult> {
+    // Contexts show themselves when they are opened.
+    const shown = visit.step.kind !== 'context'
+    if (shown) tell.started()
+    const result = await this.#limit(() => handler.run(visit, undefined))
+    if (shown) tell.done()
+    return result
   }
 
   async #cachedOrRun<S extends Step>(
@@ -129,8 +142,10 @@ export class Solver {
     const result = await this.#limit(async () => {
       this.#signal.throwIfAborted()
       tell.started()
+      this.#options.onWork?.()
       return await handler.run(visit, key)
     })
+    if (result.kind === 'rootfs') this.#options.onResult?.(step, result)
     const top = result.kind === 'rootfs' ? result.stack.at(-1) : undefined
     if (top?.created !== undefined && top.started !== undefined)
       await this.#options.cache.save(key, { snapshot: top.snapshot, created: top.created, started: top.started })

@@ -3,11 +3,21 @@
  * can be fetched. Everything is done once per layer and build.
  */
 import type { Descriptor, Source } from '@tsbuild/registry-client'
+import { defineError } from '../errors.ts'
 import type { SnapshotId } from '../snapshot/snapshotter.ts'
 import type { StepCache } from '../solve/cache.ts'
 import type { Store } from '../store/store.ts'
 import type { LayerBlob, StackLayer } from './types.ts'
 import type { WorkerClient } from './worker-api.ts'
+
+export const layerErrors = {
+  layerLost: defineError({
+    code: 'LAYER_LOST',
+    doc: 'Another process deleted from the store what this build was using.',
+    message: (name: string) => `the content of ${name} is no longer in the store`,
+    hint: 'build again; do not delete files of the store by hand while a build runs',
+  }),
+}
 
 /** Where the blobs of a base image come from. */
 export type BlobSource = Pick<Source, 'openBlob'>
@@ -28,8 +38,11 @@ export interface LayerServiceOptions {
   /** By image reference. */
   readonly sources: ReadonlyMap<string, BlobSource>
   readonly signal: AbortSignal
-  /** Bytes of a blob that arrived. */
-  readonly onFetch?: (descriptor: Descriptor, current: number) => void
+  /** Shows a download as a piece of work of its own. */
+  readonly task: <T>(
+    title: string,
+    work: (report: (item: string, current: number, total: number) => void) => Promise<T>,
+  ) => Promise<T>
 }
 
 export class LayerService {
@@ -54,7 +67,7 @@ export class LayerService {
       })
       // Downloads overlap; unpacking goes from bottom to top.
       const missing = stack.filter((l) => !this.#snapshots.has(l.snapshot))
-      await Promise.all(missing.map((l) => this.#haveBlob(l)))
+      await Promise.all(missing.map((l) => l.known && this.#haveBlob(l)))
       for (const [i, layer] of stack.entries()) {
         let work = this.#snapshots.get(layer.snapshot)
         if (work === undefined) {
@@ -102,7 +115,8 @@ export class LayerService {
 
   async #unpack(layer: StackLayer, below: SnapshotId[]): Promise<void> {
     const { store, worker, signal } = this.#options
-    const { descriptor, diffID } = layer.known!
+    if (layer.known === undefined) throw layerErrors.layerLost([layer.snapshot])
+    const { descriptor, diffID } = layer.known
     await worker.call(
       'layer.unpack',
       { id: layer.snapshot, below, blob: store.blobs.path(descriptor.digest), mediaType: descriptor.mediaType, diffID },
@@ -141,21 +155,23 @@ export class LayerService {
   }
 
   async #fetch(layer: StackLayer): Promise<void> {
-    const { store, sources, signal, onFetch } = this.#options
-    const { descriptor } = layer.known!
+    const { store, sources, signal, task } = this.#options
+    const { image, known } = layer
+    const { descriptor } = known!
     if (await store.blobs.has(descriptor.digest)) return
-    const source = layer.image === undefined ? undefined : sources.get(layer.image)
-    if (source === undefined) throw new Error(`no source for layer ${descriptor.digest}`)
-    const stream = source.openBlob(descriptor, { signal })
-    async function* counted() {
-      let current = 0
-      for await (const chunk of stream) {
-        current += chunk.length
-        onFetch?.(descriptor, current)
-        yield chunk
+    const source = image === undefined ? undefined : sources.get(image)
+    if (source === undefined) throw layerErrors.layerLost([descriptor.digest])
+    await task(`pull ${descriptor.digest.slice(0, 19)} of ${image!.replace(/@.*/, '')}`, async (report) => {
+      async function* counted() {
+        let current = 0
+        for await (const chunk of source!.openBlob(descriptor, { signal })) {
+          current += chunk.length
+          report(descriptor.digest, current, descriptor.size)
+          yield chunk
+        }
       }
-    }
-    await store.blobs.put(counted(), { digest: descriptor.digest, size: descriptor.size }, signal)
+      await store.blobs.put(counted(), { digest: descriptor.digest, size: descriptor.size }, signal)
+    })
   }
 }
 

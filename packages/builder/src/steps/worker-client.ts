@@ -10,8 +10,6 @@ export interface LazyWorkerOptions {
   readonly root: string
   readonly isolation: 'auto' | 'namespaces' | 'oci' | 'chroot'
   readonly ociRuntime: string | undefined
-  /** Told once when RUN will be isolated less than usual. */
-  readonly onAnnounce: (message: string) => void
 }
 
 export class LazyWorker implements WorkerClient, AsyncDisposable {
