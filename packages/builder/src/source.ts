@@ -20,13 +20,21 @@ export interface Range {
 export class SourceFile {
   readonly name: string
   readonly text: string
-  readonly #lineStarts: number[]
+  #starts: number[] | undefined
 
   constructor(name: string, text: string) {
     this.name = name
     this.text = text
-    this.#lineStarts = [0]
-    for (let i = text.indexOf('\n'); i >= 0; i = text.indexOf('\n', i + 1)) this.#lineStarts.push(i + 1)
+  }
+
+  /** Made when the first place is asked for: most files are read without. */
+  get #lineStarts(): number[] {
+    if (this.#starts === undefined) {
+      this.#starts = [0]
+      const { text } = this
+      for (let i = text.indexOf('\n'); i >= 0; i = text.indexOf('\n', i + 1)) this.#starts.push(i + 1)
+    }
+    return this.#starts
   }
 
   /** Number of lines; a trailing newline does not start another one. */

@@ -60,6 +60,8 @@ export interface RawInstruction {
   readonly original: string
   /** `exec` if `rest` is a valid JSON array of strings (only for instructions that take one). */
   readonly form: 'shell' | 'exec'
+  /** ENV and LABEL: written as `name value`; the words are the name and all the rest. */
+  readonly legacy: boolean
   /**
    * exec form: the decoded JSON strings. shell form: `rest` as the reference's line parser of this keyword splits it:
    * one word that holds all of it (RUN, CMD, WORKDIR, USER …), split at blanks (FROM, EXPOSE, COPY, ADD, VOLUME), or

@@ -6,14 +6,15 @@ import { dockerfileErrors } from './errors.ts'
 import type { Escape } from './words.ts'
 
 const known = new Set(['syntax', 'escape', 'check'])
-const form = /^#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(.+?)\s*$/
+/** Of a line without blanks around. */
+const form = /^#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(.+)$/
 
 /** Result of {@link readDirectives}. */
 export interface DirectiveBlock {
   readonly directives: readonly Directive[]
   readonly escape: Escape
-  /** Number of lines that the directives take; the scanner does not take them for comments of an instruction. */
-  readonly lines: number
+  /** Offset behind the lines of the directives: they are no comments of an instruction. */
+  readonly end: number
 }
 
 /**
@@ -24,29 +25,35 @@ export interface DirectiveBlock {
  * @throws a directive that is repeated, an escape character that is neither `\` nor a backtick
  */
 export function readDirectives(source: SourceFile): DirectiveBlock {
+  const { text } = source
   const directives: Directive[] = []
   const seen = new Set<string>()
-  const bom = source.text.startsWith('\ufeff') ? 1 : 0
-  const script = source.text.startsWith('#!', bom)
   let escapeChar: Escape = '\\'
-  let line = script ? 2 : 1
-  for (; line <= source.lineCount; line++) {
-    const raw = source.line(line).slice(line === 1 ? bom : 0)
-    const text = raw.trim()
-    const match = form.exec(text)
+  let at = text.startsWith('\ufeff') ? 1 : 0
+  const script = text.startsWith('#!', at)
+  if (script) at = nextLine(text, at)
+  while (at < text.length) {
+    const next = nextLine(text, at)
+    const match = form.exec(text.slice(at, next).trim())
     const name = match?.[1]?.toLowerCase()
     const value = match?.[2]
     if (name === undefined || value === undefined || !known.has(name)) break
     if (script && name === 'escape') break
-    const range = source.lines(line, line)
-    const at = { file: source, range }
-    if (seen.has(name)) throw dockerfileErrors.duplicateDirective([name], { at })
+    const range = source.range(at, next)
+    const place = { at: { file: source, range } }
+    if (seen.has(name)) throw dockerfileErrors.duplicateDirective([name], place)
     seen.add(name)
     if (name === 'escape') {
-      if (value !== '\\' && value !== '`') throw dockerfileErrors.invalidEscape([value], { at })
+      if (value !== '\\' && value !== '`') throw dockerfileErrors.invalidEscape([value], place)
       escapeChar = value
     }
     directives.push({ name, value, range })
+    at = next
   }
-  return { directives, escape: escapeChar, lines: line - 1 }
+  return { directives, escape: escapeChar, end: at }
+}
+
+function nextLine(text: string, at: number): number {
+  const newline = text.indexOf('\n', at)
+  return newline < 0 ? text.length : newline + 1
 }

@@ -1,18 +1,38 @@
 /** Flags before the arguments of an instruction: `--name=value`, quoted parts, escapes, and `--` that ends them. */
+import type { Range } from '../source.ts'
 import { isSpace, skipSpace } from '../util/go-text.ts'
-import type { Escape } from './words.ts'
+import type { Flag } from './ast.ts'
+import type { Escape, PlacedText } from './words.ts'
 
 /** A flag with its place in the text it was read from. */
-export interface FlagSpan {
+class FlagSpan implements Flag {
   readonly name: string
   readonly value: string | undefined
-  readonly start: number
-  readonly end: number
+  readonly #source: PlacedText
+  readonly #start: number
+  readonly #end: number
+
+  constructor(source: PlacedText, start: number, end: number, decoded: string) {
+    const equals = decoded.indexOf('=')
+    this.name = decoded.slice(2, equals < 0 ? undefined : equals)
+    this.value = equals < 0 ? undefined : decoded.slice(equals + 1)
+    this.#source = source
+    this.#start = start
+    this.#end = end
+  }
+
+  get raw(): string {
+    return this.#source.text.slice(this.#start, this.#end)
+  }
+
+  get range(): Range {
+    return this.#source.rangeOf(this.#start, this.#end)
+  }
 }
 
 /** Flags, and where the arguments begin. */
 export interface FlagList {
-  readonly flags: readonly FlagSpan[]
+  readonly flags: readonly Flag[]
   readonly rest: number
 }
 
@@ -22,19 +42,14 @@ export function isFlag(text: string, at: number, end: number): boolean {
 }
 
 /** The flags at the start of [start, end) of a text. */
-export function splitFlags(text: string, start: number, end: number, escapeChar: Escape): FlagList {
-  const flags: FlagSpan[] = []
+export function splitFlags(source: PlacedText, start: number, end: number, escapeChar: Escape): FlagList {
+  const { text } = source
+  const flags: Flag[] = []
   let at = skipSpace(text, start, end)
   while (isFlag(text, at, end)) {
     const { decoded, flagEnd } = readFlag(text, at, end, escapeChar)
     if (decoded === '--') return { flags, rest: flagEnd }
-    const equals = decoded.indexOf('=')
-    flags.push({
-      name: decoded.slice(2, equals < 0 ? undefined : equals),
-      value: equals < 0 ? undefined : decoded.slice(equals + 1),
-      start: at,
-      end: flagEnd,
-    })
+    flags.push(new FlagSpan(source, at, flagEnd, decoded))
     at = skipSpace(text, flagEnd, end)
   }
   return { flags, rest: at }

@@ -1,5 +1,5 @@
 /** Heredocs: finding their heads in a logical line and reading their texts. */
-import type { SourceFile } from '../source.ts'
+import type { Range, SourceFile } from '../source.ts'
 import type { Heredoc } from './ast.ts'
 import { type ExpandOptions, expand } from './expand.ts'
 
@@ -53,10 +53,36 @@ export function findHeredocHeads(line: string): HeredocHead[] {
   return words.map(parseHeredocHead).filter((head) => head !== undefined)
 }
 
-/** A heredoc's text and where the line behind its terminator begins. */
-export interface HeredocBody {
-  readonly heredoc: Heredoc
-  readonly next: number
+/** A heredoc with its text. */
+export class ScannedHeredoc implements Heredoc {
+  readonly name: string
+  readonly expand: boolean
+  readonly chomp: boolean
+  readonly fd: number
+  readonly raw: string
+  /** Offset behind the terminator. */
+  readonly end: number
+  readonly #source: SourceFile
+  readonly #start: number
+
+  constructor(source: SourceFile, start: number, end: number, head: HeredocHead, raw: string) {
+    this.name = head.name
+    this.expand = head.expand
+    this.chomp = head.chomp
+    this.fd = head.fd
+    this.raw = raw
+    this.end = end
+    this.#source = source
+    this.#start = start
+  }
+
+  get content(): string {
+    return this.chomp ? this.raw.replace(/(^|\n)\t+/g, '$1') : this.raw
+  }
+
+  get range(): Range {
+    return this.#source.range(this.#start, this.end)
+  }
 }
 
 /**
@@ -70,7 +96,7 @@ export function readHeredocBody(
   start: number,
   head: HeredocHead,
   checkLine: (start: number, end: number) => void,
-): HeredocBody | undefined {
+): ScannedHeredoc | undefined {
   const { text } = source
   for (let lineStart = start; lineStart < text.length; ) {
     const newline = text.indexOf('\n', lineStart)
@@ -78,15 +104,7 @@ export function readHeredocBody(
     checkLine(lineStart, lineEnd)
     if (isTerminator(text, lineStart, lineEnd, head)) {
       const raw = text.slice(start, lineStart)
-      return {
-        heredoc: {
-          ...head,
-          raw,
-          content: head.chomp ? raw.replace(/(^|\n)\t+/g, '$1') : raw,
-          range: source.range(start, lineEnd),
-        },
-        next: Math.min(lineEnd + 1, text.length),
-      }
+      return new ScannedHeredoc(source, start, lineEnd, head, raw)
     }
     lineStart = lineEnd + 1
   }

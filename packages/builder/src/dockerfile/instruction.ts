@@ -6,9 +6,8 @@ import { BuildError } from '../errors.ts'
 import type { Location, Range, SourceFile } from '../source.ts'
 import { type Parts, splitInstruction } from './arguments.ts'
 import type { Flag, Heredoc, RawInstruction, Word } from './ast.ts'
-import type { FlagSpan } from './flags.ts'
 import type { KeywordInfo } from './keywords.ts'
-import { type Escape, type Span, wholeText } from './words.ts'
+import { type Escape, type PlacedText, wholeText } from './words.ts'
 
 /** The lines of an instruction joined into one text. */
 export interface JoinedText {
@@ -18,24 +17,25 @@ export interface JoinedText {
 }
 
 const noHeredocs: readonly Heredoc[] = []
-const noFlags: readonly Flag[] = []
 
 /** One object of plain fields, as there are very many of them. Offsets count in the joined text, or in the file. */
-export class ScannedInstruction implements RawInstruction {
+export class ScannedInstruction implements RawInstruction, PlacedText {
   readonly comments: readonly string[]
   readonly form: 'shell' | 'exec'
+  readonly legacy: boolean
+  readonly flags: readonly Flag[]
   readonly #source: SourceFile
   /** Of the lines in the file, heredocs apart. */
   readonly #start: number
   readonly #end: number
+  /** End of what belongs to it, heredocs included. */
+  #last: number
   readonly #joined: JoinedText | undefined
   readonly #info: KeywordInfo
   readonly #keywordStart: number
   readonly #keywordEnd: number
-  readonly #flagSpans: readonly FlagSpan[]
   readonly #restStart: number
   readonly #restEnd: number
-  readonly #wordSpans: readonly Span[] | undefined
   #heredocs = noHeredocs
   #words: readonly Word[] | undefined
   /** Whether the lines below it may be heredocs of it. */
@@ -58,6 +58,7 @@ export class ScannedInstruction implements RawInstruction {
     this.#source = source
     this.#start = start
     this.#end = end
+    this.#last = end
     this.#joined = joined
     const parts = this.#split(escapeChar)
     this.form = parts.form
@@ -65,14 +66,15 @@ export class ScannedInstruction implements RawInstruction {
     this.#info = parts.info
     this.#keywordStart = parts.keywordStart
     this.#keywordEnd = parts.keywordEnd
-    this.#flagSpans = parts.flags
     this.#restStart = parts.restStart
     this.#restEnd = parts.restEnd
-    this.#wordSpans = parts.words
+    this.#words = parts.words
+    this.flags = parts.flags
+    this.legacy = parts.legacy
   }
 
   get keyword(): string {
-    return this.textOf(this.#keywordStart, this.#keywordEnd)
+    return this.text.slice(this.#keywordStart, this.#keywordEnd)
   }
 
   get name(): string {
@@ -80,23 +82,15 @@ export class ScannedInstruction implements RawInstruction {
   }
 
   get rest(): string {
-    return this.textOf(this.#restStart, this.#restEnd)
+    return this.text.slice(this.#restStart, this.#restEnd)
   }
 
   get original(): string {
-    return this.#joined === undefined ? this.textOf(this.#start, this.#end) : this.#joined.text
-  }
-
-  get flags(): readonly Flag[] {
-    if (this.#flagSpans.length === 0) return noFlags
-    return this.#flagSpans.map((span) => new ScannedFlag(this, span))
+    return this.#joined === undefined ? this.text.slice(this.#start, this.#end) : this.#joined.text
   }
 
   get words(): readonly Word[] {
-    if (this.#words === undefined) {
-      const spans = this.#wordSpans ?? wholeText(this.#text, this.#restStart, this.#restEnd)
-      this.#words = spans.map((span) => new ScannedWord(this, span))
-    }
+    this.#words ??= wholeText(this, this.#restStart, this.#restEnd)
     return this.#words
   }
 
@@ -104,9 +98,10 @@ export class ScannedInstruction implements RawInstruction {
     return this.#heredocs
   }
 
-  /** Set by the scanner once it has read them. */
-  set heredocs(heredocs: readonly Heredoc[]) {
+  /** For the scanner, once it has read them; they reach to the offset `end` of the file. */
+  addHeredocs(heredocs: readonly Heredoc[], end: number): void {
     this.#heredocs = heredocs
+    this.#last = end
   }
 
   get keywordRange(): Range {
@@ -114,12 +109,7 @@ export class ScannedInstruction implements RawInstruction {
   }
 
   get range(): Range {
-    return this.#source.range(this.#start, this.#heredocs.at(-1)?.range.end.offset ?? this.#end)
-  }
-
-  /** Part of the text. */
-  textOf(start: number, end: number): string {
-    return this.#text.slice(start, end)
+    return this.#source.range(this.#start, this.#last)
   }
 
   /** Where [start, end) of the text stands in the file. */
@@ -128,15 +118,16 @@ export class ScannedInstruction implements RawInstruction {
     return this.#source.range(first, end > start ? this.#toSource(end - 1) + 1 : first)
   }
 
-  get #text(): string {
+  /** The joined text, or that of the file; the instruction's offsets count in it. */
+  get text(): string {
     return this.#joined === undefined ? this.#source.text : this.#joined.text
   }
 
   #split(escapeChar: Escape): Parts {
     try {
       return this.#joined === undefined
-        ? splitInstruction(this.#source.text, this.#start, this.#end, escapeChar)
-        : splitInstruction(this.#joined.text, 0, this.#joined.text.length, escapeChar)
+        ? splitInstruction(this, this.#start, this.#end, escapeChar)
+        : splitInstruction(this, 0, this.#joined.text.length, escapeChar)
     } catch (error) {
       if (!(error instanceof BuildError)) throw error
       const at: Location = { file: this.#source, range: this.#source.range(this.#start, this.#end) }
@@ -155,49 +146,5 @@ export class ScannedInstruction implements RawInstruction {
       else high = middle - 1
     }
     return pieces[2 * low + 1]! + Math.min(offset, text.length) - pieces[2 * low]!
-  }
-}
-
-class ScannedWord implements Word {
-  readonly #instruction: ScannedInstruction
-  readonly #span: Span
-
-  constructor(instruction: ScannedInstruction, span: Span) {
-    this.#instruction = instruction
-    this.#span = span
-  }
-
-  get text(): string {
-    return this.#span.text
-  }
-
-  get range(): Range {
-    return this.#instruction.rangeOf(this.#span.start, this.#span.end)
-  }
-}
-
-class ScannedFlag implements Flag {
-  readonly #instruction: ScannedInstruction
-  readonly #span: FlagSpan
-
-  constructor(instruction: ScannedInstruction, span: FlagSpan) {
-    this.#instruction = instruction
-    this.#span = span
-  }
-
-  get name(): string {
-    return this.#span.name
-  }
-
-  get value(): string | undefined {
-    return this.#span.value
-  }
-
-  get raw(): string {
-    return this.#instruction.textOf(this.#span.start, this.#span.end)
-  }
-
-  get range(): Range {
-    return this.#instruction.rangeOf(this.#span.start, this.#span.end)
   }
 }

@@ -1,6 +1,6 @@
 /** The JSON (exec) form of arguments: an array of strings. */
 import { skipSpace } from '../util/go-text.ts'
-import type { Span } from './words.ts'
+import { type PlacedText, Span } from './words.ts'
 
 /**
  * Reads `["a", "b"]` in [start, end) of a text. The words hold the decoded strings, their spans the literals with
@@ -8,7 +8,8 @@ import type { Span } from './words.ts'
  *
  * @returns undefined if it is no JSON array, `not-strings` if it is one of other things
  */
-export function parseJsonArguments(text: string, start: number, end: number): Span[] | 'not-strings' | undefined {
+export function parseJsonArguments(source: PlacedText, start: number, end: number): Span[] | 'not-strings' | undefined {
+  const { text } = source
   const open = skipSpace(text, start, end)
   if (open === end || text.charCodeAt(open) !== 0x5b) return undefined
   let values: unknown
@@ -23,7 +24,7 @@ export function parseJsonArguments(text: string, start: number, end: number): Sp
     if (typeof value !== 'string') return 'not-strings'
     const literal = text.indexOf('"', at)
     at = literalEnd(text, literal)
-    words.push({ text: value.toWellFormed(), start: literal, end: at })
+    words.push(new Span(source, literal, at, value.toWellFormed()))
   }
   return words
 }

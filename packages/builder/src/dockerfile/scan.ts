@@ -26,8 +26,8 @@ const noComments: readonly string[] = []
  * @throws the errors that the reference's parser has before it looks at the meaning of instructions, with their places
  */
 export function scanDockerfile(source: SourceFile): Dockerfile {
-  const { directives, escape: escapeChar, lines } = readDirectives(source)
-  const scanner = new Scanner(source, escapeChar, source.lines(1, lines).end.offset)
+  const { directives, escape: escapeChar, end } = readDirectives(source)
+  const scanner = new Scanner(source, escapeChar, end)
   const instructions = scanner.scan()
   if (instructions.length === 0) {
     throw dockerfileErrors.empty([], { at: { file: source, range: source.range(0, source.text.length) } })
@@ -157,22 +157,24 @@ class Scanner {
   #readHeredocs(instruction: ScannedInstruction, start: number, end: number): void {
     const { original } = instruction
     if (!original.includes('<<')) return
-    const at = { file: this.#source, range: this.#source.range(start, end) }
+    const place = (): Location => ({ file: this.#source, range: this.#source.range(start, end) })
     const heredocs: Heredoc[] = []
-    for (const head of this.#findHeads(original, at)) {
-      const body = readHeredocBody(this.#source, this.#at, head, this.#checkLength)
-      if (body === undefined) throw dockerfileErrors.unterminatedHeredoc([head.name], { at })
-      heredocs.push(body.heredoc)
-      this.#at = body.next
+    let last = end
+    for (const head of this.#findHeads(original, place)) {
+      const heredoc = readHeredocBody(this.#source, this.#at, head, this.#checkLength)
+      if (heredoc === undefined) throw dockerfileErrors.unterminatedHeredoc([head.name], { at: place() })
+      heredocs.push(heredoc)
+      last = heredoc.end
+      this.#at = Math.min(last + 1, this.#text.length)
     }
-    if (heredocs.length > 0) instruction.heredocs = heredocs
+    if (heredocs.length > 0) instruction.addHeredocs(heredocs, last)
   }
 
-  #findHeads(line: string, at: Location): HeredocHead[] {
+  #findHeads(line: string, place: () => Location): HeredocHead[] {
     try {
       return findHeredocHeads(line)
     } catch (error) {
-      throw error instanceof BuildError ? error.with({ at }) : error
+      throw error instanceof BuildError ? error.with({ at: place() }) : error
     }
   }
 }

@@ -3,13 +3,33 @@
  * One way per group of instructions, as in the reference's line parsers. All work on a part of a larger text, so that
  * nothing has to be cut out first.
  */
+import type { Range } from '../source.ts'
 import { isSpace, skipSpace } from '../util/go-text.ts'
+import type { Word } from './ast.ts'
+
+/** A text that is split, and where its parts stand in the file. */
+export interface PlacedText {
+  readonly text: string
+  rangeOf(start: number, end: number): Range
+}
 
 /** A word: `text` is what counts, [start, end) where it stands in the text that was split. */
-export interface Span {
+export class Span implements Word {
   readonly text: string
   readonly start: number
   readonly end: number
+  readonly #source: PlacedText
+
+  constructor(source: PlacedText, start: number, end: number, text = source.text.slice(start, end)) {
+    this.text = text
+    this.start = start
+    this.end = end
+    this.#source = source
+  }
+
+  get range(): Range {
+    return this.#source.rangeOf(this.start, this.end)
+  }
 }
 
 /** The character that escapes in this file. */
@@ -35,26 +55,28 @@ export function skipBlanks(text: string, start: number, end: number): number {
 }
 
 /** Splits at blanks, quotes mean nothing: FROM, EXPOSE, COPY, ADD, VOLUME. */
-export function splitBlanks(text: string, start: number, end: number): Span[] {
+export function splitBlanks(source: PlacedText, start: number, end: number): Span[] {
+  const { text } = source
   const words: Span[] = []
   for (let at = skipBlanks(text, start, end); at < end; ) {
     const wordEnd = findBlank(text, at, end)
-    words.push({ text: text.slice(at, wordEnd), start: at, end: wordEnd })
+    words.push(new Span(source, at, wordEnd))
     at = skipBlanks(text, wordEnd, end)
   }
   return words
 }
 
 /** The whole text as one word; none if it is empty: RUN, CMD, WORKDIR and others. */
-export function wholeText(text: string, start: number, end: number): Span[] {
-  return start === end ? [] : [{ text: text.slice(start, end), start, end }]
+export function wholeText(source: PlacedText, start: number, end: number): Span[] {
+  return start === end ? [] : [new Span(source, start, end)]
 }
 
 /**
  * Splits at blanks outside quotes: ENV, LABEL, ARG. Quotes and escapes stay in the words; an escape character as the
  * text's last one is dropped. An open quote ends with the text.
  */
-export function splitQuoted(text: string, start: number, end: number, escapeChar: Escape): Span[] {
+export function splitQuoted(source: PlacedText, start: number, end: number, escapeChar: Escape): Span[] {
+  const { text } = source
   const words: Span[] = []
   const escapeCode = escapeChar.charCodeAt(0)
   let at = skipSpace(text, start, end)
@@ -73,7 +95,7 @@ export function splitQuoted(text: string, start: number, end: number, escapeChar
       else if (isSpace(code)) break
     }
     const wordEnd = at - dropped
-    if (wordEnd > wordStart) words.push({ text: text.slice(wordStart, wordEnd), start: wordStart, end: wordEnd })
+    if (wordEnd > wordStart) words.push(new Span(source, wordStart, wordEnd))
     at = skipSpace(text, at, end)
   }
   return words
@@ -89,16 +111,16 @@ export interface NameValues {
 }
 
 /** Splits ENV and LABEL: `name=value …`, or the legacy `name value` if the first word has no `=`. */
-export function splitNameValues(text: string, start: number, end: number, escapeChar: Escape): NameValues {
-  const words = splitQuoted(text, start, end, escapeChar)
+export function splitNameValues(source: PlacedText, start: number, end: number, escapeChar: Escape): NameValues {
+  const words = splitQuoted(source, start, end, escapeChar)
   const first = words[0]
   if (first === undefined) return { legacy: false, words }
   if (!first.text.includes('=')) {
-    const nameEnd = findBlank(text, start, end)
-    const name = { text: text.slice(start, nameEnd), start, end: nameEnd }
+    const nameEnd = findBlank(source.text, start, end)
+    const name = new Span(source, start, nameEnd)
     if (nameEnd === end) return { legacy: true, words: [name], problem: { kind: 'missing-value', word: name } }
-    const valueStart = skipBlanks(text, nameEnd, end)
-    return { legacy: true, words: [name, { text: text.slice(valueStart, end), start: valueStart, end }] }
+    const value = new Span(source, skipBlanks(source.text, nameEnd, end), end)
+    return { legacy: true, words: [name, value] }
   }
   const bad = words.find((word) => !word.text.includes('='))
   return bad === undefined

@@ -8,8 +8,8 @@ export const env: InstructionDef<EnvNode> = {
   keyword: 'ENV',
   flags: {},
   onbuild: true,
-  parse(raw, context) {
-    readFlags(raw, {}, context.file)
-    return { kind: 'ENV', raw, pairs: keyValues(raw, context) }
+  parse(raw, { file }) {
+    readFlags(raw, {}, file)
+    return { kind: 'ENV', raw, pairs: keyValues(raw) }
   },
 }

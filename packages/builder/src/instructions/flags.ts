@@ -22,18 +22,23 @@ export class FlagValues<T extends FlagTable> {
 
   /** The value of a `value` flag; undefined if it was not given. */
   value(name: keyof T & string): string | undefined {
-    return this.#flags.find((flag) => flag.name === name)?.value
+    return this.#find(name)?.value
   }
 
   /** The state of a `switch`; undefined if it was not given. */
   state(name: keyof T & string): boolean | undefined {
-    const flag = this.#flags.find((given) => given.name === name)
+    const flag = this.#find(name)
     return flag && flag.value?.toLowerCase() !== 'false'
   }
 
   /** Every `list` flag of the name, in order. */
   all(name: keyof T & string): readonly Flag[] {
-    return this.#flags.length === 0 ? none : this.#flags.filter((flag) => flag.name === name)
+    return this.#find(name) === undefined ? none : this.#flags.filter((flag) => flag.name === name)
+  }
+
+  #find(name: string): Flag | undefined {
+    for (const flag of this.#flags) if (flag.name === name) return flag
+    return undefined
   }
 }
 
@@ -50,19 +55,28 @@ export function readFlags<const T extends FlagTable>(raw: RawInstruction, table:
   // Holds each name at most once, so it stays as short as the table.
   const once: string[] = []
   for (const flag of flags) {
-    const { name, value } = flag
-    const wrong = <A extends readonly unknown[]>(error: ErrorFactory<A>, args: A): BuildError =>
-      error(args, { at: { file, range: flag.range } })
-    const kind = Object.hasOwn(table, name) ? table[name] : undefined
-    if (kind === undefined) throw wrong(instructionErrors.unknownFlag, [name, Object.keys(table)])
+    const kind = table[flag.name]
+    // Names such as `constructor` find something else than a kind.
+    if (typeof kind !== 'string') throw at(file, flag, instructionErrors.unknownFlag, [flag.name, Object.keys(table)])
     if (kind !== 'list') {
-      if (once.includes(name)) throw wrong(instructionErrors.duplicateFlag, [name])
-      once.push(name)
+      if (once.includes(flag.name)) throw at(file, flag, instructionErrors.duplicateFlag, [flag.name])
+      once.push(flag.name)
     }
-    if (kind === 'switch' ? value === '' : value === undefined) throw wrong(instructionErrors.flagWithoutValue, [name])
-    if (kind === 'switch' && value !== undefined && !/^(true|false)$/i.test(value)) {
-      throw wrong(instructionErrors.notBoolean, [name, value])
-    }
+    checkValue(flag, kind, file)
   }
   return new FlagValues(flags)
+}
+
+function checkValue(flag: Flag, kind: FlagKind, file: SourceFile): void {
+  const { name, value } = flag
+  if (kind !== 'switch') {
+    if (value === undefined) throw at(file, flag, instructionErrors.flagWithoutValue, [name])
+  } else if (value !== undefined) {
+    if (value === '') throw at(file, flag, instructionErrors.flagWithoutValue, [name])
+    if (!/^(true|false)$/i.test(value)) throw at(file, flag, instructionErrors.notBoolean, [name, value])
+  }
+}
+
+function at<A extends readonly unknown[]>(file: SourceFile, flag: Flag, error: ErrorFactory<A>, args: A): BuildError {
+  return error(args, { at: { file, range: flag.range } })
 }

@@ -1,7 +1,5 @@
 /** The pairs of ENV and LABEL. */
 import type { RawInstruction } from '../dockerfile/ast.ts'
-import { splitNameValues } from '../dockerfile/words.ts'
-import type { ParseContext } from './definition.ts'
 import { instructionErrors } from './errors.ts'
 import type { KeyValue } from './nodes.ts'
 
@@ -10,8 +8,8 @@ import type { KeyValue } from './nodes.ts'
  *
  * @throws INSTRUCTION_ARGUMENT_MISSING, INSTRUCTION_BLANK_NAME
  */
-export function keyValues(raw: RawInstruction, context: ParseContext): KeyValue[] {
-  const { legacy, words } = splitNameValues(raw.rest, 0, raw.rest.length, context.escape)
+export function keyValues(raw: RawInstruction): KeyValue[] {
+  const { legacy, words } = raw
   if (words.length === 0) throw instructionErrors.atLeastOneArgument([raw.name])
   const pairs = legacy
     ? [{ key: words[0]!.text, value: words[1]!.text, legacy }]

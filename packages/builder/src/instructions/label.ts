@@ -8,8 +8,8 @@ export const label: InstructionDef<LabelNode> = {
   keyword: 'LABEL',
   flags: {},
   onbuild: true,
-  parse(raw, context) {
-    readFlags(raw, {}, context.file)
-    return { kind: 'LABEL', raw, pairs: keyValues(raw, context) }
+  parse(raw, { file }) {
+    readFlags(raw, {}, file)
+    return { kind: 'LABEL', raw, pairs: keyValues(raw) }
   },
 }
