@@ -4,7 +4,7 @@ import type { FileOp } from '../../graph/file-op.ts'
 import type { FileStep, SourceStep } from '../../graph/step.ts'
 import type { CopyNode } from '../../instructions/nodes.ts'
 import { parseChmod } from '../../util/chmod.ts'
-import { type GitUrl, parseGitUrl } from '../../util/git-url.ts'
+import { type GitUrl, parseGitUrl, redactUrl } from '../../util/git-url.ts'
 import type { InstructionContext, InstructionPlanner } from '../context.ts'
 import { planErrors } from '../errors.ts'
 import { parseOwner } from '../owner.ts'
@@ -61,7 +61,8 @@ function historyText(node: CopyNode, sources: readonly string[], dest: string, f
     ...(node.parents ? ['--parents'] : []),
     ...(flags.chown ? [`--chown=${flags.chown}`] : []),
     ...(flags.chmod ? [`--chmod=${flags.chmod}`] : []),
-    ...sources,
+    // A password in a URL must not get into the image.
+    ...sources.map(redactUrl),
     ...node.contents.map((file) => `<<${file.name}`),
     dest,
   ].join(' ')
