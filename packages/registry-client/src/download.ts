@@ -16,7 +16,7 @@ import { type RepositoryAccess, sendTo } from './repository-access.ts'
 import type { HostClient, RegistryAnswer } from './transport/host-client.ts'
 import { type HttpResponseBody, header } from './transport/http.ts'
 import { networkError } from './transport/response-error.ts'
-import { backoff, isTransientError, pause } from './transport/retry.ts'
+import { backoff, isTransientError, pause, silenceLimit } from './transport/retry.ts'
 import { steady } from './transport/steady.ts'
 
 /** Progress that makes a transfer worth another full set of attempts. */
@@ -112,6 +112,7 @@ export async function* fromHost(
   const { retry, timeouts, random, onEvent } = host.env
   const what = blobName(access, descriptor)
   let whole = false
+  let silences = 0
   for (let failures = 0; ; ) {
     const began = state.position
     let failure: RegistryError
@@ -149,8 +150,10 @@ export async function* fromHost(
         if (state.position === descriptor.size) return
       }
     }
-    failures = state.position - began >= progressBytes ? 1 : failures + 1
-    if (failures >= retry.attempts) throw failure
+    const progressed = state.position - began >= progressBytes
+    failures = progressed ? 1 : failures + 1
+    silences = failure.code !== 'TIMEOUT' ? silences : progressed ? 1 : silences + 1
+    if (failures >= retry.attempts || silences >= silenceLimit) throw failure
     const delayMs = backoff(failures, retry, random)
     onEvent({ type: 'retry', method: 'GET', url: what, attempt: failures + 1, delayMs, reason: failure.message })
     await pause(delayMs, signal)

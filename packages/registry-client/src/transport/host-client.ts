@@ -14,11 +14,13 @@ import {
   backoff,
   HostGate,
   isNetworkError,
+  isTimeout,
   isTransientError,
   isTransientStatus,
   networkCode,
   pause,
   retryAfter,
+  silenceLimit,
 } from './retry.ts'
 import { fetchToken } from './token-fetch.ts'
 
@@ -88,6 +90,7 @@ export class HostClient {
   async send(call: RegistryCall): Promise<RegistryAnswer> {
     const { retry, now, onEvent } = this.#env
     const attempts = call.attempts ?? retry.attempts
+    let silences = 0
     for (let attempt = 1; ; attempt++) {
       await this.#gate.pass(call.signal)
       let delayMs = backoff(attempt, retry, this.#env.random)
@@ -107,8 +110,10 @@ export class HostClient {
       } catch (error) {
         call.signal?.throwIfAborted()
         if (!isNetworkError(error)) throw error
-        if (attempt >= attempts || !isTransientError(error))
+        if (isTimeout(error)) silences++
+        if (attempt >= attempts || silences >= silenceLimit || !isTransientError(error)) {
           throw networkError(error, call.what, attempt, this.#env.timeouts.idleMs)
+        }
         reason = error instanceof Error ? error.message : String(error)
       }
       onEvent({
@@ -126,14 +131,17 @@ export class HostClient {
   /** Runs an operation that sends a call and reads its answer, again when the connection breaks while reading. */
   async receive<T>({ what, signal }: Pick<RegistryCall, 'what' | 'signal'>, operation: () => Promise<T>): Promise<T> {
     const { retry, random, timeouts } = this.#env
+    let silences = 0
     for (let attempt = 1; ; attempt++) {
       try {
         return await operation()
       } catch (error) {
         signal?.throwIfAborted()
         if (!isNetworkError(error)) throw error
-        if (attempt >= retry.attempts || !isTransientError(error))
+        if (isTimeout(error)) silences++
+        if (attempt >= retry.attempts || silences >= silenceLimit || !isTransientError(error)) {
           throw networkError(error, what, attempt, timeouts.idleMs)
+        }
       }
       await pause(backoff(attempt, retry, random), signal)
     }

@@ -60,6 +60,9 @@ export function isTimeout(error: unknown): boolean {
   )
 }
 
+/** Silences in a row after which a server is given up: each of them costs a whole timeout. */
+export const silenceLimit = 2
+
 /** Retry-After in milliseconds: seconds (also with a fraction) or a date (RFC 9110 section 10.2.3). */
 export function retryAfter(headers: HttpHeaders, now: number): number | undefined {
   const value = header(headers, 'retry-after')?.trim()
