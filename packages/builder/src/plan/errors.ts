@@ -65,16 +65,6 @@ export const planErrors = {
     doc: 'SOURCE_DATE_EPOCH is neither a number of seconds nor `context` nor the name of a stage or context.',
     message: (value: string) => `invalid SOURCE_DATE_EPOCH: ${value}`,
   }),
-  onbuildSingle: defineError({
-    code: 'ONBUILD_INVALID',
-    doc: 'An ONBUILD trigger of a base image does not hold exactly one instruction.',
-    message: () => 'onbuild trigger should be a single expression',
-  }),
-  emptyVolume: defineError({
-    code: 'VOLUME_EMPTY',
-    doc: 'A path of VOLUME is empty once its variables are replaced.',
-    message: () => 'VOLUME specified can not be an empty string',
-  }),
   badSignal: defineError({
     code: 'SIGNAL_INVALID',
     doc: 'STOPSIGNAL takes a signal name such as SIGTERM or a number.',
@@ -97,21 +87,10 @@ export const planErrors = {
     doc: 'ADD --checksum needs exactly one http(s) or git source.',
     message: (problem: string) => problem,
   }),
-  mountTarget: defineError({
-    code: 'MOUNT_TARGET',
-    doc: 'A mount of RUN needs a target other than `/`.',
-    message: (target: string) => `invalid mount target ${quoted(target)}`,
-  }),
   notAllowed: defineError({
     code: 'ENTITLEMENT',
     doc: 'The Dockerfile asks for a privilege that was not allowed on the command line.',
     message: (entitlement: string) => `granting entitlement ${entitlement} is not allowed by build options`,
     hint: (entitlement: string) => `pass --allow ${entitlement} if you trust this Dockerfile`,
-  }),
-  stageNotBuilt: defineError({
-    code: 'IMAGE_FOR_FROM',
-    doc: 'The base image of a stage, or the image after `--from=`, could not be resolved.',
-    message: (name: string, problem: string, suggestion: string | undefined) =>
-      `${name}: ${problem}${maybe(suggestion)}`,
   }),
 }

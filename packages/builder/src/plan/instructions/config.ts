@@ -1,4 +1,6 @@
 /** Instructions that only change the image config: each leaves one history entry without a layer. */
+
+import { instructionErrors } from '../../instructions/errors.ts'
 import type {
   CmdNode,
   CommandLine,
@@ -86,7 +88,7 @@ export const planUser: InstructionPlanner<UserNode> = (node, stage) => {
 
 export const planVolume: InstructionPlanner<VolumeNode> = (node, stage) => {
   const paths = node.paths.map((p) => stage.expand(p, node.raw))
-  if (paths.includes('')) throw planErrors.emptyVolume([])
+  if (paths.includes('')) throw instructionErrors.emptyVolume([])
   stage.config.Volumes = { ...stage.config.Volumes, ...Object.fromEntries(paths.map((p) => [p, {}])) }
   stage.commit(`VOLUME [${paths.join(' ')}]`, { layer: false })
 }

@@ -109,7 +109,6 @@ function runMount(
   context: InstructionContext,
 ): RunMount | undefined {
   const target = mount.target === undefined ? undefined : resolvePath(stage.cwd, mount.target, false)
-  if (target === '/') throw planErrors.mountTarget([target])
   switch (mount.type) {
     case 'bind': {
       if (source === 'scratch') return undefined
