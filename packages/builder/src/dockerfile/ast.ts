@@ -102,3 +102,15 @@ export interface Dockerfile {
 export function locate(dockerfile: Pick<Dockerfile, 'source'>, node: { readonly range: Range }): Location {
   return { file: dockerfile.source, range: node.range }
 }
+
+/**
+ * The place of a text that is part of an instruction's arguments: the one word or flag that holds it, or the whole
+ * instruction if none or several do. For messages about a text that was taken out of its instruction.
+ */
+export function locateText(dockerfile: Pick<Dockerfile, 'source'>, raw: RawInstruction, text: string): Location {
+  const holders = [
+    ...raw.words.filter((word) => word.text.includes(text)),
+    ...raw.flags.filter((flag) => flag.value?.includes(text)),
+  ]
+  return locate(dockerfile, text !== '' && holders.length === 1 ? holders[0]! : raw)
+}

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { SourceFile } from '../source.ts'
-import type { RawInstruction } from './ast.ts'
+import { locateText, type RawInstruction } from './ast.ts'
 import { scanDockerfile } from './scan.ts'
 
 const scan = (text: string) => scanDockerfile(new SourceFile('Dockerfile', text))
@@ -250,5 +250,19 @@ describe('heredocs', () => {
 
   it('must end', () => {
     expect(() => scan('RUN <<EOF\na\n EOF')).toThrow('unterminated heredoc')
+  })
+})
+
+describe('locateText', () => {
+  const text = 'COPY --chown=$a:$b \\\n  $c $d $c'
+  it.each([
+    ['$a:$b', '--chown=$a:$b'],
+    ['$d', '$d'],
+    ['$c', text],
+    ['elsewhere', text],
+    ['', text],
+  ])('finds %j', (part, expected) => {
+    const file = scan(text)
+    expect(at(text, locateText(file, file.instructions[0]!, part).range)).toBe(expected)
   })
 })

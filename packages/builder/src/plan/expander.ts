@@ -1,5 +1,5 @@
 /** Expansion of one Dockerfile's texts: its escape character, and places for what goes wrong. */
-import { type Dockerfile, locate, type RawInstruction } from '../dockerfile/ast.ts'
+import { type Dockerfile, locateText, type RawInstruction } from '../dockerfile/ast.ts'
 import { expandForDisplay, expandHeredoc, expandWord } from '../dockerfile/expand.ts'
 import { BuildError } from '../errors.ts'
 import type { EnvList } from './env-list.ts'
@@ -15,17 +15,17 @@ export class Expander {
 
   /** One word: variables replaced, quotes and escapes gone. */
   word(text: string, env: EnvList, raw: RawInstruction): string {
-    return this.#located(raw, () => expandWord(text, env, this.#dockerfile.escape).value)
+    return this.#located(raw, text, () => expandWord(text, env, this.#dockerfile.escape).value)
   }
 
   /** A text that may become several words. */
   words(text: string, env: EnvList, raw: RawInstruction): readonly string[] {
-    return this.#located(raw, () => expandWord(text, env, this.#dockerfile.escape).words)
+    return this.#located(raw, text, () => expandWord(text, env, this.#dockerfile.escape).words)
   }
 
   /** The content of a COPY heredoc. */
   heredoc(content: string, env: EnvList, raw: RawInstruction): string {
-    return this.#located(raw, () => expandHeredoc(content, env).value)
+    return this.#located(raw, content, () => expandHeredoc(content, env).value)
   }
 
   /** Names of the variables in a text. */
@@ -44,11 +44,11 @@ export class Expander {
     }
   }
 
-  #located<T>(raw: RawInstruction, work: () => T): T {
+  #located<T>(raw: RawInstruction, text: string, work: () => T): T {
     try {
       return work()
     } catch (error) {
-      throw error instanceof BuildError ? error.with({ at: locate(this.#dockerfile, raw) }) : error
+      throw error instanceof BuildError ? error.with({ at: locateText(this.#dockerfile, raw, text) }) : error
     }
   }
 }
