@@ -13,6 +13,7 @@ import type {
   LabelNode,
   RunNode,
 } from '../instructions/nodes.ts'
+import { parseGitUrl } from '../util/git-url.ts'
 import type { LintWorld } from './facts.ts'
 import { parsePortSpec } from './ports.ts'
 import type { Reporter } from './rule.ts'
@@ -158,7 +159,7 @@ function checkCopy(scope: InstructionScope, node: CopyNode): void {
 
 /** URLs and git references: not files of the context. */
 function isRemote(source: string): boolean {
-  return /^(?:https?|git|ssh):\/\//.test(source) || /^[^\s/@:]+@[^\s/:]+:/.test(source)
+  return /^https?:\/\//.test(source) || parseGitUrl(source) !== undefined
 }
 
 /** Where relative targets count from does not matter here. */
