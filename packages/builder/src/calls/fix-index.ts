@@ -86,6 +86,14 @@ export class FixIndex {
   }
 }
 
+/** The finding's instruction and what is known around it. */
+export interface FixScope {
+  readonly index: FixIndex
+  readonly instruction: RawInstruction
+  /** Whether another rule has a finding on the instruction. */
+  readonly found: (rule: string) => boolean
+}
+
 function addUse(uses: Map<string, StageUse[]>, name: string, use: StageUse, key = name): void {
   const { first, last } = lineSpan(use.range)
   if (first !== last || name === name.toLowerCase()) return

@@ -5,17 +5,9 @@ import { fittingAs } from '../lint/rules/from-as-casing.ts'
 import type { Range, SourceFile } from '../source.ts'
 import { type Edit, replaceRange } from './edits.ts'
 import { fixCommand } from './fix-command.ts'
-import type { FixIndex } from './fix-index.ts'
+import type { FixScope } from './fix-index.ts'
 import { keyValueText, labelValue } from './key-value.ts'
 import { lineSpan } from './locations.ts'
-
-/** The finding's instruction and what is known around it. */
-export interface FixScope {
-  readonly index: FixIndex
-  readonly instruction: RawInstruction
-  /** Whether another rule has a finding on the instruction. */
-  readonly found: (rule: string) => boolean
-}
 
 export type Fixer = (scope: FixScope) => readonly Edit[]
 
