@@ -6,7 +6,6 @@
  */
 import { lookup as dnsLookup } from 'node:dns'
 import type { LookupFunction } from 'node:net'
-import { Agent, ProxyAgent } from 'undici'
 import type { Descriptor } from './descriptor.ts'
 import { isRegistryError, registryErrors } from './errors.ts'
 import { isLoopback, isPrivateAddress } from './hosts/loopback.ts'
@@ -61,6 +60,7 @@ async function* fetchUrl(
   position: number,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Buffer> {
+  const { Agent, ProxyAgent } = await import('undici')
   const { timeouts, userAgent, proxyFor } = host.env
   const allowPrivate = access.foreign.allowPrivate === true
   if (!URL.canParse(text)) throw registryErrors.foreignRefused([text.slice(0, 200), 'it is not a URL'])

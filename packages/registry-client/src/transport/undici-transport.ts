@@ -3,7 +3,7 @@
  */
 import { Readable } from 'node:stream'
 import type { ConnectionOptions } from 'node:tls'
-import { type Dispatcher, Pool, ProxyAgent } from 'undici'
+import type { Dispatcher } from 'undici'
 import type { HttpHeaders, HttpRequest, HttpResponse, HttpTransport } from './http.ts'
 
 export interface UndiciTransportOptions {
@@ -15,23 +15,21 @@ export interface UndiciTransportOptions {
 
 /** Requests to one origin over a pool of kept connections. */
 export class UndiciTransport implements HttpTransport {
-  readonly #dispatcher: Dispatcher
-  readonly #origin: string
+  readonly #url: URL
+  readonly #options: UndiciTransportOptions
+  #dispatcher: Promise<Dispatcher> | undefined
 
   constructor(origin: URL, options: UndiciTransportOptions) {
-    this.#origin = origin.origin
-    const common = { allowH2: false, connections: 64, keepAliveTimeout: 10_000, keepAliveMaxTimeout: 60_000 }
-    const tls = { ...options.tls, timeout: options.connectMs }
-    this.#dispatcher =
-      options.proxy === undefined
-        ? new Pool(origin.origin, { ...common, connect: tls })
-        : new ProxyAgent({ uri: options.proxy.href, ...common, connect: tls, ...proxyTls(options.tls) })
+    this.#url = origin
+    this.#options = options
   }
 
   async send(request: HttpRequest): Promise<HttpResponse> {
     const { url, body } = request
-    const response = await this.#dispatcher.request({
-      origin: this.#origin,
+    this.#dispatcher ??= openDispatcher(this.#url, this.#options)
+    const dispatcher = await this.#dispatcher
+    const response = await dispatcher.request({
+      origin: this.#url.origin,
       path: url.pathname + url.search,
       method: request.method,
       headers: request.headers as Record<string, string>,
@@ -57,8 +55,18 @@ export class UndiciTransport implements HttpTransport {
   }
 
   async close(): Promise<void> {
-    await this.#dispatcher.destroy()
+    await (await this.#dispatcher)?.destroy()
   }
+}
+
+/** undici is loaded with the first request: it takes longer to load than all the rest of this package. */
+async function openDispatcher(origin: URL, { connectMs, tls, proxy }: UndiciTransportOptions): Promise<Dispatcher> {
+  const { Pool, ProxyAgent } = await import('undici')
+  const common = { allowH2: false, connections: 64, keepAliveTimeout: 10_000, keepAliveMaxTimeout: 60_000 }
+  const connect = { ...tls, timeout: connectMs }
+  return proxy === undefined
+    ? new Pool(origin.origin, { ...common, connect })
+    : new ProxyAgent({ uri: proxy.href, ...common, connect, ...proxyTls(tls) })
 }
 
 /** Certificates for the servers behind the proxy; the proxy itself is checked against the system's. */
