@@ -17,7 +17,7 @@ import type { HostClient, RegistryAnswer } from './transport/host-client.ts'
 import { header } from './transport/http.ts'
 import { resolveLocation } from './transport/redirect.ts'
 import { networkError } from './transport/response-error.ts'
-import { backoff, isTransientError, isTransientStatus, pause } from './transport/retry.ts'
+import { backoff, isTransientError, isTransientStatus, pause, silenceLimit } from './transport/retry.ts'
 import { type ChunkPlan, SourceFailure, sendChunks, sendWhole, type UploadSession } from './upload-session.ts'
 
 /** How often an upload starts over when sessions are lost, beside the attempts within one. */
@@ -146,6 +146,7 @@ function sessionOf(answer: RegistryAnswer, what: string): UploadSession {
   return { location, offset: 0, minimumChunk: Number.isSafeInteger(minimum) && minimum > 0 ? minimum : 0 }
 }
 
+/** Sends the bytes, over as many requests and sessions as it takes. */
 async function upload(
   host: HostClient,
   access: RepositoryAccess,
@@ -157,53 +158,80 @@ async function upload(
   const { retry, random, onEvent } = host.env
   const what = blobName(access, descriptor)
   const job = { host, access, descriptor, open, what, signal, onProgress }
+  const tries = { failures: 0, silences: 0, restarts: 0, refusals: 0, reached: 0 }
   let session = first
   let plan: ChunkPlan = { kind: 'whole' }
-  let failures = 0
-  let restarts = 0
-  let refusedDigest = 0
   try {
     for (;;) {
-      const began = session?.offset ?? 0
+      session ??= await begin(host, access, descriptor.digest, what, signal)
       let failure: RegistryError
       try {
-        session ??= await begin(host, access, descriptor.digest, what, signal)
         if (plan.kind === 'whole' && session.offset === 0) await sendWhole(job, session)
         else await sendChunks(job, session, plan)
-        session = undefined
         return
       } catch (error) {
         signal?.throwIfAborted()
-        failure = asFailure(error, what, failures + 1)
+        failure = asFailure(error, what, tries.failures + 1)
       }
-      if (failure.registryErrors.some(({ code }) => code === 'DIGEST_INVALID') && refusedDigest++ > 0) throw failure
       if (failure.code === 'TOO_LARGE') {
         plan = smaller(plan, failure, session)
         session = await discardSession(host, access, session, signal)
         continue
       }
-      failures = (session?.offset ?? 0) > began ? 1 : failures + 1
-      if (failures >= retry.attempts) throw failure
-      const delayMs = Math.max(
-        backoff(failures, retry, random),
-        Math.min(failure.retryAfterMs ?? 0, retry.maxRetryAfterMs),
-      )
-      onEvent({ type: 'retry', method: 'PUT', url: what, attempt: failures + 1, delayMs, reason: failure.message })
+      noteProgress(tries, session.offset)
+      giveUp(tries, failure, retry.attempts)
+      const wanted = Math.min(failure.retryAfterMs ?? 0, retry.maxRetryAfterMs)
+      const delayMs = Math.max(backoff(tries.failures, retry, random), wanted)
+      onEvent({
+        type: 'retry',
+        method: 'PUT',
+        url: what,
+        attempt: tries.failures + 1,
+        delayMs,
+        reason: failure.message,
+      })
       await pause(delayMs, signal)
       const resumed = await resume(host, access, session, descriptor.size, what, signal)
-      if (resumed === undefined) {
-        // The answer to a finished upload may be all that was lost.
-        if (await headBlob(host, access, descriptor, signal)) return
-        if (++restarts > restartLimit) throw failure
-        if (session !== undefined) session = await discardSession(host, access, session, signal)
-      } else {
+      if (resumed !== undefined) {
         session = resumed
+        noteProgress(tries, session.offset)
+        continue
       }
+      session = await discardSession(host, access, session, signal)
+      // The answer to a finished upload may be all that was lost.
+      if (await headBlob(host, access, descriptor, signal)) return
+      if (++tries.restarts > restartLimit) throw failure
     }
   } catch (error) {
     if (session !== undefined) await discardSession(host, access, session, undefined)
     throw error
   }
+}
+
+interface Tries {
+  failures: number
+  silences: number
+  restarts: number
+  refusals: number
+  /** The furthest offset so far. */
+  reached: number
+}
+
+/** Getting further earns a new set of attempts. */
+function noteProgress(tries: Tries, offset: number): void {
+  if (offset <= tries.reached) return
+  tries.reached = offset
+  tries.failures = 0
+  tries.silences = 0
+}
+
+/** Counts a failure. @throws it when it was one too many */
+function giveUp(tries: Tries, failure: RegistryError, attempts: number): void {
+  tries.failures++
+  if (failure.code === 'TIMEOUT') tries.silences++
+  // A digest is refused once for what got lost on the way, twice because it is wrong.
+  if (failure.registryErrors.some(({ code }) => code === 'DIGEST_INVALID')) tries.refusals++
+  if (tries.failures >= attempts || tries.silences >= silenceLimit || tries.refusals > 1) throw failure
 }
 
 /** What another try may help against, as an error to remember; throws everything else. */

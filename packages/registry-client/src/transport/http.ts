@@ -18,9 +18,9 @@ export interface HttpRequest {
   readonly url: URL
   readonly headers: Readonly<Record<string, string>>
   readonly body?: HttpRequestBody | undefined
-  /** Milliseconds to wait for the head of the answer once the request is sent, and for each write to be taken. */
+  /** Milliseconds to wait for the head of the answer once the request is sent. */
   readonly headersMs: number
-  /** Milliseconds of silence within the answer's body. */
+  /** Milliseconds of silence within the answer's body, and for each chunk of the request's body to be taken. */
   readonly idleMs: number
   readonly signal?: AbortSignal | undefined
 }

@@ -88,7 +88,7 @@ export class SocketTransport implements HttpTransport {
   }
 
   /** @returns false when the server answered before it had everything: the connection cannot be used again then */
-  async #sendRequest(connection: Connection, { method, url, headers, body, headersMs }: HttpRequest): Promise<boolean> {
+  async #sendRequest(connection: Connection, { method, url, headers, body, idleMs }: HttpRequest): Promise<boolean> {
     const chunked = body !== undefined && headers['content-length'] === undefined && !(body instanceof Uint8Array)
     const length = body instanceof Uint8Array ? { 'content-length': String(body.length) } : {}
     const head = formatRequestHead(method, url.pathname + url.search, {
@@ -98,26 +98,26 @@ export class SocketTransport implements HttpTransport {
       ...length,
       ...(chunked && { 'transfer-encoding': 'chunked' }),
     })
-    await connection.write(head, headersMs)
+    await connection.write(head, idleMs)
     if (body === undefined) return true
     if (body instanceof Uint8Array) {
-      if (body.length > 0) await connection.write(body, headersMs)
+      if (body.length > 0) await connection.write(body, idleMs)
       return true
     }
     for await (const chunk of body) {
       if (connection.hasData) return false
       if (chunk.length === 0) continue
       try {
-        if (chunked) await connection.write(`${chunk.length.toString(16)}\r\n`, headersMs)
-        await connection.write(chunk, headersMs)
-        if (chunked) await connection.write('\r\n', headersMs)
+        if (chunked) await connection.write(`${chunk.length.toString(16)}\r\n`, idleMs)
+        await connection.write(chunk, idleMs)
+        if (chunked) await connection.write('\r\n', idleMs)
       } catch (error) {
         // A server that refuses an upload answers and closes: what it said tells more than the broken pipe.
         if (connection.hasData) return false
         throw error
       }
     }
-    if (chunked) await connection.write('0\r\n\r\n', headersMs)
+    if (chunked) await connection.write('0\r\n\r\n', idleMs)
     return true
   }
 
