@@ -98,6 +98,7 @@ export async function openSolver(
         cgroupParent: options.cgroupParent,
         timeout: options.runTimeout,
         retries: options.runRetries ?? 0,
+        allowSecretsInLayers: options.allowSecretsInLayers === true,
       }),
     },
   })

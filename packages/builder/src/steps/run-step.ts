@@ -1,12 +1,12 @@
 /** RUN: resolves secrets and sources in the main process, runs in the worker. */
-import { defineError } from '../errors.ts'
+import { type BuildError, defineError } from '../errors.ts'
 import { hashKey } from '../graph/key.ts'
-import type { RunMount, RunStep } from '../graph/step.ts'
+import type { RunMount, RunStep, SourceStep } from '../graph/step.ts'
 import type { ResourceLimits } from '../sandbox/executor.ts'
 import type { LayerService } from './layers.ts'
 import { LogTail } from './log-tail.ts'
 import { EMPTY_ROOTFS, type RootfsResult, type StepHandler, type StepResult, type Visit } from './types.ts'
-import type { RunMountSpec, WorkerClient } from './worker-api.ts'
+import type { RunMountSpec, RunOutcome, RunParams, WorkerClient } from './worker-api.ts'
 
 export const runErrors = {
   processFailed: defineError({
@@ -26,6 +26,12 @@ export const runErrors = {
     doc: 'A RUN needs a secret that was not given with --secret.',
     message: (id: string) => `secret ${id}: not found`,
     hint: (id: string) => `pass it with --secret id=${id},src=FILE or --secret id=${id},env=NAME`,
+  }),
+  secretInLayer: defineError({
+    code: 'SECRET_IN_LAYER',
+    doc: 'A RUN wrote a secret that was mounted for it into a file of the image, where everybody who can pull it can read it.',
+    message: (path: string) => `a secret of this RUN was found in ${path}, which would become part of the image`,
+    hint: 'delete the file within the same RUN, or pass --allow-secrets-in-layers if the image may hold it',
   }),
   sshMissing: defineError({
     code: 'SSH_NOT_FOUND',
@@ -56,6 +62,7 @@ export interface RunServices {
   readonly cgroupParent: string | undefined
   readonly timeout: number | undefined
   readonly retries: number
+  readonly allowSecretsInLayers: boolean
 }
 
 /** Host name of RUN's containers; the reference's, so that what prints it is the same. */
@@ -77,84 +84,95 @@ export function runHandler(services: RunServices): StepHandler<RunStep> {
     },
 
     async run(visit, key) {
-      const { layers, worker, now, nonce } = services
-      const { step, signal } = visit
+      const { step } = visit
       const parent = step.parent === undefined ? EMPTY_ROOTFS : (visit.input(step.parent) as RootfsResult)
-      await using resources = new AsyncDisposableStack()
-      const secretEnv: string[] = []
-      const stack = await layers.snapshots(parent.stack)
-      const mounts: RunMountSpec[] = []
-      for (const mount of step.mounts) mounts.push(...(await mountSpec(mount, visit, services, resources, secretEnv)))
-      const hidden = new Set(secretEnv.map((e) => e.slice(0, e.indexOf('='))))
-      const env = [...step.proxyEnv, ...step.env].filter((e) => !hidden.has(e.slice(0, e.indexOf('='))))
+      await using inputs = new RunInputs(visit, services)
+      const stack = await services.layers.snapshots(parent.stack)
+      for (const mount of step.mounts) await inputs.add(mount)
       for (let attempt = 0; ; attempt++) {
-        const started = now()
-        const id = `run-${hashKey('result', key, nonce())}`
+        const started = services.now()
+        const id = `run-${hashKey('result', key, services.nonce())}`
         const tail = new LogTail()
-        const outcome = await worker.call(
-          'run',
-          {
-            stack,
-            id,
-            args: step.args,
-            script: step.script,
-            env: [...env, ...secretEnv],
-            cwd: step.cwd,
-            user: step.user,
-            mounts,
-            network:
-              step.network === 'none'
-                ? 'none'
-                : services.isolatedNetwork && step.network === 'default'
-                  ? 'isolated'
-                  : 'host',
-            security: step.security,
-            hostname: step.hostname ?? HOSTNAME,
-            extraHosts: step.extraHosts,
-            dns: services.dns,
-            shmSize: step.shmSize,
-            ulimits: step.ulimits,
-            resources: services.resources,
-            cgroupParent: services.cgroupParent,
-            timeout: services.timeout,
-          },
-          {
-            signal,
-            onEvent: (event) => {
-              if (event.type !== 'log') return
-              const data = Buffer.from(event.data)
-              tail.add(data)
-              visit.log(event.stream, data)
-            },
-          },
-        )
+        const outcome = await runOnce(runParams(step, stack, id, inputs, services), visit, tail, services)
         if (outcome.status === 'committed') {
-          layers.added(id)
-          const layer = { snapshot: id, created: now(), started, known: undefined, image: undefined }
+          services.layers.added(id)
+          const layer = { snapshot: id, created: services.now(), started, known: undefined, image: undefined }
           return { kind: 'rootfs', identity: id, stack: [...parent.stack, layer] }
         }
-        if (attempt < services.retries) continue
-        if (outcome.status === 'timeout')
-          throw runErrors.timedOut([step.args.join(' '), services.timeout! / 1000], {
-            logTail: tail.lines(),
-            step: step.name,
-            at: step.at,
-          })
-        const peak = outcome.peakMemory === undefined ? '' : ` at ${Math.round(outcome.peakMemory / 1048576)} MiB`
-        const more = outcome.oomKilled
-          ? `: killed by the out-of-memory killer${peak}`
-          : outcome.signal
-            ? ` (${outcome.signal})`
-            : ''
-        throw runErrors.processFailed([step.args.join(' '), outcome.exitCode, more], {
-          exitCode: outcome.exitCode,
-          logTail: tail.lines(),
-          step: step.name,
-          at: step.at,
-        })
+        if (attempt >= services.retries || outcome.status === 'secret') throw failure(outcome, step, tail, services)
       }
     },
   }
+}
+
+async function runOnce(
+  params: RunParams,
+  visit: Visit<RunStep>,
+  tail: LogTail,
+  { worker }: RunServices,
+): Promise<RunOutcome> {
+  return await worker.call('run', params, {
+    signal: visit.signal,
+    onEvent: (event) => {
+      if (event.type !== 'log') return
+      const data = Buffer.from(event.data)
+      tail.add(data)
+      visit.log(event.stream, data)
+    },
+  })
+}
+
+function runParams(
+  step: RunStep,
+  stack: readonly string[],
+  id: string,
+  inputs: RunInputs,
+  services: RunServices,
+): RunParams {
+  const hidden = new Set(inputs.env.map(nameOf))
+  const env = [...step.proxyEnv, ...step.env].filter((e) => !hidden.has(nameOf(e)))
+  const outbound = services.isolatedNetwork && step.network === 'default' ? 'isolated' : 'host'
+  return {
+    stack,
+    id,
+    args: step.args,
+    script: step.script,
+    env: [...env, ...inputs.env],
+    cwd: step.cwd,
+    user: step.user,
+    mounts: inputs.mounts,
+    network: step.network === 'none' ? 'none' : outbound,
+    security: step.security,
+    hostname: step.hostname ?? HOSTNAME,
+    extraHosts: step.extraHosts,
+    dns: services.dns,
+    shmSize: step.shmSize,
+    ulimits: step.ulimits,
+    resources: services.resources,
+    cgroupParent: services.cgroupParent,
+    timeout: services.timeout,
+    scanFor: services.allowSecretsInLayers ? [] : inputs.secrets,
+  }
+}
+
+function nameOf(variable: string): string {
+  return variable.slice(0, variable.indexOf('='))
+}
+
+function failure(
+  outcome: Exclude<RunOutcome, { status: 'committed' }>,
+  step: RunStep,
+  tail: LogTail,
+  services: RunServices,
+): BuildError {
+  const command = step.args.join(' ')
+  const details = { logTail: tail.lines(), step: step.name, at: step.at }
+  if (outcome.status === 'timeout') return runErrors.timedOut([command, services.timeout! / 1000], details)
+  if (outcome.status === 'secret') return runErrors.secretInLayer([outcome.path], { step: step.name, at: step.at })
+  const { exitCode, oomKilled, signal, peakMemory } = outcome
+  const peak = peakMemory === undefined ? '' : ` at ${Math.round(peakMemory / 1048576)} MiB`
+  const more = oomKilled ? `: killed by the out-of-memory killer${peak}` : signal ? ` (${signal})` : ''
+  return runErrors.processFailed([command, exitCode, more], { ...details, exitCode })
 }
 
 function identity(result: StepResult | undefined): string {
@@ -170,50 +188,76 @@ function keyedMount(mount: RunMount, visit: Visit<RunStep>): unknown {
   return mount
 }
 
-async function mountSpec(
-  mount: RunMount,
-  visit: Visit<RunStep>,
-  services: RunServices,
-  resources: AsyncDisposableStack,
-  secretEnv: string[],
-): Promise<RunMountSpec[]> {
-  const stackOf = async (from: RunMount & { type: 'bind' | 'cache' }): Promise<readonly string[]> => {
-    const input = from.from && visit.input(from.from)
-    return input?.kind === 'rootfs' ? await services.layers.snapshots(input.stack) : []
+/** What the mounts of one RUN bring along; disposing it ends what was opened for them. */
+class RunInputs implements AsyncDisposable {
+  readonly mounts: RunMountSpec[] = []
+  /** `NAME=value` of secrets and agent sockets. */
+  readonly env: string[] = []
+  readonly secrets: Uint8Array[] = []
+  readonly #visit: Visit<RunStep>
+  readonly #services: RunServices
+  readonly #resources = new AsyncDisposableStack()
+  #agents = 0
+
+  constructor(visit: Visit<RunStep>, services: RunServices) {
+    this.#visit = visit
+    this.#services = services
   }
-  switch (mount.type) {
-    case 'bind': {
-      const { source, target, readonly } = mount
-      return [{ type: 'bind', stack: await stackOf(mount), source, target, readonly }]
-    }
-    case 'cache': {
-      const { from, ...rest } = mount
-      return [{ ...rest, seed: from === undefined ? undefined : await stackOf(mount), renew: visit.step.noCache }]
-    }
-    case 'tmpfs':
-      return [mount]
-    case 'secret': {
-      const content = await services.secret(mount.id, visit.signal)
-      if (content === undefined) {
-        if (mount.required) throw runErrors.secretMissing([mount.id])
-        return []
+
+  async add(mount: RunMount): Promise<void> {
+    switch (mount.type) {
+      case 'bind': {
+        const { source, target, readonly } = mount
+        this.mounts.push({ type: 'bind', stack: await this.#stack(mount.from), source, target, readonly })
+        return
       }
-      if (mount.env !== undefined) secretEnv.push(`${mount.env}=${Buffer.from(content).toString('utf8')}`)
-      const { target, mode, uid, gid } = mount
-      return target === undefined ? [] : [{ type: 'secret', target, content, mode, uid, gid }]
-    }
-    case 'ssh': {
-      const agent = await services.ssh.open(mount.id)
-      if (agent === undefined) {
-        if (mount.required) throw runErrors.sshMissing([mount.id])
-        return []
+      case 'cache': {
+        const { from, ...rest } = mount
+        const seed = from && (await this.#stack(from))
+        this.mounts.push({ ...rest, seed, renew: this.#visit.step.noCache })
+        return
       }
-      resources.use(agent)
-      const target =
-        mount.target ?? `/run/buildkit/ssh_agent.${visit.step.mounts.filter((m) => m.type === 'ssh').indexOf(mount)}`
-      secretEnv.push(`SSH_AUTH_SOCK=${target}`)
-      const { mode, uid, gid } = mount
-      return [{ type: 'socket', path: agent.path, target, mode, uid, gid }]
+      case 'tmpfs':
+        this.mounts.push(mount)
+        return
+      case 'secret':
+        await this.#secret(mount)
+        return
+      case 'ssh':
+        await this.#agent(mount)
+        return
     }
+  }
+
+  async #stack(from: SourceStep): Promise<readonly string[]> {
+    const input = this.#visit.input(from)
+    return input.kind === 'rootfs' ? await this.#services.layers.snapshots(input.stack) : []
+  }
+
+  async #secret({ id, required, env, target, mode, uid, gid }: RunMount & { type: 'secret' }): Promise<void> {
+    const content = await this.#services.secret(id, this.#visit.signal)
+    if (content === undefined) {
+      if (required) throw runErrors.secretMissing([id])
+      return
+    }
+    this.secrets.push(content)
+    if (env !== undefined) this.env.push(`${env}=${Buffer.from(content).toString('utf8')}`)
+    if (target !== undefined) this.mounts.push({ type: 'secret', target, content, mode, uid, gid })
+  }
+
+  async #agent({ id, required, target: wanted, mode, uid, gid }: RunMount & { type: 'ssh' }): Promise<void> {
+    const agent = await this.#services.ssh.open(id)
+    if (agent === undefined) {
+      if (required) throw runErrors.sshMissing([id])
+      return
+    }
+    this.#resources.use(agent)
+    const target = wanted ?? `/run/buildkit/ssh_agent.${this.#agents++}`
+    this.env.push(`SSH_AUTH_SOCK=${target}`)
+    this.mounts.push({ type: 'socket', path: agent.path, target, mode, uid, gid })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#resources.disposeAsync()
   }
 }

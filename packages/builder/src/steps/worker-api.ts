@@ -72,6 +72,8 @@ export interface RunParams {
   readonly cgroupParent: string | undefined
   /** Milliseconds; undefined: no limit. */
   readonly timeout: number | undefined
+  /** Secrets that the new layer must not hold. */
+  readonly scanFor: readonly Uint8Array[]
 }
 
 export type RunOutcome =
@@ -85,6 +87,8 @@ export type RunOutcome =
       readonly peakMemory?: number | undefined
     }
   | { readonly status: 'timeout' }
+  /** A file of the new layer holds a secret; nothing was committed. */
+  | { readonly status: 'secret'; readonly path: string }
 
 export interface PackResult {
   readonly mediaType: string

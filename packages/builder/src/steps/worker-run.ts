@@ -12,6 +12,7 @@ import { readArchive } from './archive.ts'
 import { CacheMounts } from './cache-mounts.ts'
 import { applyFileOps } from './file/apply.ts'
 import { select } from './file/select.ts'
+import { findSecret, secretPatterns } from './secret-scan.ts'
 import type { OpenParams, RunMountSpec, RunOutcome, RunParams } from './worker-api.ts'
 import type { OperationContext } from './worker-files.ts'
 
@@ -76,7 +77,11 @@ export class Runner implements AsyncDisposable {
       throw error
     }
     await active.commit(params.id)
-    return { status: 'committed' }
+    const patterns = params.scanFor.flatMap(secretPatterns)
+    const path = patterns.length === 0 ? undefined : await findSecret(snapshotter.changes(params.id, signal), patterns)
+    if (path === undefined) return { status: 'committed' }
+    await snapshotter.remove(params.id)
+    return { status: 'secret', path: `/${path}` }
   }
 
   /** A heredoc script as a file in a directory of its own, which may be executed. */
