@@ -23,6 +23,8 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
   try {
     const settings = resolveBuildSettings(options)
     await using session = await Session.open(settings)
+    if (settings.options.attests?.length)
+      session.warn({ rule: '', message: 'attestations are not made by this version: the image is built without them' })
     const parsed = await readSources(session)
     const { plans, images } = await planAll(parsed, session, settings)
     await lintAll(parsed, session, images)

@@ -16,6 +16,11 @@ export const optionErrors = {
     doc: 'An option of the call or the command line has a value that cannot be used.',
     message: (problem: string) => problem,
   }),
+  optionUnsupported: defineError({
+    code: 'OPTION_UNSUPPORTED',
+    doc: 'An option that other builders have, or that is planned, and that this version cannot do.',
+    message: (option: string) => `${option} is not supported by this version`,
+  }),
 }
 
 type Env = Readonly<Record<string, string | undefined>>
@@ -92,6 +97,7 @@ export function resolveBuildSettings(options: BuildOptions): BuildSettings {
   const settings = resolveSettings(options)
   if (options.noCache && options.noCacheFilter?.length)
     throw optionErrors.optionInvalid(['--no-cache and --no-cache-filter cannot currently be used together'])
+  refuseUnsupported(options)
   const tags = (options.tags ?? []).map(tagOption)
   const specs = options.outputs?.length
     ? options.outputs
@@ -106,6 +112,13 @@ export function resolveBuildSettings(options: BuildOptions): BuildSettings {
     noCache: options.noCache === true ? true : new Set((options.noCacheFilter ?? []).map((s) => s.toLowerCase())),
     annotations: annotationOptions(options.annotations ?? []),
   }
+}
+
+/** What would silently be missing from the result is refused. */
+function refuseUnsupported(options: BuildOptions): void {
+  const [cache] = [...(options.cacheFrom ?? []), ...(options.cacheTo ?? [])]
+  if (cache) throw optionErrors.optionUnsupported([`cache import and export (type=${cache.type})`])
+  if (options.onError && options.onError !== 'fail') throw optionErrors.optionUnsupported([`on-error ${options.onError}`])
 }
 
 function tagOption(tag: string): string {
