@@ -41,7 +41,8 @@ export async function checkFile(source: SourceFile, { world, plan }: CheckFileOp
   const parsed = attempt(() => parseDockerfile(dockerfile))
   if (parsed instanceof BuildError) return unchecked(partialReport(dockerfile, scanned, parsed), remarks)
   const facts = await lintFile(parsed, linter, world)
-  const error = facts.error ?? (await planError(parsed, plan))
+  // Planning stops at the same error and knows more about it; in stages that it does not need, only the checks find it.
+  const error = (await planError(parsed, plan)) ?? facts.error
   const report = checkReport(source, linter.warnings, linter.violation(), error, dockerfile.instructions)
   return { report, remarks, checked: { parsed, facts } }
 }

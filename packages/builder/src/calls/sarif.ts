@@ -14,7 +14,7 @@ const errorRule = 'build-error'
  * @param version of tsbuild
  * @param uri where the Dockerfile is, relative to the root of the repository
  */
-export function checkSarif(result: CheckReport, version: string, uri: string = result.source.name): object {
+export function checkSarif(result: CheckReport, version: string, uri = uriOf(result.source.name)): object {
   const used = new Set(result.warnings.map((warning) => warning.rule))
   const shown = rules.filter((rule) => used.has(rule.name))
   const descriptors = shown.map(({ name, description, url, doc }) => ({
@@ -45,6 +45,11 @@ export function checkSarif(result: CheckReport, version: string, uri: string = r
       },
     ],
   }
+}
+
+/** A path as a relative reference, which SARIF takes for places in the repository. */
+function uriOf(path: string): string {
+  return encodeURI(path.replaceAll('\\', '/').replace(/^\.\//, ''))
 }
 
 const errorDescriptor = {

@@ -170,7 +170,12 @@ class Walk {
       return false
     }
     const raw = stage.from?.raw ?? this.#parsed.stages[0]!.from.raw
-    stage.image = await world.resolveImage?.(stage.baseName, platform, locate(this.#parsed.dockerfile, raw))
+    const at = locate(this.#parsed.dockerfile, raw)
+    try {
+      stage.image = await world.resolveImage?.(stage.baseName, platform, at)
+    } catch (error) {
+      throw error instanceof BuildError ? error.with({ at }) : error
+    }
     return stage.image !== undefined
   }
 
