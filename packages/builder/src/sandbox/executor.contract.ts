@@ -17,6 +17,8 @@ export interface Traits {
   readonly users: boolean
   /** A network namespace of its own is possible. */
   readonly network: boolean
+  /** What the kernel says at exec is told apart from the exit code of the process. */
+  readonly execErrors: boolean
   /** A filter of system calls is loaded. */
   readonly seccomp: boolean
   /** The owner of the root filesystem as the machine sees it. */
@@ -105,9 +107,9 @@ export function describeExecutor(title: string, options: ContractOptions): void 
 
       it('gets its arguments and its environment, and no other', async () => {
         const args = ['sh', '-c', 'for a; do echo "<$a>"; done; env | sort', 'x', 'a b', '', 'ä\n"$']
-        const { out } = await run({ args, env: ['PATH=/bin', 'A=1 2', 'B=', 'C=ü'] })
+        const { out } = await run({ args, env: ['PATH=/bin', 'A=1 2', 'B=', 'C=ü', 'HOME=/h'] })
         const lines = out.split('\n').filter((line) => !/^(PWD|SHLVL|_|OLDPWD)=/.test(line))
-        expect(lines).toEqual(['<a b>', '<>', '<ä', '"$>', 'A=1 2', 'B=', 'C=ü', 'PATH=/bin', ''])
+        expect(lines).toEqual(['<a b>', '<>', '<ä', '"$>', 'A=1 2', 'B=', 'C=ü', 'HOME=/h', 'PATH=/bin', ''])
       })
 
       it('reads an empty input, or what it is given', async () => {
@@ -161,7 +163,7 @@ export function describeExecutor(title: string, options: ContractOptions): void 
         })
       })
 
-      it('cannot be started from a file that is no program', async () => {
+      it.skipIf(!traits.execErrors)('cannot be started from a file that is no program', async () => {
         fs.writeFileSync(join(rootfs, 'bin/broken'), '\u007fELFnope', { mode: 0o755 })
         fs.writeFileSync(join(rootfs, 'bin/orphan'), '#!/no/interpreter\n', { mode: 0o755 })
         expect(await failure({ args: ['broken'] })).toMatchObject({
@@ -190,8 +192,8 @@ export function describeExecutor(title: string, options: ContractOptions): void 
           ],
         })
         expect(out).toBe('123\n0\n')
-        const error = await failure({ ulimits: [{ name: 'bananas', soft: 1, hard: 1 }] })
-        expect(error.message).toContain('bananas')
+        expect(await failure({ ulimits: [{ name: 'bananas', soft: 1, hard: 1 }] })).toMatchObject({ code: 'BAD_LIMIT' })
+        expect(await failure({ ulimits: [{ name: 'nofile', soft: 2, hard: 1 }] })).toMatchObject({ code: 'BAD_LIMIT' })
       })
     })
 
@@ -402,10 +404,10 @@ export function describeExecutor(title: string, options: ContractOptions): void 
 
       it('of devices: the harmless ones', async () => {
         const { out } = await sh(
-          'ls /dev; echo x > /dev/null; head -c2 /dev/zero | wc -c; test -w /dev/full; readlink /dev/fd; readlink /dev/ptmx',
+          'ls /dev | grep -v core; echo x > /dev/null; head -c2 /dev/zero | wc -c; test -w /dev/full; readlink /dev/fd; readlink /dev/ptmx',
         )
         expect(out).toBe(
-          'core\nfd\nfull\nmqueue\nnull\nptmx\npts\nrandom\nshm\nstderr\nstdin\nstdout\ntty\nurandom\nzero\n2\n/proc/self/fd\npts/ptmx\n',
+          'fd\nfull\nmqueue\nnull\nptmx\npts\nrandom\nshm\nstderr\nstdin\nstdout\ntty\nurandom\nzero\n2\n/proc/self/fd\npts/ptmx\n',
         )
       })
 

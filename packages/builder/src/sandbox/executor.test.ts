@@ -35,13 +35,21 @@ function directory(uid: number): string {
   return path
 }
 
-const full: Traits = { isolated: true, users: true, network: true, seccomp: true, uid: 0 }
-const none: Traits = { isolated: false, users: true, network: false, seccomp: true, uid: 0 }
+const full: Traits = { isolated: true, users: true, network: true, seccomp: true, execErrors: true, uid: 0 }
+const none: Traits = { isolated: false, users: true, network: false, seccomp: true, execErrors: true, uid: 0 }
 const select = { isolation: 'namespaces', ociRuntime: undefined } as const
 
 describe.skipIf(busybox === undefined)('executors (need a static busybox)', () => {
   describe.skipIf(!isRoot || !namespaces)('as root (needs root and CAP_SYS_ADMIN)', () => {
     describeExecutor('namespaces', { select, traits: full, directory: () => directory(0), start: ownDriver })
+    describe.skipIf(!works('command -v runc'))('(needs runc)', () => {
+      describeExecutor('oci', {
+        select: { isolation: 'oci', ociRuntime: 'runc' },
+        traits: { ...full, execErrors: false },
+        directory: () => directory(0),
+        start: ownDriver,
+      })
+    })
     describeExecutor('chroot', {
       select: { ...select, isolation: 'chroot' },
       traits: none,

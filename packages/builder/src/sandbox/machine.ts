@@ -10,6 +10,8 @@ export interface MachineFacts {
   /** What mounting, chroot and seccomp depend on. */
   readonly canMount: boolean
   readonly canChroot: boolean
+  /** Capabilities this process has. */
+  readonly capabilities: bigint
   /** The kernel can filter system calls. */
   readonly seccomp: boolean
 }
@@ -27,6 +29,7 @@ export function machineFacts(): MachineFacts {
   return {
     userNamespace: !whole,
     singleId: map.reduce((sum, line) => sum + (line[2] ?? 0), 0) === 1,
+    capabilities: effective,
     canMount: hasCapability(effective, 'SYS_ADMIN'),
     canChroot: hasCapability(effective, 'SYS_CHROOT'),
     seccomp: /^Seccomp:/m.test(status),

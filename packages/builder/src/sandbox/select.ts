@@ -5,6 +5,7 @@ import { sandboxErrors } from './errors.ts'
 import type { Executor } from './executor.ts'
 import { type MachineFacts, machineFacts } from './machine.ts'
 import { NamespacesExecutor } from './namespaces/executor.ts'
+import { findRuntime, probeRuntime, runtimeNames } from './oci/runtime.ts'
 import { compileProfile } from './seccomp/compile.ts'
 
 export type Isolation = 'auto' | 'namespaces' | 'oci' | 'chroot'
@@ -15,6 +16,8 @@ export interface SelectOptions {
   readonly ociRuntime: string | undefined
   /** State directory. */
   readonly root: string
+  /** Where runtimes are looked for; default: the worker's own PATH. */
+  readonly searchPath?: string
 }
 
 export interface Selected {
@@ -48,9 +51,12 @@ function announce(reasons: readonly string[]): string {
   return `RUN is isolated by chroot only: it shares processes, network and kernel settings with this machine${why}`
 }
 
-function attemptsFor({ isolation, root }: SelectOptions, facts: MachineFacts): Attempt[] {
-  const seccomp = facts.seccomp ? compileProfile(process.arch) : undefined
-  const common = { singleId: facts.singleId, seccomp, compileCache: join(root, 'compile-cache') }
+function attemptsFor(
+  { isolation, root, ociRuntime, searchPath = process.env.PATH }: SelectOptions,
+  facts: MachineFacts,
+): Attempt[] {
+  const filter = facts.seccomp ? compileProfile(process.arch) : undefined
+  const common = { singleId: facts.singleId, seccomp: filter, compileCache: join(root, 'compile-cache') }
   const namespaces: Attempt = {
     name: 'namespaces',
     open: async () => {
@@ -65,7 +71,19 @@ function attemptsFor({ isolation, root }: SelectOptions, facts: MachineFacts): A
       return await opened(new ChrootExecutor(common))
     },
   }
-  return isolation === 'auto' ? [namespaces, chroot] : isolation === 'chroot' ? [chroot] : [namespaces]
+  const oci = (ociRuntime === undefined ? runtimeNames : [ociRuntime]).map(
+    (runtime): Attempt => ({
+      name: 'oci',
+      open: async () => {
+        const path = await findRuntime(runtime, searchPath)
+        if (path === undefined) throw new Error(`${runtime} is not installed`)
+        const { singleId, userNamespace, seccomp, capabilities } = facts
+        return await probeRuntime({ runtime: path, root, singleId, userNamespace, seccomp, capabilities })
+      },
+    }),
+  )
+  if (isolation === 'auto') return ociRuntime === undefined ? [namespaces, ...oci, chroot] : oci
+  return { namespaces: [namespaces], oci, chroot: [chroot] }[isolation]
 }
 
 async function opened<E extends Executor & { ready(): Promise<void> }>(executor: E): Promise<E> {

@@ -6,6 +6,7 @@ import { serialize } from 'node:v8'
 import { cancelled } from '../../errors.ts'
 import { sandboxErrors } from '../errors.ts'
 import type { ProcessExit, ProcessIO } from '../executor.ts'
+import { checkUlimits } from '../limits/rlimit.ts'
 import type { Stub } from '../mounts/points.ts'
 import { memoryFile, pipe } from '../native/descriptors.ts'
 import { drain, feed } from '../stdio.ts'
@@ -37,6 +38,7 @@ interface Told {
  */
 export async function runClone(cloner: ClonerProcess, request: CloneRequest, stubs: Stub[]): Promise<ProcessExit> {
   const { io, signal } = request
+  checkUlimits(request.spec.process.ulimits)
   const [stdin, stdinWriter] =
     io.stdin === undefined
       ? [fs.openSync('/dev/null', 'r')]

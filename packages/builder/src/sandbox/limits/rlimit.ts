@@ -1,5 +1,6 @@
 /** Process limits: `--ulimit` and what takes the place of control groups where none is writable. */
 
+import { sandboxErrors } from '../errors.ts'
 import type { Ulimit } from '../executor.ts'
 import { check, hasCode, raw } from '../native/libc.ts'
 
@@ -32,11 +33,22 @@ function encode(value: number): bigint {
   return value < 0 || !Number.isFinite(value) ? UNLIMITED : BigInt(value)
 }
 
-/** Sets limits of this process; -1 is unlimited. Throws with the limit's name when the kernel refuses. */
+/** Throws BAD_LIMIT for names that do not exist and values that contradict each other. */
+export function checkUlimits(limits: readonly Ulimit[]): void {
+  for (const { name, soft, hard } of limits) {
+    if (!resources.has(name)) throw sandboxErrors.badLimit([`invalid ulimit type: ${name}`])
+    if (hard >= 0 && (soft < 0 || soft > hard))
+      throw sandboxErrors.badLimit([
+        `ulimit soft limit must be less than or equal to hard limit: ${name}=${soft}:${hard}`,
+      ])
+  }
+}
+
+/** Sets limits of this process, which {@link checkUlimits} has passed; -1 is unlimited. Throws with the limit's name when the kernel refuses. */
 export function setResourceLimits(limits: readonly Ulimit[]): void {
   for (const { name, soft, hard } of limits) {
     const resource = resources.get(name)
-    if (resource === undefined) throw new Error(`invalid ulimit type: ${name}`)
+    if (resource === undefined) continue
     const pair = Buffer.alloc(64)
     pair.writeBigUInt64LE(encode(soft), 0)
     pair.writeBigUInt64LE(encode(hard), 8)
