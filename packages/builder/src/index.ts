@@ -2,6 +2,7 @@
 
 export { type CheckOutcome, check, outline, targets } from './build/calls.ts'
 export { type OpenedImages, openImages, type StoreOptions } from './build/images.ts'
+export { type IsolationReport, probeIsolation } from './build/isolation.ts'
 export { diskUsage, prune } from './build/storage.ts'
 export { build } from './build.ts'
 export { checkErrorText, checkExitCode, checkSarif, checkText } from './calls/index.ts'

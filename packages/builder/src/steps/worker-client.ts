@@ -30,25 +30,28 @@ export class LazyWorker implements WorkerClient, AsyncDisposable {
     params: WorkerOperations[O]['params'],
     options: { signal: AbortSignal; onEvent?: (event: WorkerEvent) => void },
   ): Promise<WorkerOperations[O]['result']> {
-    this.#worker ??= this.#start()
+    this.#worker ??= openWorker(this.#options)
     const worker = await this.#worker
     return await worker.call(operation, params, options)
-  }
-
-  async #start(): Promise<Worker<WorkerOperations, WorkerEvent>> {
-    const { root, isolation, ociRuntime } = this.#options
-    const worker = await startWorker<WorkerOperations, WorkerEvent>({
-      entry: new URL(`./worker-main${extname(import.meta.url)}`, import.meta.url),
-      root,
-    })
-    await worker.call('open', { root, mode: worker.mode, isolation, ociRuntime })
-    return worker
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     const worker = await this.#worker?.catch(() => undefined)
     await worker?.[Symbol.asyncDispose]()
   }
+}
+
+/** Starts a worker and opens the store in it. The caller disposes it. */
+export async function openWorker(
+  options: Pick<LazyWorkerOptions, 'root' | 'isolation' | 'ociRuntime'>,
+): Promise<Worker<WorkerOperations, WorkerEvent>> {
+  const { root, isolation, ociRuntime } = options
+  const worker = await startWorker<WorkerOperations, WorkerEvent>({
+    entry: new URL(`./worker-main${extname(import.meta.url)}`, import.meta.url),
+    root,
+  })
+  await worker.call('open', { root, mode: worker.mode, isolation, ociRuntime })
+  return worker
 }
 
 /** Whether the main process can count on a snapshot; the worker looks closer before it uses it. */
