@@ -86,11 +86,12 @@ export class Solver {
 
   async #run<S extends Step>(step: S): Promise<StepResult> {
     const inputs = new Map<Step, StepResult>()
-    await Promise.all(inputsOf(step).map(async (input) => inputs.set(input, await this.#visit(input))))
-    this.#signal.throwIfAborted()
     const handler = this.#options.handlers[step.kind] as unknown as StepHandler<S>
     const visit = this.#makeVisit(step, inputs)
     const tell = this.#teller(visit)
+    const early = this.#early(handler, step, tell)
+    await Promise.all([early, ...inputsOf(step).map(async (input) => inputs.set(input, await this.#visit(input)))])
+    this.#signal.throwIfAborted()
     try {
       const key = await this.#limit(() => handler.key(visit))
       this.#signal.throwIfAborted()
@@ -101,8 +102,15 @@ export class Solver {
       this.#byKey.set(key, work)
       return await work
     } catch (error) {
-      tell.failed(error)
-      throw error instanceof BuildError ? error.with({ at: step.at, step: step.name }) : error
+      throw failed(step, error, tell)
+    }
+  }
+
+  async #early<S extends Step>(handler: StepHandler<S>, step: S, tell: Teller): Promise<void> {
+    try {
+      await handler.early?.(step, (input) => this.#visit(input), this.#signal)
+    } catch (error) {
+      throw failed(step, error, tell)
     }
   }
 
@@ -196,6 +204,12 @@ export class Solver {
       },
     }
   }
+}
+
+/** Tells of a failure and places it. */
+function failed(step: Step, error: unknown, tell: Teller): unknown {
+  tell.failed(error)
+  return error instanceof BuildError ? error.with({ at: step.at, step: step.name }) : error
 }
 
 interface Teller {

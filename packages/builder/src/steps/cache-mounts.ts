@@ -43,8 +43,10 @@ export class CacheMounts {
     seed: ((directory: string) => Promise<void>) | undefined,
     signal: AbortSignal,
   ): Promise<OpenCache> {
+    // As in the reference, another owner, mode or seed is another cache.
+    const { id, seed: layers = [], mode, uid, gid } = spec
     const name = createHash('sha256')
-      .update(`${spec.id}\0${spec.seed?.join(',') ?? ''}`)
+      .update([id, ...layers, mode, uid, gid].join('\0'))
       .digest('hex')
       .slice(0, 40)
     const { directory, lock } = await this.#take(name, spec.sharing, signal)

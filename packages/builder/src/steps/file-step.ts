@@ -1,5 +1,6 @@
 /** COPY, ADD, WORKDIR: chosen and fingerprinted here or in the worker, written by the worker. */
-import type { FileOp, SelectedEntry } from '../graph/file-op.ts'
+import type { Tree } from '../context/tree.ts'
+import type { CopyOp, FileOp, SelectedEntry } from '../graph/file-op.ts'
 import { hashKey } from '../graph/key.ts'
 import type { FileStep } from '../graph/step.ts'
 import type { StepCache } from '../solve/cache.ts'
@@ -21,18 +22,41 @@ export interface FileServices {
 }
 
 type Part = FileStep['ops'][number]
-type Selections = WeakMap<Part, SelectedEntry[]>
+
+/** What a COPY takes from a file tree: entries and the digest of their contents. */
+interface Taken {
+  readonly entries: readonly SelectedEntry[]
+  readonly digest: string
+}
 
 export function fileHandler(services: FileServices): StepHandler<FileStep> {
   /** What was fingerprinted is what gets copied, even if the context changes in between. */
-  const selections: Selections = new WeakMap()
+  const taken = new WeakMap<Part, Promise<Taken>>()
+  const take = (part: Part, op: CopyOp, tree: Tree, signal: AbortSignal): Promise<Taken> => {
+    let found = taken.get(part)
+    if (found === undefined) {
+      found = takeFiles(op, tree, services, signal)
+      found.catch(() => undefined)
+      taken.set(part, found)
+    }
+    return found
+  }
   return {
     kind: 'file',
+
+    // A missing source is told at once, not after the RUNs before it; and the context is read while they run.
+    async early(step, open, signal) {
+      for (const part of step.ops) {
+        if (part.op.op !== 'copy' || part.from?.kind !== 'context') continue
+        const source = await open(part.from)
+        if (source.kind === 'tree') await take(part, part.op, source.tree, signal)
+      }
+    },
 
     async key(visit) {
       const { step } = visit
       const parts: unknown[] = []
-      for (const part of step.ops) parts.push([keyedOp(part.op), await sourceDigest(part, visit, services, selections)])
+      for (const part of step.ops) parts.push([keyedOp(part.op), await sourceDigest(part, visit, services, take)])
       return hashKey('file', step.link ? 'link' : below(visit).identity, parts)
     },
 
@@ -44,7 +68,7 @@ export function fileHandler(services: FileServices): StepHandler<FileStep> {
       const parent = below(visit)
       const [stack, ops] = await Promise.all([
         step.link ? [] : layers.snapshots(parent.stack),
-        Promise.all(step.ops.map((part, i) => workerOp(part, `${temporary.path}/${i}`, visit, services, selections))),
+        Promise.all(step.ops.map((part, i) => workerOp(part, `${temporary.path}/${i}`, visit, services, take))),
       ])
       const id = `file-${key}`
       await worker.call(
@@ -69,14 +93,21 @@ function keyedOp(op: FileOp): unknown {
   return op
 }
 
-async function sourceDigest(
-  part: Part,
-  visit: Visit<FileStep>,
-  services: FileServices,
-  selections: Selections,
-): Promise<string> {
+type Take = (part: Part, op: CopyOp, tree: Tree, signal: AbortSignal) => Promise<Taken>
+
+async function takeFiles(
+  op: CopyOp,
+  tree: Tree,
+  { statCache, now }: FileServices,
+  signal: AbortSignal,
+): Promise<Taken> {
+  const entries = await select(tree, op.selection, signal)
+  return { entries, digest: await fingerprint(tree, entries, { owners: op.keepOwner, statCache, now: now(), signal }) }
+}
+
+async function sourceDigest(part: Part, visit: Visit<FileStep>, services: FileServices, take: Take): Promise<string> {
   const { op, from } = part
-  const { cache, layers, worker, statCache, now } = services
+  const { cache, layers, worker } = services
   const { signal } = visit
   if (op.op === 'write') {
     const input = from && visit.input(from)
@@ -85,11 +116,7 @@ async function sourceDigest(
   if (op.op !== 'copy') return ''
   const { selection, keepOwner } = op
   const input = from === undefined ? EMPTY_ROOTFS : visit.input(from)
-  if (input.kind === 'tree') {
-    const entries = await select(input.tree, selection, signal)
-    selections.set(part, entries)
-    return await fingerprint(input.tree, entries, { owners: keepOwner, statCache, now: now(), signal })
-  }
+  if (input.kind === 'tree') return (await take(part, op, input.tree, signal)).digest
   if (input.kind === 'file') return input.digest
   const key = hashKey('fingerprint', input.identity, selection, keepOwner)
   return await cache.fingerprint(key, async () => {
@@ -103,7 +130,7 @@ async function workerOp(
   entriesFile: string,
   visit: Visit<FileStep>,
   { layers }: FileServices,
-  selections: Selections,
+  take: Take,
 ): Promise<{ op: FileOp; source: OpSource | undefined }> {
   const { op, from } = part
   const input = from === undefined ? EMPTY_ROOTFS : visit.input(from)
@@ -113,6 +140,6 @@ async function workerOp(
   }
   if (op.op !== 'copy' || input.kind === 'file') return { op, source: undefined }
   if (input.kind === 'rootfs') return { op, source: { type: 'stack', stack: await layers.snapshots(input.stack) } }
-  await writeEntries(entriesFile, selections.get(part) ?? [])
+  await writeEntries(entriesFile, (await take(part, op, input.tree, visit.signal)).entries)
   return { op, source: { type: 'entries', root: input.tree.root, entries: entriesFile } }
 }

@@ -152,6 +152,7 @@ function runParams(
     cgroupParent: services.cgroupParent,
     timeout: services.timeout,
     scanFor: services.allowSecretsInLayers ? [] : inputs.secrets,
+    mtime: step.mtime,
   }
 }
 

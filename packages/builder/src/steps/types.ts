@@ -68,6 +68,11 @@ export interface Visit<S extends Step> {
 export interface StepHandler<S extends Step> {
   readonly kind: S['kind']
   /**
+   * What can be done before the step's inputs are there; `open` visits one of them. Called once per step, the last
+   * steps of a graph first, as the reference looks for missing sources.
+   */
+  early?(step: S, open: (input: Step) => Promise<StepResult>, signal: AbortSignal): Promise<void>
+  /**
    * The cache key, or undefined when the step has no cache of its own (its result is cheap or checked elsewhere).
    * Reads inputs; never writes.
    */

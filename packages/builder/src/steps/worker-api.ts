@@ -74,6 +74,8 @@ export interface RunParams {
   readonly timeout: number | undefined
   /** Secrets that the new layer must not hold. */
   readonly scanFor: readonly Uint8Array[]
+  /** Seconds: the time of what the process writes; undefined: when it does. */
+  readonly mtime: number | undefined
 }
 
 export type RunOutcome =

@@ -7,6 +7,7 @@ import { applyFileOps, type OpenedOp } from './file/apply.ts'
 import { readEntries } from './file/entries-file.ts'
 import { fingerprint } from './file/fingerprint.ts'
 import { select } from './file/select.ts'
+import { settleTimes } from './times.ts'
 import type { OpSource, WorkerEvent, WorkerOperations } from './worker-api.ts'
 
 export interface OperationContext {
@@ -31,6 +32,7 @@ export async function applyFiles({ stack, id, ops }: Params<'files.apply'>, cont
     const entries = source?.type === 'entries' ? readEntries(source.entries) : await select(tree, op.selection, signal)
     opened.push({ op, tree, entries })
   }
+  const from = Date.now()
   await using active = await snapshotter.prepare(stack, signal)
   await applyFileOps(active.root, opened, {
     signal,
@@ -39,6 +41,8 @@ export async function applyFiles({ stack, id, ops }: Params<'files.apply'>, cont
       void context.emit({ type: 'progress', item: 'copying files', current: entries, total: 0 }),
   })
   await active.commit(id)
+  const time = ops[0]?.op.mtime
+  if (time !== undefined) await settleTimes(snapshotter, id, { from, to: Date.now(), time }, signal)
 }
 
 async function openSource(

@@ -13,6 +13,7 @@ import { CacheMounts } from './cache-mounts.ts'
 import { applyFileOps } from './file/apply.ts'
 import { select } from './file/select.ts'
 import { findSecret, secretPatterns } from './secret-scan.ts'
+import { settleTimes } from './times.ts'
 import type { OpenParams, RunMountSpec, RunOutcome, RunParams } from './worker-api.ts'
 import type { OperationContext } from './worker-files.ts'
 
@@ -41,6 +42,7 @@ export class Runner implements AsyncDisposable {
   /** Runs the process; commits the snapshot if it succeeds. */
   async run(params: RunParams, { snapshotter, signal, emit }: OperationContext): Promise<RunOutcome> {
     const { executor } = await this.#executor()
+    const from = Date.now()
     await using resources = new AsyncDisposableStack()
     const active = resources.use(await snapshotter.prepare(params.stack, signal))
     const mounts: SandboxMount[] = []
@@ -77,6 +79,8 @@ export class Runner implements AsyncDisposable {
       throw error
     }
     await active.commit(params.id)
+    if (params.mtime !== undefined)
+      await settleTimes(snapshotter, params.id, { from, to: Date.now(), time: params.mtime }, signal)
     const patterns = params.scanFor.flatMap(secretPatterns)
     const path = patterns.length === 0 ? undefined : await findSecret(snapshotter.changes(params.id, signal), patterns)
     if (path === undefined) return { status: 'committed' }
