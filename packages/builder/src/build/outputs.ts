@@ -126,7 +126,7 @@ class Assembler {
     return { descriptor, images, created }
   }
 
-  /** The blob of a layer, with its times moved back where SOURCE_DATE_EPOCH asks for it. */
+  /** The blob of a layer, with its times moved back where the output asks for it. */
   async #layer(
     stack: readonly StackLayer[],
     index: number,
@@ -134,13 +134,8 @@ class Assembler {
     format: DocumentFormat,
   ): Promise<LayerBlob> {
     const blob = await this.#solver.layers.blob(stack, index, format)
-    const { started, snapshot } = stack[index]!
-    if (epoch === undefined || started === undefined) return blob
-    if (format.rewriteTimestamp) return await rewrittenLayer(blob, { from: epoch, epoch, note: true }, this.#session)
-    // What a process wrote has the time of the run, which nobody who sets SOURCE_DATE_EPOCH wants to see.
-    if (snapshot.startsWith('run-'))
-      return await rewrittenLayer(blob, { from: Math.floor(started / 1000), epoch, note: false }, this.#session)
-    return blob
+    if (epoch === undefined || stack[index]!.started === undefined) return blob
+    return format.rewriteTimestamp ? await rewrittenLayer(blob, epoch, this.#session) : blob
   }
 
   /** Fetches the blobs of base images that are not in the store yet. */

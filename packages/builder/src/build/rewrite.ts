@@ -5,21 +5,10 @@ import { rewriteLayer } from '../layer/rewrite.ts'
 import type { LayerBlob } from '../steps/types.ts'
 import type { Session } from './session.ts'
 
-export interface TimeRule {
-  /** Seconds: later times, and this one, become `epoch`. */
-  readonly from: number
-  readonly epoch: number
-  /** Leave a note on the descriptor, as the reference does for rewritten layers. */
-  readonly note: boolean
-}
-
-export async function rewrittenLayer(
-  blob: LayerBlob,
-  { from, epoch, note }: TimeRule,
-  session: Session,
-): Promise<LayerBlob> {
+/** @param epoch seconds: later times become this one */
+export async function rewrittenLayer(blob: LayerBlob, epoch: number, session: Session): Promise<LayerBlob> {
   const { store, signal } = session
-  const key = hashKey('rewrite', blob.descriptor.digest, from, epoch)
+  const key = hashKey('rewrite', blob.descriptor.digest, epoch)
   let result = await store.records.get<LayerBlob>('rewrite', key)
   if (!result || !(await store.blobs.has(result.descriptor.digest))) {
     await using temporary = await store.blobs.temporary('rewrite')
@@ -33,7 +22,7 @@ export async function rewrittenLayer(
         : 'gzip'
     const packed = await rewriteLayer(
       source,
-      { mapTime: ({ mtime }) => (mtime >= from ? epoch : mtime), compression, signal },
+      { mapTime: ({ mtime }) => Math.min(mtime, epoch), compression, signal },
       out,
     )
     const { mediaType, digest, size, diffID } = packed
@@ -41,7 +30,7 @@ export async function rewrittenLayer(
     result = { descriptor: { mediaType, digest, size }, diffID }
     await store.records.put('rewrite', key, result, { blobs: [digest] })
   }
-  if (!note) return result
+  // As the reference marks rewritten layers.
   return {
     ...result,
     descriptor: { ...result.descriptor, annotations: { 'buildkit/rewritten-timestamp': String(epoch) } },

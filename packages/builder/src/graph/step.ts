@@ -131,6 +131,8 @@ export interface RunStep extends StepBase {
   readonly shmSize: number | undefined
   readonly ulimits: readonly { readonly name: string; readonly soft: number; readonly hard: number }[]
   readonly platform: Platform
+  /** Seconds: the time of what the process writes. undefined: when it does. SOURCE_DATE_EPOCH where it is set. */
+  readonly mtime: number | undefined
 }
 
 /** A step whose result is a root filesystem. */

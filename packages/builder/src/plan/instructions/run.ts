@@ -47,6 +47,7 @@ export const planRun: InstructionPlanner<RunNode> = (node, stage, context) => {
     shmSize: options.shmSize,
     ulimits: options.ulimits,
     platform: stage.platform,
+    mtime: options.epoch,
   }
   stage.rootfs = step
   stage.commit(`RUN ${historyText(command.args, stage.args, stage.env)}`, { layer: true, buildkit: true })
