@@ -9,6 +9,7 @@ export function renderSummary(result: BuildResult, ms: number): string {
   const steps = cached === total && total > 0 ? `${total} steps, all cached` : `${total} steps, ${cached} cached`
   const lines = [`${contents(result)}; ${steps}; ${formatSeconds(ms)}`, `digest ${result.digest}`]
   for (const output of result.outputs) {
+    if (output.type === 'cacheonly') continue
     const names = (output.names ?? []).map((name) => name.replace(`@${result.digest}`, ''))
     const where = [...(output.dest ? [output.dest] : []), ...names]
     lines.push(`${output.type}${where.length > 0 ? ` ${where.join(', ')}` : ''}`)

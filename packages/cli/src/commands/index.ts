@@ -74,6 +74,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./logout.ts'),
   },
   {
+    name: 'doctor',
+    group: 'Other',
+    summary: 'Look at what builds need of this machine',
+    load: () => import('./doctor.ts'),
+  },
+  {
     name: 'completion',
     group: 'Other',
     summary: 'Print the completion script of a shell',
