@@ -24,7 +24,11 @@ export function mountDev(root: number, spec: InitSpec): void {
   // Group 5 is tty in every distribution; it cannot be named where it is not mapped.
   const group = spec.singleId ? '' : ',gid=5'
   below(dev, 'pts', (fd) => mountOn(fd, 'devpts', MS.NOSUID | MS.NOEXEC, `newinstance,ptmxmode=0666,mode=0620${group}`))
-  below(dev, 'shm', (fd) => mountOn(fd, 'tmpfs', SAFE, `mode=1777,size=${wanted.shmSize ?? defaultShmSize}`))
+  below(dev, 'shm', (fd) => {
+    // A mount that was asked for takes the place of the standard one.
+    if (wanted.mounts.some((mount) => mount.target === '/dev/shm')) return
+    mountOn(fd, 'tmpfs', SAFE, `mode=1777,size=${wanted.shmSize ?? defaultShmSize}`)
+  })
   below(dev, 'mqueue', (fd) => {
     try {
       mountOn(fd, 'mqueue', SAFE)

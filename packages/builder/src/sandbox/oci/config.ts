@@ -106,7 +106,10 @@ function standardMounts(spec: ProcessSpec, { singleId, userNamespace }: OciOptio
       'mode=0620',
       ...(singleId ? [] : ['gid=5']),
     ),
-    at('/dev/shm', 'tmpfs', ...safe, 'mode=1777', `size=${spec.shmSize ?? defaultShmSize}`),
+    // A mount that was asked for takes the place of the standard one.
+    ...(spec.mounts.some((mount) => mount.target === '/dev/shm')
+      ? []
+      : [at('/dev/shm', 'tmpfs', ...safe, 'mode=1777', `size=${spec.shmSize ?? defaultShmSize}`)]),
     at('/dev/mqueue', 'mqueue', ...safe),
     sys,
   ]
