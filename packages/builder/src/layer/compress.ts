@@ -30,6 +30,8 @@ interface Codec {
 
 const WINDOW = 32 * 1024
 const DEFAULT_LEVEL: Readonly<Record<Compression, number>> = { gzip: 6, zstd: 3, none: 0 }
+/** Most input under way at once; its output is at most about as much again. */
+const MOST_BYTES = 32 * 1024 * 1024
 const NOTHING = Buffer.alloc(0)
 
 /**
@@ -43,6 +45,8 @@ export class CompressedWriter {
   readonly #signal: AbortSignal | undefined
   readonly #digester = new Digester('sha256')
   readonly #free: Buffer[] = []
+  /** Chunks under way at once: enough to keep all cores busy while this thread has other things to do. */
+  readonly #most: number
   readonly #underWay: Promise<void>[] = []
   #last: Promise<void>
 
@@ -52,6 +56,7 @@ export class CompressedWriter {
     this.#file = file
     this.#signal = signal
     this.chunkSize = this.#codec.chunkSize
+    this.#most = Math.min(2 * availableParallelism() + 4, MOST_BYTES / this.chunkSize)
     this.#last = this.#emit(this.#codec.header)
   }
 
@@ -75,7 +80,7 @@ export class CompressedWriter {
     written.catch(() => undefined)
     this.#last = written
     this.#underWay.push(written)
-    if (this.#underWay.length > availableParallelism() + 1) await this.#underWay.shift()
+    if (this.#underWay.length >= this.#most) await this.#underWay.shift()
   }
 
   async end(): Promise<CompressedBlob> {

@@ -27,7 +27,7 @@ const plain: TarEntry = {
   device: undefined,
   xattrs: undefined,
 }
-const long = (length: number) => `${'d'.repeat(60)}/`.repeat(Math.ceil(length / 61)).slice(0, length - 1) + 'x'
+const long = (length: number) => `${`${'d'.repeat(60)}/`.repeat(Math.ceil(length / 61)).slice(0, length - 1)}x`
 
 describe('what is written is read back', () => {
   it.each<[string, Partial<TarEntry>]>([
