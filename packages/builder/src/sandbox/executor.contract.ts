@@ -17,6 +17,10 @@ export interface Traits {
   readonly users: boolean
   /** A network namespace of its own is possible. */
   readonly network: boolean
+  /** Control groups can be made. */
+  readonly limits: boolean
+  /** A kill for want of memory is told, with the peak. */
+  readonly reportsOom: boolean
   /** What the kernel says at exec is told apart from the exit code of the process. */
   readonly execErrors: boolean
   /** A filter of system calls is loaded. */
@@ -197,6 +201,41 @@ export function describeExecutor(title: string, options: ContractOptions): void 
       })
     })
 
+    describe.skipIf(!traits.limits)('limits of resources', () => {
+      it('end a process that takes too much memory, and say so', async () => {
+        const hungry = 'x=$(head -c 200000000 /dev/zero | tr "\\0" a); echo survived'
+        const ran = await sh(hungry, { resources: { memory: 32 * 1024 * 1024, memorySwap: 32 * 1024 * 1024 } })
+        expect(ran.exitCode).not.toBe(0)
+        expect(ran.out).toBe('')
+        if (traits.reportsOom) {
+          expect(ran.oomKilled).toBe(true)
+          expect(ran.usage?.peakMemory).toBeGreaterThan(16 * 1024 * 1024)
+          expect(ran.usage?.peakMemory).toBeLessThanOrEqual(33 * 1024 * 1024)
+        }
+        expect(await sh('true', { resources: { memory: 64 * 1024 * 1024 } })).toMatchObject({ exitCode: 0 })
+      })
+
+      it('bound the number of processes and the processors', async () => {
+        const { out } = await sh('for i in 1 2 3 4 5 6 7 8 9 10; do sleep 5 & done 2>/dev/null; jobs | wc -l', {
+          resources: { pids: 5 },
+        }).catch(() => ({ out: '0' }))
+        expect(Number(out)).toBeLessThan(6)
+        expect(
+          (await sh('grep -c ^processor /proc/cpuinfo; nproc', { resources: { cpusetCpus: '0' } })).out
+            .trim()
+            .split('\n')
+            .at(-1),
+        ).toBe('1')
+      })
+
+      it('leave nothing behind', () => {
+        const left = fs
+          .readdirSync('/sys/fs/cgroup', { recursive: true })
+          .filter((path) => String(path).includes('tsbuild-'))
+        expect(left).toEqual([])
+      })
+    })
+
     describe('its output', () => {
       it('is handed on without piling up', async () => {
         await sh('yes | head -c 1000000', {}, { count: true })
@@ -225,6 +264,22 @@ export function describeExecutor(title: string, options: ContractOptions): void 
         await expect(running).rejects.toMatchObject({ code: 'CANCELLED' })
         await until(() => sleepers(mark).length === 0)
       })
+    })
+
+    describe('the death of the worker', () => {
+      it('is the death of the process and what it has started', async () => {
+        const own = options.directory()
+        await using doomed = await options.start(own)
+        const mark = `${9000 + (process.pid % 1000)}`
+        const wanted = request({ args: ['sh', '-c', `setsid sleep ${mark} & sleep ${mark}`] })
+        const running = doomed
+          .call('run', { ...wanted, rootfs: makeRootfs(join(own, 'rootfs'), traits.uid) })
+          .catch((error: unknown) => error)
+        await until(() => sleepers(mark).length === 2)
+        await doomed.call('kill', {}).catch(() => {})
+        await until(() => sleepers(mark).length === 0)
+        expect(await running).toBeInstanceOf(Error)
+      }, 60_000)
     })
 
     describe('the root filesystem', () => {

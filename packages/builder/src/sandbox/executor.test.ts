@@ -35,8 +35,22 @@ function directory(uid: number): string {
   return path
 }
 
-const full: Traits = { isolated: true, users: true, network: true, seccomp: true, execErrors: true, uid: 0 }
-const none: Traits = { isolated: false, users: true, network: false, seccomp: true, execErrors: true, uid: 0 }
+const limits =
+  isRoot &&
+  works(
+    'd=$(echo /sys/fs/cgroup/memory /sys/fs/cgroup | cut -d" " -f1); mkdir $d/tsbuild-probe && rmdir $d/tsbuild-probe',
+  )
+const full: Traits = {
+  isolated: true,
+  users: true,
+  network: true,
+  seccomp: true,
+  execErrors: true,
+  limits,
+  reportsOom: true,
+  uid: 0,
+}
+const none: Traits = { ...full, isolated: false, network: false }
 const select = { isolation: 'namespaces', ociRuntime: undefined } as const
 
 describe.skipIf(busybox === undefined)('executors (need a static busybox)', () => {
@@ -45,7 +59,7 @@ describe.skipIf(busybox === undefined)('executors (need a static busybox)', () =
     describe.skipIf(!works('command -v runc'))('(needs runc)', () => {
       describeExecutor('oci', {
         select: { isolation: 'oci', ociRuntime: 'runc' },
-        traits: { ...full, execErrors: false },
+        traits: { ...full, execErrors: false, reportsOom: false },
         directory: () => directory(0),
         start: ownDriver,
       })
@@ -63,7 +77,7 @@ describe.skipIf(busybox === undefined)('executors (need a static busybox)', () =
     () => {
       describeExecutor('namespaces', {
         select,
-        traits: { ...full, uid: testUid },
+        traits: { ...full, limits: false, uid: testUid },
         directory: () => directory(testUid),
         start: (root) => userDriver(root, 'subids'),
       })
@@ -75,7 +89,7 @@ describe.skipIf(busybox === undefined)('executors (need a static busybox)', () =
     () => {
       describeExecutor('namespaces', {
         select,
-        traits: { ...full, users: false, uid: testUid },
+        traits: { ...full, limits: false, users: false, uid: testUid },
         directory: () => directory(testUid),
         start: (root) => userDriver(root, 'single'),
       })

@@ -7,6 +7,7 @@ import { ClonerProcess } from '../cloner/cloner-process.ts'
 import { runClone } from '../cloner/run.ts'
 import { sandboxErrors } from '../errors.ts'
 import type { Executor, ProcessExit, ProcessIO, ProcessSpec } from '../executor.ts'
+import { withGroup } from '../limits/with-group.ts'
 import { allMounts } from '../mounts/order.ts'
 import { Substitutes } from './substitutes.ts'
 
@@ -49,24 +50,26 @@ export class ChrootExecutor implements Executor {
       throw sandboxErrors.setupFailed([error instanceof Error ? error.message : String(error)], { cause: error })
     }
     const { singleId, seccomp } = this.#options
-    return await runClone(
-      this.#cloner,
-      {
-        spec: {
-          mode: 'chroot',
-          process: spec,
-          rootfs,
-          cgroups: [],
-          singleId,
-          seccomp,
-          terminal: false,
-          waitForGo: false,
+    return await withGroup(spec, (cgroups) =>
+      runClone(
+        this.#cloner,
+        {
+          spec: {
+            mode: 'chroot',
+            process: spec,
+            rootfs,
+            cgroups,
+            singleId,
+            seccomp,
+            terminal: false,
+            waitForGo: false,
+          },
+          flags: 0,
+          io,
+          signal,
         },
-        flags: 0,
-        io,
-        signal,
-      },
-      [],
+        [],
+      ),
     )
   }
 

@@ -6,6 +6,7 @@ import { throwIfAborted } from '../../errors.ts'
 import { ClonerProcess } from '../cloner/cloner-process.ts'
 import { runClone } from '../cloner/run.ts'
 import type { Executor, ProcessExit, ProcessIO, ProcessSpec } from '../executor.ts'
+import { withGroup } from '../limits/with-group.ts'
 import { removeStubs, type Stub } from '../mounts/stubs.ts'
 import { CLONE } from '../native/process.ts'
 
@@ -43,24 +44,26 @@ export class NamespacesExecutor implements Executor {
     const stubs: Stub[] = []
     const { NEWNS, NEWPID, NEWIPC, NEWUTS, NEWNET } = CLONE
     try {
-      return await runClone(
-        this.#cloner,
-        {
-          spec: {
-            mode: 'namespaces',
-            process: spec,
-            rootfs,
-            cgroups: [],
-            singleId: this.#options.singleId,
-            seccomp: this.#options.seccomp,
-            terminal: false,
-            waitForGo: false,
+      return await withGroup(spec, (cgroups) =>
+        runClone(
+          this.#cloner,
+          {
+            spec: {
+              mode: 'namespaces',
+              process: spec,
+              rootfs,
+              cgroups,
+              singleId: this.#options.singleId,
+              seccomp: this.#options.seccomp,
+              terminal: false,
+              waitForGo: false,
+            },
+            flags: NEWNS | NEWPID | NEWIPC | NEWUTS | (spec.network === 'host' ? 0 : NEWNET),
+            io,
+            signal,
           },
-          flags: NEWNS | NEWPID | NEWIPC | NEWUTS | (spec.network === 'host' ? 0 : NEWNET),
-          io,
-          signal,
-        },
-        stubs,
+          stubs,
+        ),
       )
     } finally {
       removeStubs(rootfs, stubs)

@@ -37,6 +37,7 @@ export function enterRootfs(spec: InitSpec, tell: (message: InitStatus) => void)
   onPoint(root, '/proc', (fd) => mountOn(fd, 'proc', SAFE))
   mountDev(root, spec)
   onPoint(root, '/sys', mountSys)
+  mountControlGroups(root)
   if (sandboxed) protect(root)
 
   mountAll(points, allMounts(wanted), { sandboxed })
@@ -72,7 +73,7 @@ function mountSys(fd: number): void {
 }
 
 /** Control groups of version 2 below /sys; read-only, and seen from our own group on. */
-export function mountControlGroups(root: number): void {
+function mountControlGroups(root: number): void {
   if (Number(fs.statfsSync('/sys/fs/cgroup').type) !== CGROUP2_MAGIC) return
   const { fd } = resolveInRoot(root, '/sys/fs/cgroup')
   try {

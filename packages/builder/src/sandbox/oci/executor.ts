@@ -61,7 +61,7 @@ export class OciExecutor implements Executor {
         prepareMounts(spec, rootfs, join(bundle, 'files'), (stub) => stubs.push(stub)),
       )
       const { singleId, userNamespace, seccomp, capabilities } = this.#options
-      const cgroupsPath = userNamespace ? undefined : `${spec.cgroupParent ?? '/tsbuild'}/${id}`
+      const cgroupsPath = userNamespace ? undefined : `${spec.cgroupParent ?? ''}/${id}`
       const config = ociConfig(spec, {
         rootfs,
         singleId,

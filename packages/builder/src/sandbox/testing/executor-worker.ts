@@ -44,6 +44,7 @@ serveWorker(
       )
       return { ...exit, bytes, memory: process.memoryUsage.rss() }
     },
+    kill: async () => process.kill(process.pid, 'SIGKILL'),
     command: async (params) => {
       const [file, ...args] = params as string[]
       const child = spawn(file!, args, { stdio: ['ignore', 'pipe', 'inherit'] })

@@ -16,6 +16,6 @@ const pass =
     await (await inner).call(operation, params, { signal, onEvent: (event) => void emit(event) })
 
 serveWorker(
-  { describe: pass('describe'), run: pass('run'), command: pass('command') },
+  { describe: pass('describe'), run: pass('run'), kill: pass('kill'), command: pass('command') },
   { onClose: async () => (await inner)[Symbol.asyncDispose]() },
 )

@@ -1,0 +1,151 @@
+/** A control group for one process: made with its limits, asked about memory at the end, removed. */
+import fs from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+import { sandboxErrors } from '../errors.ts'
+import type { ResourceLimits } from '../executor.ts'
+import { hasCode } from '../native/libc.ts'
+import { type Controller, findPlaces, type GroupPlace } from './hierarchy.ts'
+import { type Setting, settingsOf } from './settings.ts'
+
+export interface GroupOptions {
+  readonly limits: ResourceLimits
+  /** `--cgroup-parent`: absolute from the hierarchy's root, else below our own group. */
+  readonly parent: string | undefined
+  /** Unique among the groups of this machine; starts with {@link groupPrefix}. */
+  readonly name: string
+  /** Contents of /proc/self/cgroup and /proc/self/mountinfo. */
+  readonly cgroup: string
+  readonly mountinfo: string
+}
+
+export interface MemoryUse {
+  readonly oomKilled: boolean
+  readonly peakMemory: number | undefined
+}
+
+/** Groups of ours start with this; what a killed worker has left is removed by it. */
+export const groupPrefix = 'tsbuild-run-'
+
+/** A group across the hierarchies it needs. */
+export class ControlGroup {
+  /** To be joined by the process: its id goes into `cgroup.procs` of each. */
+  readonly directories: readonly string[]
+  readonly #memory: { readonly version: 1 | 2; readonly directory: string } | undefined
+
+  private constructor(directories: readonly string[], memory: { version: 1 | 2; directory: string } | undefined) {
+    this.directories = directories
+    this.#memory = memory
+  }
+
+  /** Makes the group; undefined when there is nothing to limit. Throws LIMIT_UNAVAILABLE. */
+  static async open(options: GroupOptions): Promise<ControlGroup | undefined> {
+    const places = findPlaces(options.cgroup, options.mountinfo)
+    const versions = [1, 2] as const
+    const settings = new Map(
+      versions.flatMap((version) =>
+        [...settingsOf(options.limits, version)].filter(([c]) => (places.get(c)?.version ?? 1) === version),
+      ),
+    )
+    if (settings.size === 0) return undefined
+    const made = new Map<string, GroupPlace>()
+    const unavailable: string[] = []
+    let memory: { version: 1 | 2; directory: string } | undefined
+    for (const [controller, values] of settings) {
+      const place = places.get(controller)
+      try {
+        if (place === undefined) throw new Error('no such controller')
+        const directory = makeGroup(place, controller, options)
+        made.set(directory, place)
+        writeSettings(directory, values)
+        if (controller === 'memory') memory = { version: place.version, directory }
+      } catch (error) {
+        unavailable.push(`${controller} (${error instanceof Error ? error.message : error})`)
+      }
+    }
+    const group = new ControlGroup([...made.keys()], memory)
+    if (unavailable.length === 0) return group
+    await group.remove()
+    throw sandboxErrors.limitUnavailable([unavailable.join(', ')])
+  }
+
+  /** Asked after the process has ended and before {@link remove}. */
+  memoryUse(): MemoryUse {
+    if (this.#memory === undefined) return { oomKilled: false, peakMemory: undefined }
+    const { version, directory } = this.#memory
+    const [events, peak] =
+      version === 1 ? ['memory.oom_control', 'memory.max_usage_in_bytes'] : ['memory.events', 'memory.peak']
+    const kills = /^oom_kill (\d+)$/m.exec(read(join(directory, events)))?.[1]
+    const bytes = Number.parseInt(read(join(directory, peak)), 10)
+    return { oomKilled: Number(kills ?? 0) > 0, peakMemory: Number.isNaN(bytes) ? undefined : bytes }
+  }
+
+  /** Removes the group; its processes are gone, though the kernel may need a moment to see it. */
+  async remove(): Promise<void> {
+    for (const directory of this.directories) {
+      for (let attempt = 0; attempt < 20 && !removed(directory); attempt++) await setTimeout(10)
+    }
+  }
+}
+
+function read(path: string): string {
+  try {
+    return fs.readFileSync(path, 'latin1')
+  } catch {
+    return ''
+  }
+}
+
+function removed(directory: string): boolean {
+  try {
+    fs.rmdirSync(directory)
+    return true
+  } catch (error) {
+    return !hasCode(error, 'EBUSY')
+  }
+}
+
+function makeGroup(place: GroupPlace, controller: Controller, { parent, name }: GroupOptions): string {
+  const above =
+    parent === undefined ? place.own : parent.startsWith('/') ? join(place.mount, parent) : join(place.own, parent)
+  // Made for the machine at large only when it was asked for by name.
+  if (parent !== undefined) fs.mkdirSync(above, { recursive: true })
+  sweep(above)
+  if (place.version === 2) delegate(above, controller)
+  const directory = join(above, name)
+  if (!fs.existsSync(directory)) fs.mkdirSync(directory)
+  if (place.version === 1 && controller === 'cpuset') {
+    // Empty in a new group, and nothing can join it then.
+    for (const file of ['cpuset.cpus', 'cpuset.mems']) fs.writeFileSync(join(directory, file), read(join(above, file)))
+  }
+  return directory
+}
+
+/** Groups that a killed worker has left; those in use refuse. */
+function sweep(above: string): void {
+  for (const name of fs.readdirSync(above)) if (name.startsWith(groupPrefix)) removed(join(above, name))
+}
+
+/** Version 2 hands a controller down only from groups without processes: ours move into a group of their own. */
+function delegate(above: string, controller: Controller): void {
+  const file = join(above, 'cgroup.subtree_control')
+  if (read(file).split(/\s+/).includes(controller)) return
+  try {
+    fs.writeFileSync(file, `+${controller}`)
+  } catch (error) {
+    if (!hasCode(error, 'EBUSY')) throw error
+    const aside = join(above, 'tsbuild-self')
+    fs.mkdirSync(aside, { recursive: true })
+    for (const pid of read(join(above, 'cgroup.procs')).split('\n'))
+      if (pid !== '') fs.writeFileSync(join(aside, 'cgroup.procs'), pid)
+    fs.writeFileSync(file, `+${controller}`)
+  }
+}
+
+function writeSettings(directory: string, settings: readonly Setting[]): void {
+  for (const [file, value] of settings) {
+    // Without swap accounting there is no such file, and no swap to limit.
+    if (/swap|memsw/.test(file) && !fs.existsSync(join(directory, file))) continue
+    fs.writeFileSync(join(directory, file), value)
+  }
+}
