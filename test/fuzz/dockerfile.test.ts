@@ -419,6 +419,47 @@ describe('ignore patterns', () => {
     )
   })
 
+  it('decide as the rules of the reference, written down with regular expressions', () => {
+    const plain = fc
+      .array(fc.constantFrom('a', 'b', '/', '*', '**', '?', '/**/', '**/'), { minLength: 1, maxLength: 5 })
+      .map((parts) => parts.join(''))
+      .filter((p) => /[^/]/.test(p))
+    const rule = fc.record({ negated: fc.boolean(), pattern: plain })
+    const deepPath = fc
+      .array(fc.constantFrom('a', 'b', 'ab', 'ba'), { minLength: 1, maxLength: 4 })
+      .map((parts) => parts.join('/'))
+    const toRegExp = (pattern: string): RegExp => {
+      const clean = pattern.replace(/\/+/g, '/').replace(/^\/|\/$/g, '')
+      const tail = /^\*\*([^*?]*)$/.exec(clean)?.[1]
+      if (tail !== undefined) return new RegExp(`^(?:${tail.replace(/^\//, '')}|.*${tail})$`)
+      const source = clean.replace(/\*\*\/?$|\*\*\/?|\*|\?/g, (wild, at: number) => {
+        if (wild === '*') return '[^/]*'
+        if (wild === '?') return '[^/]'
+        return at + wild.length === clean.length ? '.*' : '(?:.*/)?'
+      })
+      return new RegExp(`^${source}$`)
+    }
+    fc.assert(
+      fc.property(fc.array(rule, { maxLength: 5 }), deepPath, (rules, asked) => {
+        const matcher = parseIgnore(rules.map((r) => (r.negated ? '!' : '') + r.pattern).join('\n'))
+        let hits = rules.map(() => false)
+        let excluded = false
+        const parts = asked.split('/')
+        for (let depth = 1; depth <= parts.length; depth++) {
+          const current = parts.slice(0, depth).join('/')
+          excluded = false
+          hits = rules.map(({ negated, pattern: p }, i) => {
+            const hit = hits[i]! || (negated === excluded && toRegExp(p).test(current))
+            if (hit) excluded = !negated
+            return hit
+          })
+        }
+        expect(matcher.matches(asked)).toBe(excluded)
+      }),
+      { numRuns: 5000 },
+    )
+  })
+
   it.each(['**/'.repeat(500), '*a'.repeat(500), '**/*a'.repeat(300), '[a-z]*'.repeat(300)])(
     'match %# in bounded time',
     (hard) => {

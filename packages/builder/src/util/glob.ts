@@ -81,7 +81,9 @@ function tokenize(pattern: string, deep: boolean): Token[] | undefined {
     const c = chars[i]!
     if (c === 42) {
       const first = i
-      while (chars[i + 1] === 42) i++
+      // A third star is one of its own, as in the reference.
+      if (deep && chars[i + 1] === 42) i++
+      else while (chars[i + 1] === 42 && !deep) i++
       if (!deep || first === i) tokens.push({ kind: 'star' })
       else {
         const slash = chars[i + 1] === SLASH

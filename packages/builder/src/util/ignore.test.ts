@@ -15,6 +15,10 @@ describe('parseIgnore', () => {
     ['! a\na', ['a'], []],
     ['**/a\n!**/b', ['a', 'x/a', 'a/c'], ['a/b', 'x/a/b']],
     ['x\r\ny\r\n', ['x', 'y'], ['z']],
+    // A re-inclusion that found nothing to do at a directory does not count for what is in it.
+    ['dir/x\n!dir', ['dir/x'], ['dir', 'dir/y']],
+    ['*\n!dir\ndir/x', ['dir/x', 'y'], ['dir', 'dir/y']],
+    ['a***b', ['ab', 'axb', 'a/b', 'a/xb'], ['axc']],
   ])('%j', (text, excluded, kept) => {
     const matcher = parseIgnore(text)
     expect(excluded.filter((p) => !matcher.matches(p))).toEqual([])

@@ -100,7 +100,15 @@ function compile(rules: readonly IgnoreRule[]): IgnoreMatcher {
     const slash = path.lastIndexOf('/')
     const above = slash < 0 ? none : hitsOfDir(path.slice(0, slash))
     const hits = new Uint8Array(rules.length)
-    for (let i = 0; i < globs.length; i++) if (above[i] === 1 || globs[i]!.test(path)) hits[i] = 1
+    let excluded = false
+    for (let i = 0; i < globs.length; i++) {
+      const { negated } = rules[i]!
+      // A rule that cannot change the verdict is not tried, as in the reference. This shows below: `!dir` that found
+      // nothing to re-include at dir itself does not count for what is in dir.
+      if (above[i] !== 1 && (negated !== excluded || !globs[i]!.test(path))) continue
+      hits[i] = 1
+      excluded = !negated
+    }
     return hits
   }
   const hitsOfDir = (dir: string): Uint8Array => {
