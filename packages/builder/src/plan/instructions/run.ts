@@ -1,5 +1,6 @@
 /** RUN: one process in the stage's root filesystem, one layer. */
 import { posix } from 'node:path'
+import { tryHeredocHead } from '../../dockerfile/heredoc.ts'
 import type { FileStep, RunMount, RunStep, SourceStep } from '../../graph/step.ts'
 import { type ResolvedMount, resolveMount } from '../../instructions/mount.ts'
 import type { RunNode } from '../../instructions/nodes.ts'
@@ -65,22 +66,17 @@ function commandLine(node: RunNode, stage: StageState): RunCommand {
   if (command.form === 'exec') return { args: command.args, script: undefined, summary: '' }
   const [first] = command.heredocs
   if (first === undefined) return { args: [...stage.shell, command.text], script: undefined, summary: '' }
-  if (isLoneHeredoc(command.text)) {
+  if (tryHeredocHead(command.text)) {
     const summary = ` (${summarize(first.content)})`
-    if (stage.platform.os !== 'windows' && first.content.startsWith('#!')) {
+    if (stage.platform.os !== 'windows' && first.raw.startsWith('#!')) {
       const path = `${SCRIPT_DIRECTORY}/${first.name}`
       return { args: [...stage.shell, path], script: { path, content: first.content }, summary }
     }
     return { args: [...stage.shell, first.content], script: undefined, summary }
   }
   // The shell handles the heredocs itself: give it the text as it was written.
-  const text = command.text + command.heredocs.map((h) => `\n${h.content}${h.name}`).join('')
+  const text = command.text + command.heredocs.map((h) => `\n${h.raw}${h.name}`).join('')
   return { args: [...stage.shell, text], script: undefined, summary: '' }
-}
-
-/** Whether the command is nothing but the head of a heredoc. */
-function isLoneHeredoc(text: string): boolean {
-  return /^\d*<<-?(?:"[^"<>\s]+"|'[^'<>\s]+'|[^\s<>'"]+)$/.test(text.trim())
 }
 
 function summarize(content: string): string {
