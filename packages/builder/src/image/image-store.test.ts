@@ -1,0 +1,98 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { copy, MemoryImages, mediaTypes } from '@tsbuild/registry-client'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { openStore, type Store } from '../store/index.ts'
+import { ImageStore } from './image-store.ts'
+
+let dir: string
+let store: Store
+let images: ImageStore
+/** What is copied into the store. */
+let memory: MemoryImages
+let ids: { manifest: string; config: string }
+
+const NOW = Date.UTC(2026, 0, 1)
+
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'tsbuild-image-store-'))
+  store = await openStore(join(dir, 'root'))
+  images = new ImageStore(store, () => NOW)
+  memory = new MemoryImages()
+  ids = await add('one')
+})
+
+afterEach(() => rm(dir, { recursive: true }))
+
+async function add(content: string): Promise<{ manifest: string; config: string }> {
+  const layer = memory.addBlob(Buffer.from(content), mediaTypes.ociLayerGzip)
+  const document = { os: 'linux', architecture: 'amd64', rootfs: { type: 'layers', diff_ids: [layer.digest] } }
+  const config = memory.addBlob(Buffer.from(JSON.stringify(document)), mediaTypes.ociConfig)
+  const manifest = { schemaVersion: 2, mediaType: mediaTypes.ociManifest, config, layers: [layer] }
+  const { digest } = await memory.pushManifest(Buffer.from(JSON.stringify(manifest)), mediaTypes.ociManifest, {
+    tags: [content],
+  })
+  return { manifest: digest, config: config.digest }
+}
+
+describe('ImageStore', () => {
+  it('takes images in under their full names and hands them out again', async () => {
+    const transferred: number[] = []
+    const { descriptor, blobs } = await copy(memory, 'one', images, ['app', 'r.example/app:2'], {
+      onProgress: (progress) => transferred.push(progress.transferred),
+    })
+    expect(blobs).toEqual({ exists: 0, mounted: 0, uploaded: 2 })
+    expect(transferred.some((bytes) => bytes > 0)).toBe(true)
+    expect(await images.list()).toEqual([
+      { name: 'docker.io/library/app:latest', descriptor, tagged: NOW },
+      { name: 'r.example/app:2', descriptor, tagged: NOW },
+    ])
+    const again = new MemoryImages()
+    expect((await copy(images, 'app', again, 'x')).descriptor.digest).toBe(ids.manifest)
+    expect((await copy(memory, 'one', images, 'app')).blobs).toMatchObject({ exists: 2, uploaded: 0 })
+  })
+
+  it('finds images by name, digest, id and the begin of either', async () => {
+    await copy(memory, 'one', images, 'app')
+    const hex = (digest: string) => digest.slice('sha256:'.length)
+    for (const reference of [
+      'app',
+      'app:latest',
+      'docker.io/library/app',
+      ids.manifest,
+      ids.config,
+      hex(ids.manifest),
+      hex(ids.manifest).slice(0, 12),
+      hex(ids.config).slice(0, 6),
+      `sha256:${hex(ids.config).slice(0, 20)}`,
+    ]) {
+      expect((await images.resolve(reference)).digest, reference).toBe(ids.manifest)
+    }
+    for (const reference of ['other', 'app:2', hex(ids.manifest).slice(0, 5), `sha256:${'0'.repeat(64)}`]) {
+      await expect(images.resolve(reference), reference).rejects.toMatchObject({ code: 'IMAGE_UNKNOWN' })
+    }
+    await expect(images.resolve('UPPER')).rejects.toMatchObject({ code: 'REFERENCE_INVALID' })
+  })
+
+  it('moves a name from one image to another, and takes it away', async () => {
+    await copy(memory, 'one', images, 'app')
+    await add('two')
+    const { descriptor } = await copy(memory, 'two', images, 'other')
+    expect(await images.tag('other', 'app')).toBe('docker.io/library/app:latest')
+    expect((await images.resolve('app')).digest).toBe(descriptor.digest)
+    expect(await images.untag('app')).toBe('docker.io/library/app:latest')
+    await expect(images.untag('app')).rejects.toMatchObject({ code: 'IMAGE_UNKNOWN' })
+    await expect(images.tag('app', 'x')).rejects.toMatchObject({ code: 'IMAGE_UNKNOWN' })
+  })
+
+  it('reads a blob from a byte on', async () => {
+    await copy(memory, 'one', images, 'app')
+    const { bytes } = await images.fetchManifest('app')
+    const [layer] = (
+      JSON.parse(bytes.toString()) as { layers: [{ digest: `sha256:${string}`; size: number; mediaType: string }] }
+    ).layers
+    const parts = await Array.fromAsync(images.openBlob(layer, { offset: 1 }))
+    expect(Buffer.concat(parts).toString()).toBe('ne')
+  })
+})
