@@ -256,7 +256,7 @@ export function describeExecutor(title: string, options: ContractOptions): void 
     describe('an abort', () => {
       it('ends the process and what it has started', async () => {
         const controller = new AbortController()
-        const mark = `${7000 + (process.pid % 1000)}`
+        const mark = newMark()
         const running = run({ args: ['sh', '-c', `setsid sleep ${mark} & sleep ${mark}`] }, {}, controller.signal)
         running.catch(() => {})
         await until(() => sleepers(mark).length === 2)
@@ -270,7 +270,7 @@ export function describeExecutor(title: string, options: ContractOptions): void 
       it('is the death of the process and what it has started', async () => {
         const own = options.directory()
         await using doomed = await options.start(own)
-        const mark = `${9000 + (process.pid % 1000)}`
+        const mark = newMark()
         const wanted = request({ args: ['sh', '-c', `setsid sleep ${mark} & sleep ${mark}`] })
         const running = doomed
           .call('run', { ...wanted, rootfs: makeRootfs(join(own, 'rootfs'), traits.uid) })
@@ -486,6 +486,11 @@ export function describeExecutor(title: string, options: ContractOptions): void 
       })
     })
 
+    /** A number of seconds that no other process sleeps for. */
+    function newMark(): string {
+      return String(100_000 + Math.floor(Math.random() * 1e9))
+    }
+
     async function until(what: () => boolean): Promise<void> {
       for (const end = Date.now() + 10_000; !what(); ) {
         if (Date.now() > end) throw new Error('it does not happen')
@@ -495,7 +500,7 @@ export function describeExecutor(title: string, options: ContractOptions): void 
 
     /** Looks at a running process from outside. */
     async function look<T>(use: (pid: string) => T): Promise<T> {
-      const mark = `${8000 + (process.pid % 1000)}`
+      const mark = newMark()
       const controller = new AbortController()
       const running = run({ args: ['sleep', mark] }, {}, controller.signal)
       running.catch(() => {})

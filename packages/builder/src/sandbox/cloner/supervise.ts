@@ -1,15 +1,7 @@
 /** Cleans up after a process that has no pid namespace: kills what it leaves behind, and everything when the worker goes. */
 import fs from 'node:fs'
 import { raw } from '../native/libc.ts'
-import {
-  adoptOrphans,
-  type CloneableMemory,
-  cloneProcess,
-  dieWithParent,
-  openPidFd,
-  reap,
-  waitReadable,
-} from '../native/process.ts'
+import { adoptOrphans, type CloneableMemory, cloneProcess, openPidFd, reap, waitReadable } from '../native/process.ts'
 import type { InitStatus } from './protocol.ts'
 
 const SIGKILL = 9
@@ -21,7 +13,6 @@ const POLL_MS = 5
  * ends with its exit code.
  */
 export function superviseClone(life: number, memory: CloneableMemory, tell: (message: InitStatus) => void): void {
-  dieWithParent()
   adoptOrphans()
   const pid = cloneProcess(0, memory)
   if (pid === 0) return
