@@ -29,7 +29,7 @@ export interface CheckOutcome extends CheckReport {
  */
 export async function check(options: DockerfileOptions): Promise<CheckOutcome> {
   return await inSession(options, async (session) => {
-    const world = await worldOf(session, options.target === undefined)
+    const world = worldOf(session, options.target === undefined)
     const source = await readSource(session)
     const { report, remarks, checked } = await checkFile(source, {
       world,
@@ -45,7 +45,7 @@ export async function outline(options: DockerfileOptions): Promise<CallResult> {
   return await inSession(options, async (session) => {
     const parsed = await readSources(session)
     const { linter } = createLinter(parsed.dockerfile, session.settings.buildArgs)
-    const facts = await lintFile(parsed, linter, await worldOf(session, false))
+    const facts = await lintFile(parsed, linter, worldOf(session, false))
     if (facts.stopped && !facts.error) await planTarget(parsed, session, options)
     return outlineTarget(parsed, facts)
   })
@@ -63,8 +63,8 @@ async function planTarget(parsed: ParsedDockerfile, session: Session, options: D
   await planBuild(parsed, planOptions(settings, settings.platforms[0]!), world, session.signal)
 }
 
-async function worldOf(session: Session, allStages: boolean): Promise<LintWorld> {
-  return { ...(await lintWorld(session, new Map())), allStages }
+function worldOf(session: Session, allStages: boolean): LintWorld {
+  return { ...lintWorld(session, new Map()), allStages }
 }
 
 async function inSession<T>(

@@ -4,6 +4,7 @@ import type { FoundImage } from '../image/resolve.ts'
 import type { ParsedDockerfile } from '../instructions/nodes.ts'
 import type { PlanOptions } from '../plan/context.ts'
 import { type ImagePlan, planBuild } from '../plan/plan.ts'
+import { lintUnplanned } from './lint.ts'
 import type { Session } from './session.ts'
 import type { BuildSettings } from './settings.ts'
 import { planWorld } from './world.ts'
@@ -18,8 +19,13 @@ export async function planAll(parsed: ParsedDockerfile, session: Session, settin
   const images = new Map<string, FoundImage>()
   const world = planWorld(session, images)
   const plans: ImagePlan[] = []
-  for (const platform of settings.platforms)
-    plans.push(await planBuild(parsed, planOptions(settings, platform), world, session.signal))
+  try {
+    for (const platform of settings.platforms)
+      plans.push(await planBuild(parsed, planOptions(settings, platform), world, session.signal))
+  } catch (error) {
+    if (!session.signal.aborted) await lintUnplanned(parsed, session)
+    throw error
+  }
   return { plans, images }
 }
 

@@ -1,12 +1,20 @@
 /** Reads the Dockerfile of a call and parses it. */
 import { scanDockerfile } from '../dockerfile/scan.ts'
+import { BuildError } from '../errors.ts'
 import type { ParsedDockerfile } from '../instructions/nodes.ts'
 import { parseDockerfile } from '../instructions/parse.ts'
 import { SourceFile } from '../source.ts'
+import { lintUnparsed } from './lint.ts'
 import type { Session } from './session.ts'
 
 export async function readSources(session: Session): Promise<ParsedDockerfile> {
-  return parseDockerfile(scanDockerfile(await readSource(session)))
+  const dockerfile = scanDockerfile(await readSource(session))
+  try {
+    return parseDockerfile(dockerfile)
+  } catch (error) {
+    if (error instanceof BuildError) lintUnparsed(dockerfile, error, session)
+    throw error
+  }
 }
 
 /** The Dockerfile's text with the name that messages use. */

@@ -61,7 +61,7 @@ async function run(c: Case): Promise<{ json: unknown; exitCode: number }> {
     platform,
     buildPlatform: platform,
     resolveImage: async () => plainImage,
-    ignored: ignore === undefined ? undefined : parseIgnore(ignore),
+    ignored: async () => (ignore === undefined ? undefined : parseIgnore(ignore)),
   })
   if (c.call === 'check') {
     const { report } = await checkFile(source, { world })

@@ -144,7 +144,7 @@ const file = fc
 const missing = defineError({ code: 'TEST', doc: '', message: () => 'no such image' })
 /** Names in capitals are no images: `FROM Base` is in error until the stage is called `base`. */
 const world = testWorld({
-  ignored: parseIgnore('a\n!b'),
+  ignored: async () => parseIgnore('a\n!b'),
   resolveImage: async (name, _platform, at) => {
     if (name !== name.toLowerCase()) throw missing([], { at })
     return plainImage

@@ -39,8 +39,8 @@ export interface LintWorld {
    */
   readonly resolveImage?: (name: string, platform: Platform, at: Location) => Promise<BaseImage | undefined>
   readonly namedContext?: (name: string, platform: Platform) => Promise<NamedBase | undefined>
-  /** The context's ignore file; undefined if it has none. */
-  readonly ignored?: IgnoredFiles | undefined
+  /** The context's ignore file, undefined if it has none; asked for if the file copies from the context. */
+  readonly ignored?: () => Promise<IgnoredFiles | undefined>
   readonly signal?: AbortSignal
 }
 

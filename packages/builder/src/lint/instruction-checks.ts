@@ -17,7 +17,7 @@ import { parseGitUrl } from '../util/git-url.ts'
 import type { LintWorld } from './facts.ts'
 import { parsePortSpec } from './ports.ts'
 import type { Reporter } from './rule.ts'
-import { checkIgnoredSource } from './rules/copy-ignored-file.ts'
+import { checkIgnoredSource, type IgnoredFiles } from './rules/copy-ignored-file.ts'
 import { checkPortFormat } from './rules/expose-invalid-format.ts'
 import { checkProtocolCasing } from './rules/expose-proto-casing.ts'
 import { checkJsonArgs } from './rules/json-args-recommended.ts'
@@ -37,6 +37,8 @@ export interface InstructionScope {
   readonly globalArgs: ReadonlyMap<string, string>
   readonly stage: LintStage
   readonly suggester: Suggester
+  /** The context's ignore file. */
+  readonly ignored: IgnoredFiles | undefined
 }
 
 /**
@@ -152,7 +154,7 @@ function checkCopy(scope: InstructionScope, node: CopyNode): void {
   for (const heredoc of node.contents) {
     if (heredoc.expand) checked(scope, expandHeredoc(heredoc.content, scope.stage.env), node.raw)
   }
-  const { ignored } = scope.world
+  const { ignored } = scope
   if (ignored === undefined || node.from !== undefined) return
   for (const source of sources) if (!isRemote(source)) checkIgnoredSource(scope.reporter, node, source, ignored)
 }

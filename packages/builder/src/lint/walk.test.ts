@@ -1,6 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables of Dockerfiles
 import { describe, expect, it } from 'vitest'
 import { defineError } from '../errors.ts'
+import { parseIgnore } from '../util/ignore.ts'
 import { rules } from './table.ts'
 import { lintText, plainImage } from './testing.ts'
 
@@ -87,6 +88,18 @@ describe('stages', () => {
     ])
   })
 
+  it('asks for the ignore file only when files of the context are copied', async () => {
+    let asked = 0
+    const ignored = async () => {
+      asked++
+      return undefined
+    }
+    await lintText(lines('FROM scratch AS a', 'FROM scratch', 'COPY --from=a / /'), { ignored })
+    expect(asked).toBe(0)
+    await lintText(lines('FROM scratch', 'COPY a /', 'ADD b /'), { ignored })
+    expect(asked).toBe(1)
+  })
+
   it('a named context replaces a stage', async () => {
     const namedContext = async (name: string) => (name === 'a' ? ({ kind: 'tree' } as const) : undefined)
     const { found } = await lintText(lines('FROM scratch AS a', 'ENV k v', 'FROM scratch', 'COPY --from=a / /'), {
@@ -138,7 +151,7 @@ describe('the table of rules', () => {
   it.each(rules)('$name: its example is found, its better form is not', async ({ name, doc }) => {
     const text = (example: string): string => (/^(?:ARG|FROM|#)/.test(example) ? example : `FROM scratch\n${example}`)
     const world = {
-      ...(name === 'CopyIgnoredFile' && { ignored: (await import('../util/ignore.ts')).parseIgnore('*/tmp/*') }),
+      ...(name === 'CopyIgnoredFile' && { ignored: async () => parseIgnore('*/tmp/*') }),
       ...(name === 'InvalidBaseImagePlatform' && {
         resolveImage: async () => ({ ...plainImage, architecture: 'arm64' }),
       }),

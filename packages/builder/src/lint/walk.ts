@@ -16,6 +16,7 @@ import { checkFileAsWhole } from './file-checks.ts'
 import { type GlobalArgs, globalArgs, predefinedArgs } from './global-args.ts'
 import { checkInstruction, type InstructionScope } from './instruction-checks.ts'
 import type { Reporter } from './rule.ts'
+import type { IgnoredFiles } from './rules/copy-ignored-file.ts'
 import { checkConstantPlatform } from './rules/from-platform-flag-const-disallowed.ts'
 import { checkBaseImagePlatform } from './rules/invalid-base-image-platform.ts'
 import { checkRedundantPlatform } from './rules/redundant-target-platform.ts'
@@ -75,9 +76,9 @@ class Walk {
     this.#target = target
     for (const stage of [...this.#stages.all]) for (const node of stage.instructions) this.#addSources(stage, node)
     const needed = await this.#resolveBases(target)
-    for (const stage of this.#stages.all) {
-      if (needed.has(stage) || this.#world.allStages) this.#checkStage(stage)
-    }
+    const checked = this.#stages.all.filter((stage) => needed.has(stage) || this.#world.allStages)
+    const ignored = checked.some(copiesContext) ? await this.#world.ignored?.() : undefined
+    for (const stage of checked) this.#checkStage(stage, ignored)
   }
 
   async #addStage({ from, index, instructions }: Stage): Promise<void> {
@@ -195,7 +196,7 @@ class Walk {
     return nodes.map((node) => this.#addSources(stage, node)).includes(true)
   }
 
-  #checkStage(stage: LintStage): void {
+  #checkStage(stage: LintStage, ignored: IgnoredFiles | undefined): void {
     stage.inherit()
     stage.platform ??= this.#world.platform
     const { dockerfile } = this.#parsed
@@ -206,11 +207,16 @@ class Walk {
       globalArgs: this.#args.values,
       stage,
       suggester: this.#suggester,
+      ignored,
     }
     for (const node of stage.instructions) {
       if (!atPlace(dockerfile, node.raw, () => checkInstruction(scope, node))) throw new Stop()
     }
   }
+}
+
+function copiesContext({ instructions }: LintStage): boolean {
+  return instructions.some((node) => (node.kind === 'COPY' || node.kind === 'ADD') && node.from === undefined)
 }
 
 /** A context that is no image has no config. */
