@@ -22,7 +22,7 @@ describe.skipIf(needs.skip)(`commands on the store${needs.note}`, () => {
     JSON.parse((await place.must(['images', '--format', 'json'])).stdout) as Listed[]
   const names = async (): Promise<string[]> => (await images()).map((image) => image.name)
   const used = async (): Promise<number> =>
-    (JSON.parse((await place.must(['du', '--format', 'json'])).stdout) as { size: number }).size
+    (JSON.parse((await place.must(['du', '--format', 'json'])).stdout) as { total: number }).total
 
   beforeAll(async () => {
     place = await openWorkspace()

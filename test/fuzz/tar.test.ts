@@ -29,10 +29,16 @@ const entry: fc.Arbitrary<{ entry: TarEntry; content: Buffer }> = fc
     mtime: fc.integer({ min: -(2 ** 40), max: 2 ** 40 }),
     link: path,
     device: fc.record({ major: fc.nat(4095), minor: fc.nat(1048575) }),
-    xattrs: fc.uniqueArray(fc.tuple(fc.stringMatching(/^user\.[a-z]{1,20}$/), content.filter((c) => c.length > 0)), {
-      selector: ([key]) => key,
-      maxLength: 3,
-    }),
+    xattrs: fc.uniqueArray(
+      fc.tuple(
+        fc.stringMatching(/^user\.[a-z]{1,20}$/),
+        content.filter((c) => c.length > 0),
+      ),
+      {
+        selector: ([key]) => key,
+        maxLength: 3,
+      },
+    ),
     content,
   })
   .map(({ link, device, xattrs, content: bytes, ...rest }) => {
@@ -75,15 +81,20 @@ describe('tar', () => {
   it('ends with entries or a clear error on damaged archives', async () => {
     const change = fc.record({ at: fc.nat(), byte: fc.nat(255) })
     await fc.assert(
-      fc.asyncProperty(fc.array(entry, { minLength: 1, maxLength: 3 }), fc.array(change, { maxLength: 5 }), fc.nat(), async (entries, changes, cut) => {
-        const data = archive(entries)
-        for (const { at, byte } of changes) data[at % data.length] = byte
-        try {
-          await read(cut % 2 === 0 ? data : data.subarray(0, cut % data.length), 1000)
-        } catch (error) {
-          expect(error).toBeInstanceOf(BuildError)
-        }
-      }),
+      fc.asyncProperty(
+        fc.array(entry, { minLength: 1, maxLength: 3 }),
+        fc.array(change, { maxLength: 5 }),
+        fc.nat(),
+        async (entries, changes, cut) => {
+          const data = archive(entries)
+          for (const { at, byte } of changes) data[at % data.length] = byte
+          try {
+            await read(cut % 2 === 0 ? data : data.subarray(0, cut % data.length), 1000)
+          } catch (error) {
+            expect(error).toBeInstanceOf(BuildError)
+          }
+        },
+      ),
       { numRuns: 500 },
     )
   })
@@ -101,12 +112,26 @@ describe('tar', () => {
 describe('unpacking', () => {
   const part = fc.constantFrom('a', 'b', 'c', '..', '.', '', '.wh.a', '.wh..wh..opq', '.wh.', '.wh..', '.wh...')
   const anyPath = fc.array(part, { minLength: 1, maxLength: 5 }).map((parts) => parts.join('/'))
-  const target = fc.oneof(anyPath, anyPath.map((p) => `/${p}`), anyPath.map((p) => `../../../../${p}`), fc.constant('OUTSIDE'), fc.constant('OUTSIDE/secret'))
+  const target = fc.oneof(
+    anyPath,
+    anyPath.map((p) => `/${p}`),
+    anyPath.map((p) => `../../../../${p}`),
+    fc.constant('OUTSIDE'),
+    fc.constant('OUTSIDE/secret'),
+  )
   const step = fc.oneof(
     anyPath.map((p) => () => file(p || 'x', 'content')),
     anyPath.map((p) => () => dir(p || 'x')),
-    fc.tuple(anyPath, target).map(([p, t]) => (outside: string) => linked(p, t.replace('OUTSIDE', outside), sym)),
-    fc.tuple(anyPath, target).map(([p, t]) => (outside: string) => linked(p, t.replace('OUTSIDE', outside), hard)),
+    fc.tuple(anyPath, target).map(
+      ([p, t]) =>
+        (outside: string) =>
+          linked(p, t.replace('OUTSIDE', outside), sym),
+    ),
+    fc.tuple(anyPath, target).map(
+      ([p, t]) =>
+        (outside: string) =>
+          linked(p, t.replace('OUTSIDE', outside), hard),
+    ),
     anyPath.map((p) => () => rawHeader({ name: p || 'x', type: '6' })),
   )
 
