@@ -43,12 +43,6 @@ export const contextErrors = {
     doc: 'The Dockerfile, or an ignore file, is no regular file, is too large or cannot be read.',
     message: (name: string, reason: string) => `failed to read dockerfile: open ${name}: ${reason}`,
   }),
-  stdinTwice: defineError({
-    code: 'STDIN_TWICE',
-    doc: 'Both the build context and the Dockerfile were to be read from standard input.',
-    message: () => "invalid argument: can't use stdin for both build context and dockerfile",
-    hint: 'give a directory as context, or leave -f out and put the Dockerfile into the archive',
-  }),
   stdinMissing: defineError({
     code: 'STDIN_MISSING',
     doc: 'The context or Dockerfile is `-`, but the caller passed no input to read.',
