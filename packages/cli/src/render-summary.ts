@@ -6,12 +6,13 @@ import { formatBytes, formatSeconds } from './progress/format.ts'
 /** @param ms how long the build took */
 export function renderSummary(result: BuildResult, ms: number): string {
   const { total, cached } = result.steps
-  const steps = cached === total && total > 0 ? `${total} steps, all cached` : `${total} steps, ${cached} cached`
+  const count = `${total} ${total === 1 ? 'step' : 'steps'}`
+  const steps = cached === total && total > 0 ? `${count}, all cached` : `${count}, ${cached} cached`
   const lines = [`${contents(result)}; ${steps}; ${formatSeconds(ms)}`, `digest ${result.digest}`]
   for (const output of result.outputs) {
     if (output.type === 'cacheonly') continue
     const names = (output.names ?? []).map((name) => name.replace(`@${result.digest}`, ''))
-    const where = [...(output.dest ? [output.dest] : []), ...names]
+    const where = [...(output.dest ? [output.dest === '-' ? 'to stdout' : output.dest] : []), ...names]
     lines.push(`${output.type}${where.length > 0 ? ` ${where.join(', ')}` : ''}`)
   }
   return `${['', ...lines.map(escapeControls)].join('\n')}\n`

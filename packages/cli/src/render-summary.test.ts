@@ -1,0 +1,42 @@
+import type { BuildResult } from '@tsbuild/builder'
+import { expect, it } from 'vitest'
+import { renderSummary } from './render-summary.ts'
+
+const blob = (size: number) => ({ mediaType: 'x', digest: 'sha256:00' as const, size })
+const platform = { platform: { os: 'linux', architecture: 'amd64' }, manifest: blob(1), config: blob(2), diffIDs: [] }
+const result: BuildResult = {
+  descriptor: blob(1),
+  digest: 'sha256:abc',
+  platforms: [{ ...platform, layers: [blob(1_000_000), blob(500)] }],
+  outputs: [{ type: 'image', names: ['docker.io/library/app:1@sha256:abc'] }],
+  warnings: [],
+  steps: { total: 5, cached: 2 },
+  metadata: {},
+}
+
+it.each<[Partial<BuildResult>, string]>([
+  [{}, 'built 2 layers, 1.00MB; 5 steps, 2 cached; 1.5s\ndigest sha256:abc\nimage docker.io/library/app:1\n'],
+  [
+    { steps: { total: 1, cached: 1 }, outputs: [{ type: 'cacheonly' }] },
+    'built 2 layers, 1.00MB; 1 step, all cached; 1.5s\ndigest sha256:abc\n',
+  ],
+  [
+    {
+      platforms: [
+        { ...platform, layers: [blob(10)] },
+        { ...platform, layers: [] },
+      ],
+      outputs: [
+        { type: 'oci', dest: 'a.tar' },
+        { type: 'tar', dest: '-' },
+      ],
+    },
+    'built 2 platforms, 1 layer, 10B; 5 steps, 2 cached; 1.5s\ndigest sha256:abc\noci a.tar\ntar to stdout\n',
+  ],
+  [
+    { outputs: [{ type: 'local', dest: 'out\x1b[2J' }] },
+    'built 2 layers, 1.00MB; 5 steps, 2 cached; 1.5s\ndigest sha256:abc\nlocal out\\x1b[2J\n',
+  ],
+])('the summary of %j', (change, text) => {
+  expect(renderSummary({ ...result, ...change }, 1500)).toBe(`\n${text}`)
+})
