@@ -24,8 +24,14 @@ export class Linter implements Reporter {
     return this.#warnings
   }
 
-  report<A extends readonly unknown[]>(rule: Rule<A>, args: A, at: RawInstruction, range: Range = at.range): void {
-    if (!this.#enabled(rule, at)) return
+  report<A extends readonly unknown[]>(
+    rule: Rule<A>,
+    args: A,
+    at: RawInstruction,
+    range: Range = at.range,
+    other: RawInstruction = at,
+  ): void {
+    if (!this.#enabled(rule, at) || !this.#enabled(rule, other)) return
     this.#warnings.push({
       rule: rule.name,
       message: rule.message(...args),

@@ -36,6 +36,13 @@ export interface Reporter {
   /**
    * @param at the instruction the finding belongs to: its comments may switch the rule off
    * @param range where the finding is shown if not on the whole instruction
+   * @param other an instruction that takes part in the finding, whose comments count as well
    */
-  report<A extends readonly unknown[]>(rule: Rule<A>, args: A, at: RawInstruction, range?: Range): void
+  report<A extends readonly unknown[]>(
+    rule: Rule<A>,
+    args: A,
+    at: RawInstruction,
+    range?: Range,
+    other?: RawInstruction,
+  ): void
 }

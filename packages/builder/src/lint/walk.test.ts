@@ -53,6 +53,18 @@ describe('options', () => {
   })
 })
 
+it.each([0, 1])('a comment at either of two instructions silences their finding (%i)', async (which) => {
+  const skip = '# check=skip=MultipleInstructionsDisallowed'
+  const text = lines(
+    'FROM scratch',
+    ...(which === 0 ? [skip] : []),
+    'CMD ["a"]',
+    ...(which === 1 ? [skip] : []),
+    'CMD ["b"]',
+  )
+  expect((await lintText(text)).found).toEqual([])
+})
+
 describe('stages', () => {
   it('a target limits the checks to what it needs', async () => {
     const text = lines(

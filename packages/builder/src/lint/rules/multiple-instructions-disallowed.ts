@@ -16,5 +16,5 @@ export const multipleInstructionsDisallowed = defineRule({
 
 /** @param previous the instruction of the same kind that this one replaces: the one that is shown */
 export function reportReplaced(reporter: Reporter, previous: RawInstruction, instruction: RawInstruction): void {
-  reporter.report(multipleInstructionsDisallowed, [instruction.keyword], previous)
+  reporter.report(multipleInstructionsDisallowed, [instruction.keyword], previous, previous.range, instruction)
 }
