@@ -199,6 +199,21 @@ describe.skipIf(notRoot)('COPY (needs root)', () => {
     expect(listTree(root, { times: true })).toEqual(['a/ @77', 'a/b/ @77', 'a/b/f=F @5'])
   })
 
+  it('gives files their own group below directories with a setgid bit', async () => {
+    makeTree(context, { f: 'F', 'd/x': 'X', 'd/s/y': 'Y' })
+    makeTree(root, { 'n/': { mode: 0o2775, owner: [0, 50] } })
+    await copy('f', '/n/')
+    await copy('d', '/n/m')
+    expect(listTree(root, { modes: true, owners: true })).toEqual([
+      'n/ 2775 0:50',
+      'n/f=F 644 0:0',
+      'n/m/ 2755 0:50',
+      'n/m/s/ 755 0:0',
+      'n/m/s/y=Y 644 0:0',
+      'n/m/x=X 644 0:0',
+    ])
+  })
+
   it('applies symbolic modes to each entry', async () => {
     makeTree(context, { 'd/x': { text: '', mode: 0o600 }, 'd/y': { text: '', mode: 0o700 }, 'd/s/': { mode: 0o700 } })
     await copy('d', '/n', { chmod: 'u=rwX,go=rX' })

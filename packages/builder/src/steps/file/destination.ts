@@ -46,9 +46,9 @@ export class DirectoryMaker {
       refuseWhiteout(this.#root, at)
       const raw = fsPath(at)
       mkdirSync(raw, attributes.mode & 0o777)
-      // The umask and a setgid bit above have had their say.
       if (attributes.owner !== undefined) lchownSync(raw, attributes.owner.uid, attributes.owner.gid)
-      chmodSync(raw, attributes.mode & 0o777)
+      // Whatever the umask took away; a setgid bit that came from above stays, as mkdir has it.
+      chmodSync(raw, (attributes.mode & 0o777) | (lstatSync(raw).mode & 0o2000))
       this.#made.push(at)
     }
     return missing.length > 0

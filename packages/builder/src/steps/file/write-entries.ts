@@ -46,12 +46,15 @@ const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | const
 /** Larger files are copied by the kernel (as clones where the file system can), off the main thread. */
 const COPY_BY_KERNEL = 1024 * 1024
 const CAPABILITY = 'security.capability'
+const SETGID = 0o2000
 
 interface OpenDirectory {
   readonly target: string
   readonly path: string
   /** Made just now, so nothing can be in the way inside. */
   readonly fresh: boolean
+  /** Whether new files inside belong to whoever makes them: not so where a setgid bit gives them another group. */
+  readonly neutral: boolean
   /** Given when everything inside is written; undefined for directories that keep theirs. */
   readonly mtimeNs: bigint | undefined
 }
@@ -65,6 +68,7 @@ export class EntryWriter {
   readonly #destination: Destination
   readonly #links = new Map<string, string>()
   readonly #open: OpenDirectory[] = []
+  readonly #asRoot = process.geteuid?.() === 0 && process.getegid?.() === 0
 
   /**
    * @param tree where content is read; not needed for {@link writeData}
@@ -118,8 +122,9 @@ export class EntryWriter {
     const raw = fsPath(path)
     if (target === '') {
       // The destination keeps what it has (0755 if it was made just now), but gets the source's time.
-      this.#requireDirectory(path)
-      this.#open.push({ target, path, fresh: this.#destination.fresh, mtimeNs })
+      const mode = this.#requireDirectory(path)
+      const { fresh } = this.#destination
+      this.#open.push({ target, path, fresh, neutral: (mode & SETGID) === 0, mtimeNs })
       return
     }
     let fresh = true
@@ -133,16 +138,19 @@ export class EntryWriter {
     if (fresh || entry.implied !== true) {
       const { uid, gid } = this.#rules.owner ?? entry
       this.#chown(path, () => lchownSync(raw, uid, gid), uid, gid)
-      chmodSync(raw, this.#rules.chmod?.apply(entry.mode, true) ?? entry.mode)
-      this.#open.push({ target, path, fresh, mtimeNs })
+      const mode = this.#rules.chmod?.apply(entry.mode, true) ?? entry.mode
+      chmodSync(raw, mode)
+      this.#open.push({ target, path, fresh, neutral: (mode & SETGID) === 0, mtimeNs })
     } else {
       chmodSync(raw, entry.mode)
-      this.#open.push({ target, path, fresh, mtimeNs: undefined })
+      this.#open.push({ target, path, fresh, neutral: (entry.mode & SETGID) === 0, mtimeNs: undefined })
     }
   }
 
-  #requireDirectory(path: string): void {
-    if (!lstatSync(fsPath(path)).isDirectory()) throw fileErrors.notDirectory([inRoot(this.#root, path)])
+  #requireDirectory(path: string): number {
+    const stat = lstatSync(fsPath(path))
+    if (!stat.isDirectory()) throw fileErrors.notDirectory([inRoot(this.#root, path)])
+    return stat.mode
   }
 
   #file(path: string, entry: SelectedEntry): Promise<void> | undefined {
@@ -207,7 +215,8 @@ export class EntryWriter {
 
   #attributes(fd: number, path: string, capability: Buffer | undefined, entry: SelectedEntry): void {
     const { uid, gid } = this.#rules.owner ?? entry
-    this.#chown(path, () => fchownSync(fd, uid, gid), uid, gid)
+    const isSettled = uid === 0 && gid === 0 && this.#asRoot && this.#open[this.#open.length - 1]?.neutral === true
+    if (!isSettled) this.#chown(path, () => fchownSync(fd, uid, gid), uid, gid)
     fchmodSync(fd, this.#rules.chmod?.apply(entry.mode, false) ?? entry.mode)
     if (capability !== undefined) setXattr(fsPath(path), CAPABILITY, capability)
     const { mtimeNs } = this.#rules
