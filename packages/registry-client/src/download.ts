@@ -176,7 +176,6 @@ export function requestFrom(
     path: `blobs/${digest}`,
     headers,
     expect: ranged ? [200, 206] : [200],
-    bulk: true,
   } as const
   return sendTo(host, access, { ...call, what: blobName(access, { digest }), signal }, 'pull')
 }

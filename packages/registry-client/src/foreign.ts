@@ -60,8 +60,9 @@ async function* fetchUrl(
   position: number,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Buffer> {
-  const { Agent, ProxyAgent } = await import('undici')
   const { timeouts, userAgent, proxyFor } = host.env
+  // Loaded here because hardly anybody needs it.
+  const { Agent, ProxyAgent } = await import('undici')
   const allowPrivate = access.foreign.allowPrivate === true
   if (!URL.canParse(text)) throw registryErrors.foreignRefused([text.slice(0, 200), 'it is not a URL'])
   const what = `foreign layer ${redactUrl(text)}`

@@ -49,7 +49,6 @@ export async function uploadStream(
       path: session.location,
       headers,
       body,
-      bulk: true,
       expect: [202, 204],
       attempts: 1,
       what,

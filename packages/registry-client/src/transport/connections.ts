@@ -1,10 +1,10 @@
 /**
- * The connections of a client: per origin and TLS settings one pool for small requests and one for blobs.
+ * The connections of a client: one pool per origin, TLS settings and proxy.
  */
 import type { ConnectionOptions } from 'node:tls'
 import type { HttpTransport } from './http.ts'
+import { ProxyTransport } from './proxy-transport.ts'
 import { SocketTransport } from './socket-transport.ts'
-import { UndiciTransport } from './undici-transport.ts'
 
 export interface ConnectionsOptions {
   readonly connectMs: number
@@ -23,18 +23,18 @@ export class Connections {
     this.#options = options
   }
 
-  /** @param bulk for requests whose body or answer may be big; their chunks are transient */
-  transport(url: URL, tls: ConnectionOptions | undefined, bulk: boolean): HttpTransport {
+  /** The pool for a URL. Chunks of its answers are transient. */
+  transport(url: URL, tls: ConnectionOptions | undefined): HttpTransport {
     if (this.#closed) throw new Error('the client is closed')
     const proxy = this.#options.proxyFor(url)
-    const raw = bulk && proxy === undefined
-    const key = `${raw ? 'raw' : 'undici'} ${this.#tlsId(tls)} ${proxy?.href ?? ''} ${url.origin}`
+    const key = `${this.#tlsId(tls)} ${proxy?.href ?? ''} ${url.origin}`
     const known = this.#transports.get(key)
     if (known !== undefined) return known
     const { connectMs } = this.#options
-    const made = raw
-      ? new SocketTransport(url, { connectMs, tls })
-      : new UndiciTransport(url, { connectMs, tls, proxy })
+    const made =
+      proxy === undefined
+        ? new SocketTransport(url, { connectMs, tls })
+        : new ProxyTransport(url, { connectMs, tls, proxy })
     this.#transports.set(key, made)
     return made
   }

@@ -42,8 +42,6 @@ export interface RegistryCall {
   readonly signal?: AbortSignal | undefined
   /** How often to send it at most; default as configured. */
   readonly attempts?: number
-  /** true for the bodies of blobs: chunks are transient. */
-  readonly bulk?: boolean
   /** Milliseconds to wait for the answer; default `idleMs`. */
   readonly headersMs?: number
 }
@@ -250,7 +248,7 @@ export class HostClient {
     if (body instanceof Uint8Array) headers['content-length'] = String(body.length)
     else if (body === undefined && call.method !== 'GET' && call.method !== 'HEAD') headers['content-length'] = '0'
     const started = now()
-    const transport = connections.transport(url, this.#tlsFor(url), call.bulk === true)
+    const transport = connections.transport(url, this.#tlsFor(url))
     const answer = await transport.send({
       method: call.method,
       url,

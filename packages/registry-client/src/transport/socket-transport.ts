@@ -1,5 +1,6 @@
 /**
- * HTTP/1.1 over raw sockets, for the bodies of blobs: big reads into a reused buffer, writes without copies.
+ * HTTP/1.1 over raw sockets: big reads into a reused buffer, writes without copies. On blobs that takes half the CPU of
+ * streams of small buffers, and nothing has to be loaded for it.
  *
  * Chunks of response bodies are transient: valid until the next one is asked for.
  */

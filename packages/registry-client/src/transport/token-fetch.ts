@@ -64,7 +64,7 @@ async function follow(
   for (let hops = 0; ; hops++) {
     const own = url.origin === request.url.origin
     const started = now()
-    const answer = await connections.transport(url, tlsFor(url), false).send({
+    const answer = await connections.transport(url, tlsFor(url)).send({
       method,
       url,
       headers: {

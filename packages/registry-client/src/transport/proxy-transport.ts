@@ -1,35 +1,35 @@
 /**
- * HTTP by undici: everything small, and everything that goes through a proxy.
+ * HTTP through a proxy, by undici: loaded only when there is one, for it costs start-up time and memory.
  */
 import { Readable } from 'node:stream'
 import type { ConnectionOptions } from 'node:tls'
-import type { Dispatcher } from 'undici'
+import type { ProxyAgent } from 'undici'
 import type { HttpHeaders, HttpRequest, HttpResponse, HttpTransport } from './http.ts'
 
-export interface UndiciTransportOptions {
+export interface ProxyTransportOptions {
   readonly connectMs: number
+  /** TLS settings for the servers behind the proxy; the proxy itself is checked against the system's CAs. */
   readonly tls?: ConnectionOptions | undefined
-  /** `http://[user:password@]host:port` of a proxy to go through. */
-  readonly proxy?: URL | undefined
+  /** `http[s]://[user:password@]host:port` */
+  readonly proxy: URL
 }
 
-/** Requests to one origin over a pool of kept connections. */
-export class UndiciTransport implements HttpTransport {
-  readonly #url: URL
-  readonly #options: UndiciTransportOptions
-  #dispatcher: Promise<Dispatcher> | undefined
+/** Requests to one origin. Plain http is forwarded, https tunnelled. */
+export class ProxyTransport implements HttpTransport {
+  readonly #origin: string
+  readonly #options: ProxyTransportOptions
+  #agent: Promise<ProxyAgent> | undefined
 
-  constructor(origin: URL, options: UndiciTransportOptions) {
-    this.#url = origin
+  constructor(origin: URL, options: ProxyTransportOptions) {
+    this.#origin = origin.origin
     this.#options = options
   }
 
   async send(request: HttpRequest): Promise<HttpResponse> {
+    this.#agent ??= this.#load()
     const { url, body } = request
-    this.#dispatcher ??= openDispatcher(this.#url, this.#options)
-    const dispatcher = await this.#dispatcher
-    const response = await dispatcher.request({
-      origin: this.#url.origin,
+    const response = await (await this.#agent).request({
+      origin: this.#origin,
       path: url.pathname + url.search,
       method: request.method,
       headers: request.headers as Record<string, string>,
@@ -55,23 +55,16 @@ export class UndiciTransport implements HttpTransport {
   }
 
   async close(): Promise<void> {
-    await (await this.#dispatcher)?.destroy()
+    await (await this.#agent)?.destroy()
   }
-}
 
-/** undici is loaded with the first request: it takes longer to load than all the rest of this package. */
-async function openDispatcher(origin: URL, { connectMs, tls, proxy }: UndiciTransportOptions): Promise<Dispatcher> {
-  const { Pool, ProxyAgent } = await import('undici')
-  const common = { allowH2: false, connections: 64, keepAliveTimeout: 10_000, keepAliveMaxTimeout: 60_000 }
-  const connect = { ...tls, timeout: connectMs }
-  return proxy === undefined
-    ? new Pool(origin.origin, { ...common, connect })
-    : new ProxyAgent({ uri: proxy.href, ...common, connect, ...proxyTls(tls) })
-}
-
-/** Certificates for the servers behind the proxy; the proxy itself is checked against the system's. */
-function proxyTls(tls: ConnectionOptions | undefined) {
-  return tls === undefined ? {} : { requestTls: tls }
+  async #load(): Promise<ProxyAgent> {
+    const { ProxyAgent } = await import('undici')
+    const { connectMs, proxy, tls } = this.#options
+    const kept = { allowH2: false, keepAliveTimeout: 10_000, keepAliveMaxTimeout: 60_000 }
+    const requestTls = { ...tls, timeout: connectMs }
+    return new ProxyAgent({ uri: proxy.href, ...kept, connect: { timeout: connectMs }, requestTls })
+  }
 }
 
 /** Streams read ahead, and chunks of ours may be reused once the next one is asked for. */
