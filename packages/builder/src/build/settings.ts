@@ -118,7 +118,8 @@ export function resolveBuildSettings(options: BuildOptions): BuildSettings {
 function refuseUnsupported(options: BuildOptions): void {
   const [cache] = [...(options.cacheFrom ?? []), ...(options.cacheTo ?? [])]
   if (cache) throw optionErrors.optionUnsupported([`cache import and export (type=${cache.type})`])
-  if (options.onError && options.onError !== 'fail') throw optionErrors.optionUnsupported([`on-error ${options.onError}`])
+  if (options.onError && options.onError !== 'fail')
+    throw optionErrors.optionUnsupported([`on-error ${options.onError}`])
 }
 
 function tagOption(tag: string): string {

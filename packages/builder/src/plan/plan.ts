@@ -4,7 +4,7 @@
  * The order is the reference's (dockerfile2llb): global arguments, stages and their bases, the target, dependencies,
  * base images of what is needed, ONBUILD triggers (which may need more), then each needed stage's instructions.
  */
-import { formatPlatform, normalizePlatform, type Platform } from '@tsbuild/registry-client'
+import { normalizePlatform, type Platform } from '@tsbuild/registry-client'
 import { locate } from '../dockerfile/ast.ts'
 import { suggest } from '../dockerfile/suggest.ts'
 import { BuildError, throwIfAborted } from '../errors.ts'
@@ -21,8 +21,10 @@ import { Expander } from './expander.ts'
 import { planInstruction } from './instructions/index.ts'
 import { mountSources } from './instructions/run.ts'
 import { parsePlatformValue } from './platform.ts'
+import { emptyImage, setPlatform } from './platform-image.ts'
 import { type StageCommand, StageGraph, StageNode } from './stage-graph.ts'
 import { StageState } from './stage-state.ts'
+import { contextStep, stepNamer } from './step-names.ts'
 import type { PlanWorld, ResolvedImage } from './world.ts'
 
 /** The image of one platform, ready to be solved and assembled. */
@@ -348,58 +350,5 @@ class Planner {
     while (root.base) root = root.base
     const base = typeof root.image === 'object' && 'config' in root.image ? root.image : undefined
     return { platform: this.#options.platform, rootfs: state.rootfs, image, base, epoch: this.#options.epoch, images }
-  }
-}
-
-/** The step that reads a context; `context` is the main one. */
-export function contextStep(context: string): ContextStep {
-  const name = context === 'context' ? '[internal] load build context' : `[context ${context}] load from client`
-  return { kind: 'context', name, at: undefined, noCache: false, context }
-}
-
-function emptyImage(platform: Platform): ImageConfig {
-  const image: ImageConfig = {
-    architecture: platform.architecture,
-    os: platform.os,
-    config: { WorkingDir: platform.os === 'windows' ? '\\' : '/' },
-    rootfs: { type: 'layers', diff_ids: [] },
-  }
-  if (platform.variant) image.variant = platform.variant
-  if (platform['os.version']) image['os.version'] = platform['os.version']
-  return image
-}
-
-function setPlatform(image: ImageConfig, platform: Platform): void {
-  const same = image.os === platform.os && image.architecture === platform.architecture
-  image.os = platform.os
-  image.architecture = platform.architecture
-  for (const key of ['variant', 'os.version'] as const) {
-    const value = platform[key]
-    if (value) image[key] = value
-    else if (!same) delete image[key]
-  }
-  if (platform['os.features']) image['os.features'] = [...platform['os.features']]
-}
-
-/** Names steps as the reference does: `[linux/amd64 build 2/3] ONBUILD RUN make`. */
-function stepNamer(
-  node: StageNode,
-  stage: StageState,
-  options: PlanOptions,
-): (text: string, onbuild: boolean) => string {
-  const counted = new Set(['ADD', 'COPY', 'RUN', 'WORKDIR'])
-  const own = node.commands.filter((c) => counted.has(c.node.kind)).length
-  const total = own + (node.baseName !== 'scratch' && !node.base ? 1 : 0)
-  const width = String(total).length
-  let index = 0
-  return (text, onbuild) => {
-    if (total === 0) return text
-    index++
-    const parts = [
-      ...(options.multiPlatform ? [formatPlatform(stage.platform)] : []),
-      ...(node.label ? [node.label] : []),
-    ]
-    const prefix = parts.length > 0 ? `${parts.join(' ')} ` : ''
-    return `[${prefix}${String(index).padStart(width)}/${total}] ${onbuild ? 'ONBUILD ' : ''}${text}`
   }
 }

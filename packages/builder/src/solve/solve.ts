@@ -8,8 +8,8 @@ import pLimit from 'p-limit'
 import { BuildError, cancelled } from '../errors.ts'
 import { inputsOf, type RootfsStep, type Step } from '../graph/step.ts'
 import type { ProgressListener } from '../progress.ts'
+import type { StepCache } from '../steps/step-cache.ts'
 import { EMPTY_ROOTFS, type RootfsResult, type StepHandler, type StepResult, type Visit } from '../steps/types.ts'
-import type { StepCache } from './cache.ts'
 
 export type Handlers = { readonly [S in Step as S['kind']]: StepHandler<S> }
 

@@ -5,8 +5,8 @@
 import type { Descriptor, Source } from '@tsbuild/registry-client'
 import { defineError } from '../errors.ts'
 import type { SnapshotId } from '../snapshot/snapshotter.ts'
-import type { StepCache } from '../solve/cache.ts'
 import type { Store } from '../store/store.ts'
+import type { StepCache } from './step-cache.ts'
 import type { LayerBlob, StackLayer } from './types.ts'
 import type { WorkerClient } from './worker-api.ts'
 

@@ -6,9 +6,9 @@
  */
 
 import type { SnapshotId } from '../snapshot/snapshotter.ts'
-import type { LayerBlob } from '../steps/types.ts'
 import type { ContentStore } from '../store/content-store.ts'
 import type { Records } from '../store/records.ts'
+import type { LayerBlob } from './types.ts'
 
 /** What is remembered of a step that ran. Times are milliseconds. */
 export interface StepRecord {

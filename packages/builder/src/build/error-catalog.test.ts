@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
 import { errorCatalog, errorsDocument } from './error-catalog.ts'
 
-const DOCUMENT = new URL('../../../docs/errors.md', import.meta.url)
+const DOCUMENT = new URL('../../../../docs/errors.md', import.meta.url)
 
 it('gives every error a code of its own, in capitals, and an explanation', () => {
   const definitions = errorCatalog().flatMap((chapter) => chapter.errors)
