@@ -36,12 +36,6 @@ export const planErrors = {
     doc: 'A number after `--from=` is not the number of a stage; the first stage has number 0.',
     message: (index: number) => `invalid stage index ${index}`,
   }),
-  fromVariable: defineError({
-    code: 'FROM_VARIABLE',
-    doc: '`--from` of COPY takes no variables.',
-    message: () =>
-      'variable expansion is not supported for --from, define a new stage with FROM using ARG from global scope as a workaround',
-  }),
   laterStage: defineError({
     code: 'STAGE_DEFINED_LATER',
     doc: 'Files can only be taken from stages that stand earlier in the file.',

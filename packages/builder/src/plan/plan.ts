@@ -142,7 +142,6 @@ class Planner {
   ): StageCommand {
     try {
       if (node.kind === 'COPY' && node.from !== undefined) {
-        if (this.#expander.variables(node.from).length > 0) throw planErrors.fromVariable([])
         return { node, sources: [this.#graph.source(node.from)], onbuild }
       }
       if (node.kind === 'RUN')

@@ -1,0 +1,35 @@
+/** How steps are called in progress and errors. */
+import { formatPlatform } from '@tsbuild/registry-client'
+import type { ContextStep } from '../graph/step.ts'
+import type { PlanOptions } from './context.ts'
+import type { StageNode } from './stage-graph.ts'
+import type { StageState } from './stage-state.ts'
+
+/** The step that reads a context; `context` is the main one. */
+export function contextStep(context: string): ContextStep {
+  const name = context === 'context' ? '[internal] load build context' : `[context ${context}] load from client`
+  return { kind: 'context', name, at: undefined, noCache: false, context }
+}
+
+/** Names steps as the reference does: `[linux/amd64 build 2/3] ONBUILD RUN make`. */
+export function stepNamer(
+  node: StageNode,
+  stage: StageState,
+  options: PlanOptions,
+): (text: string, onbuild: boolean) => string {
+  const counted = new Set(['ADD', 'COPY', 'RUN', 'WORKDIR'])
+  const own = node.commands.filter((c) => counted.has(c.node.kind)).length
+  const total = own + (node.baseName !== 'scratch' && !node.base ? 1 : 0)
+  const width = String(total).length
+  let index = 0
+  return (text, onbuild) => {
+    if (total === 0) return text
+    index++
+    const parts = [
+      ...(options.multiPlatform ? [formatPlatform(stage.platform)] : []),
+      ...(node.label ? [node.label] : []),
+    ]
+    const prefix = parts.length > 0 ? `${parts.join(' ')} ` : ''
+    return `[${prefix}${String(index).padStart(width)}/${total}] ${onbuild ? 'ONBUILD ' : ''}${text}`
+  }
+}

@@ -1,0 +1,128 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { describe, expect, it } from 'vitest'
+import type { FileStep, RunStep, Step } from '../graph/step.ts'
+import type { ProgressEvent } from '../progress.ts'
+import type { StepCache, StepRecord } from '../steps/step-cache.ts'
+import { EMPTY_ROOTFS, type RootfsResult, type StepHandler } from '../steps/types.ts'
+import { type Handlers, Solver } from './solve.ts'
+
+const file = (name: string, ...from: FileStep[]): FileStep => ({
+  kind: 'file',
+  name,
+  at: undefined,
+  noCache: false,
+  parent: undefined,
+  link: false,
+  ops: from.map((f) => ({ op: { op: 'mkdir', path: '/', mode: 0, owner: undefined, mtime: undefined }, from: f })),
+})
+
+/** Handlers that note what runs when; `work` decides what a step does. */
+function solver(
+  work: (name: string, signal: AbortSignal) => Promise<void>,
+  changes: { concurrency?: number; signal?: AbortSignal } = {},
+) {
+  const log: string[] = []
+  const events: ProgressEvent[] = []
+  const records = new Map<string, StepRecord>()
+  const handler: StepHandler<FileStep> = {
+    kind: 'file',
+    key: async ({ step }) => step.name.replace(/'+$/, ''),
+    async run({ step, signal }) {
+      log.push(`+${step.name}`)
+      await work(step.name, signal)
+      log.push(`-${step.name}`)
+      const layer = { snapshot: step.name, created: 2, started: 1, known: undefined, image: undefined }
+      return { kind: 'rootfs', identity: step.name, stack: [layer] }
+    },
+  }
+  const unused: StepHandler<never> = { kind: 'run' as never, key: async () => undefined, run: async () => EMPTY_ROOTFS }
+  const cache = {
+    lookup: async (key: string) => (records.has(key) ? { record: records.get(key)!, blob: undefined } : undefined),
+    save: async (key: string, record: StepRecord) => void records.set(key, record),
+  } as unknown as StepCache
+  let id = 0
+  const make = () =>
+    new Solver({
+      handlers: {
+        file: handler,
+        run: unused as unknown as StepHandler<RunStep>,
+        image: unused,
+        context: unused,
+        http: unused,
+        git: unused,
+      } as unknown as Handlers,
+      cache,
+      emit: (event) => events.push(event),
+      signal: changes.signal ?? new AbortController().signal,
+      concurrency: changes.concurrency ?? 4,
+      now: () => 0,
+      nextId: () => String(++id),
+    })
+  return { log, events, records, make }
+}
+
+const types = (events: readonly ProgressEvent[]) => events.map((e) => e.type)
+
+describe('solving', () => {
+  it('runs inputs first, independent steps side by side, each once', async () => {
+    const base = file('base')
+    const [a, b] = [file('a', base), file('b', base)]
+    const s = solver(() => delay(5))
+    await s.make().solve([file('top', a, b), a])
+    expect(s.log).toEqual(['+base', '-base', '+a', '+b', '-a', '-b', '+top', '-top'])
+  })
+
+  it('runs equal steps of different places once', async () => {
+    const s = solver(() => delay(1))
+    await s.make().solve([file('same'), file("same'")])
+    expect(s.log).toEqual(['+same', '-same'])
+  })
+
+  it('takes steps from the cache, and says so', async () => {
+    const s = solver(async () => {})
+    const first = s.make()
+    await first.solve([file('a')])
+    const second = s.make()
+    const [result] = await second.solve([file('a')])
+    expect(second.counts).toEqual({ total: 1, cached: 1 })
+    expect(result).toMatchObject({ identity: 'a' } satisfies Partial<RootfsResult>)
+    expect(types(s.events)).toEqual(['started', 'done', 'started', 'cached'])
+  })
+
+  it('does not look for steps that must run', async () => {
+    const s = solver(async () => {})
+    await s.make().solve([file('a')])
+    await s.make().solve([{ ...file('a'), noCache: true }])
+    expect(s.log).toEqual(['+a', '-a', '+a', '-a'])
+  })
+
+  it('never waits inside the limiter: a long chain needs one place only', async () => {
+    let step: FileStep = file('0')
+    for (let i = 1; i < 200; i++) step = file(String(i), step)
+    const s = solver(async () => {}, { concurrency: 1 })
+    await s.make().solve([step])
+    expect(s.log).toHaveLength(400)
+  })
+
+  it('stops and settles everything after the first failure, and throws that one', async () => {
+    const ended: string[] = []
+    const s = solver(async (name, signal) => {
+      if (name === 'bad') {
+        await delay(5)
+        throw new Error('bad')
+      }
+      await delay(10_000, undefined, { signal }).finally(() => ended.push(name))
+    })
+    await expect(s.make().solve([file('top', file('slow'), file('bad'))])).rejects.toThrow('bad')
+    expect(ended).toEqual(['slow'])
+    expect(types(s.events)).toEqual(['started', 'started', 'failed', 'canceled'])
+  })
+
+  it('ends with CANCELLED when it is aborted', async () => {
+    const abort = new AbortController()
+    const s = solver((_, signal) => delay(10_000, undefined, { signal }), { signal: abort.signal })
+    const solving = s.make().solve([file('slow')] as Step[] as FileStep[])
+    setTimeout(() => abort.abort(new Error('enough')), 5)
+    await expect(solving).rejects.toMatchObject({ code: 'CANCELLED' })
+  })
+})
