@@ -57,7 +57,7 @@ export function fileHandler(services: FileServices): StepHandler<FileStep> {
       const { step } = visit
       const parts: unknown[] = []
       for (const part of step.ops) parts.push([keyedOp(part.op), await sourceDigest(part, visit, services, take)])
-      return hashKey('file', step.link ? 'link' : below(visit).identity, parts)
+      return hashKey('file', step.link && !looksUpNames(step) ? 'link' : below(visit).identity, parts)
     },
 
     async run(visit, key) {
@@ -66,14 +66,15 @@ export function fileHandler(services: FileServices): StepHandler<FileStep> {
       const started = now()
       await using temporary = await store.blobs.temporary('copy')
       const parent = below(visit)
-      const [stack, ops] = await Promise.all([
+      const [stack, accounts, ops] = await Promise.all([
         step.link ? [] : layers.snapshots(parent.stack),
+        step.link && looksUpNames(step) ? layers.snapshots(parent.stack) : undefined,
         Promise.all(step.ops.map((part, i) => workerOp(part, `${temporary.path}/${i}`, visit, services, take))),
       ])
       const id = `file-${key}`
       await worker.call(
         'files.apply',
-        { stack, id, ops },
+        { stack, id, ops, accounts },
         { signal, onEvent: (e) => e.type === 'progress' && visit.progress(e.item, e.current, e.total) },
       )
       layers.added(id)
@@ -81,6 +82,12 @@ export function fileHandler(services: FileServices): StepHandler<FileStep> {
       return { kind: 'rootfs', identity: id, stack: [...parent.stack, layer] }
     },
   }
+}
+
+/** Whether an owner is named, so that the files of the image below decide who it is. */
+function looksUpNames(step: FileStep): boolean {
+  const names = step.ops.flatMap(({ op }) => (op.op === 'mkdir' ? op.owner : op.chown) ?? [])
+  return names.some(({ user, group }) => !/^[0-9]*$/.test(user + (group ?? '')))
 }
 
 function below(visit: Visit<FileStep>): RootfsResult {

@@ -129,6 +129,8 @@ export interface WorkerOperations {
       stack: readonly SnapshotId[]
       id: SnapshotId
       ops: readonly { readonly op: FileOp; readonly source: OpSource | undefined }[]
+      /** Root filesystem whose users and groups count; undefined: the one that is written. */
+      accounts: readonly SnapshotId[] | undefined
     }
     result: void
   }

@@ -19,7 +19,10 @@ export interface OperationContext {
 type Params<O extends keyof WorkerOperations> = WorkerOperations[O]['params']
 
 /** Writes one layer of file operations and commits it. */
-export async function applyFiles({ stack, id, ops }: Params<'files.apply'>, context: OperationContext): Promise<void> {
+export async function applyFiles(
+  { stack, id, ops, accounts }: Params<'files.apply'>,
+  context: OperationContext,
+): Promise<void> {
   const { snapshotter, signal } = context
   await using resources = new AsyncDisposableStack()
   const opened: OpenedOp[] = []
@@ -32,11 +35,13 @@ export async function applyFiles({ stack, id, ops }: Params<'files.apply'>, cont
     const entries = source?.type === 'entries' ? readEntries(source.entries) : await select(tree, op.selection, signal)
     opened.push({ op, tree, entries })
   }
+  const people = accounts && resources.use(await snapshotter.view(accounts, signal))
   const from = Date.now()
   await using active = await snapshotter.prepare(stack, signal)
   await applyFileOps(active.root, opened, {
     signal,
     readArchive,
+    accounts: people?.root,
     onProgress: ({ entries }) =>
       void context.emit({ type: 'progress', item: 'copying files', current: entries, total: 0 }),
   })
