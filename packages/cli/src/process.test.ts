@@ -102,4 +102,42 @@ describe('the program', () => {
     expect(other).toBe('')
     expect([0, 1, 2]).toContain(code)
   })
+
+  it.each<[NodeJS.Signals, number]>([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+    ['SIGHUP', 129],
+  ])('stops at %s with exit code %i', async (signal, expected) => {
+    const child = waitingBuild()
+    await child.started
+    child.process.kill(signal)
+    const [code] = (await once(child.process, 'close')) as [number]
+    expect(code).toBe(expected)
+    expect(child.stderr()).toMatch(/\nERROR: canceled\n$/)
+    expect(child.stderr()).not.toContain('    at ')
+  })
+
+  it('cancels the build when nobody reads its progress', async () => {
+    const child = waitingBuild()
+    await child.started
+    child.process.stderr.destroy()
+    child.process.stdin.end('FROM scratch\nLABEL a=b\n')
+    const [code] = (await once(child.process, 'close')) as [number]
+    expect([0, 1]).toContain(code)
+  })
 })
+
+/** A build that waits for its Dockerfile on stdin; `started` when it says so. */
+function waitingBuild() {
+  const child = spawn(process.execPath, [BIN, '--progress=plain', '-f', '-', '.'], { env, cwd: home, stdio: 'pipe' })
+  // Unread output would keep the child from being closed.
+  child.stdout.resume()
+  let stderr = ''
+  const started = new Promise<void>((resolve) => {
+    child.stderr.on('data', (data: Buffer) => {
+      stderr += data.toString()
+      if (stderr.includes('#1 [internal]')) resolve()
+    })
+  })
+  return { process: child, started, stderr: () => stderr }
+}

@@ -3,8 +3,11 @@ import type { BuildResult } from '@tsbuild/builder'
 import { escapeControls } from './progress/escape.ts'
 import { formatBytes, formatSeconds } from './progress/format.ts'
 
-/** @param ms how long the build took */
-export function renderSummary(result: BuildResult, ms: number): string {
+/**
+ * @param ms how long the build took
+ * @param stream where an output with `dest=-` went
+ */
+export function renderSummary(result: BuildResult, ms: number, stream = 'to stdout'): string {
   const { total, cached } = result.steps
   const count = `${total} ${total === 1 ? 'step' : 'steps'}`
   const steps = cached === total && total > 0 ? `${count}, all cached` : `${count}, ${cached} cached`
@@ -12,7 +15,7 @@ export function renderSummary(result: BuildResult, ms: number): string {
   for (const output of result.outputs) {
     if (output.type === 'cacheonly') continue
     const names = (output.names ?? []).map((name) => name.replace(`@${result.digest}`, ''))
-    const where = [...(output.dest ? [output.dest === '-' ? 'to stdout' : output.dest] : []), ...names]
+    const where = [...(output.dest ? [output.dest === '-' ? stream : output.dest] : []), ...names]
     lines.push(`${output.type}${where.length > 0 ? ` ${where.join(', ')}` : ''}`)
   }
   return `${['', ...lines.map(escapeControls)].join('\n')}\n`

@@ -72,7 +72,7 @@ async function deliver(
   if (request.progress === 'quiet' || request.progress === 'rawjson') return
   const excerpt = global.debug ? (await import('@tsbuild/builder')).excerpt : undefined
   await write(io.stderr, renderWarnings(result.warnings, excerpt))
-  await write(io.stderr, renderSummary(result, ms))
+  await write(io.stderr, renderSummary(result, ms, request.stream === 'load' ? 'loaded' : undefined))
   if (loaded) await write(io.stderr, `${loaded}\n`)
 }
 
