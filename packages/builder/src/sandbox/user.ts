@@ -61,26 +61,31 @@ function findUser(
   entries: readonly PasswdEntry[],
   text: string,
 ): { uid: number; gid: number; home: string; name: string | undefined } {
-  const number = parseId(text)
+  const number = wantedId(text)
   const entry = entries.find((e) => e.name === text) ?? entries.find((e) => e.uid === number)
   if (entry !== undefined) return { ...entry, home: entry.home || '/' }
   if (number === undefined) throw sandboxErrors.unknownUser([text])
-  if (number > MAX_ID) throw sandboxErrors.badUser([`uids and gids must be in range 0-${MAX_ID}`])
   return { uid: number, gid: 0, home: '/', name: undefined }
 }
 
 function findGroup(entries: readonly GroupEntry[], text: string): number {
-  const number = parseId(text)
+  const number = wantedId(text)
   const entry = entries.find((e) => e.name === text) ?? entries.find((e) => e.gid === number)
   if (entry !== undefined) return entry.gid
   if (number === undefined) throw sandboxErrors.unknownGroup([text])
-  if (number > MAX_ID) throw sandboxErrors.badUser([`uids and gids must be in range 0-${MAX_ID}`])
   return number
 }
 
 /** Decimal digits as a number; undefined for anything else. */
 function parseId(text: string): number | undefined {
   return /^\d{1,15}$/.test(text) ? Number(text) : undefined
+}
+
+/** An id that was asked for. Digits beyond the range are never looked up as a name: an image could give it to root. */
+function wantedId(text: string): number | undefined {
+  if (/^\d+$/.test(text) && Number(text) > MAX_ID)
+    throw sandboxErrors.badUser([`uids and gids must be in range 0-${MAX_ID}`])
+  return parseId(text)
 }
 
 /** Lines of a passwd file; malformed ones are skipped. */
