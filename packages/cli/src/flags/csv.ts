@@ -37,6 +37,11 @@ function quotedField(text: string, start: number, flag: string): [value: string,
   throw new UsageError(`invalid value for --${flag}: extraneous or missing " in quoted-field: ${text}`)
 }
 
+/** A field as it is written in a CSV line. */
+export function csvField(value: string): string {
+  return /[",]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value
+}
+
 /** Splits at the first `=`; undefined when there is none. */
 export function keyValue(field: string): [key: string, value: string] | undefined {
   const equals = field.indexOf('=')

@@ -1,6 +1,6 @@
 /** `--attest`, `--provenance`, `--sbom` and `--annotation`. */
 import { UsageError } from '../../usage-error.ts'
-import { csvFields, keyValue } from '../csv.ts'
+import { csvField, csvFields, keyValue } from '../csv.ts'
 import { parseBoolean } from '../parse.ts'
 import type { BuildDraft } from './draft.ts'
 
@@ -8,16 +8,21 @@ import type { BuildDraft } from './draft.ts'
 export function addAttest(draft: BuildDraft, text: string): void {
   let type = ''
   let disabled = false
+  const kept: string[] = []
   for (const field of csvFields(text, 'attest')) {
     const pair = keyValue(field)
     if (!pair) throw new UsageError(`invalid value ${field}`)
     const key = pair[0].trim().toLowerCase()
+    if (key === 'disabled') {
+      disabled = parseBoolean(pair[1], 'attest')
+      continue
+    }
     if (key === 'type') type = pair[1]
-    else if (key === 'disabled') disabled = parseBoolean(pair[1], 'attest')
+    kept.push(csvField(field))
   }
   if (!type) throw new UsageError('attestation type not specified')
   if (draft.attests.some((attest) => attest.type === type)) throw new UsageError(`duplicate attestation field ${type}`)
-  draft.attests.push({ type, text, disabled })
+  draft.attests.push({ type, text: kept.join(','), disabled })
 }
 
 const BOOLEAN = /^(?:[01tTfF]|true|TRUE|True|false|FALSE|False)$/

@@ -98,11 +98,9 @@ describe('build flags become options', () => {
     [['--allow-secrets-in-layers'], { allowSecretsInLayers: true }],
     [['--attest', 'type=provenance,mode=max'], { attests: ['type=provenance,mode=max'] }],
     [['--provenance=mode=max'], { attests: ['type=provenance,mode=max'] }],
-    [
-      ['--provenance=true', '--sbom', 'generator=x'],
-      { attests: ['type=provenance,disabled=false', 'type=sbom,generator=x'] },
-    ],
+    [['--provenance=true', '--sbom', 'generator=x'], { attests: ['type=provenance', 'type=sbom,generator=x'] }],
     [['--provenance=false', '--sbom=0'], {}],
+    [['--attest', 'type=sbom,"a=b,c",disabled=false'], { attests: ['type=sbom,"a=b,c"'] }],
     [
       ['--annotation', 'a=b', '--annotation', 'index,manifest[linux/amd64]:c=d'],
       { annotations: ['a=b', 'index,manifest[linux/amd64]:c=d'] },
