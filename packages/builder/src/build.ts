@@ -23,8 +23,7 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
   try {
     const settings = resolveBuildSettings(options)
     await using session = await Session.open(settings)
-    if (settings.options.attests?.length)
-      session.warn({ rule: '', message: 'attestations are not made by this version: the image is built without them' })
+    for (const message of withoutEffect(options)) session.warn({ rule: '', message })
     const parsed = await readSources(session)
     const { plans, images } = await planAll(parsed, session, settings)
     await lintAll(parsed, session, images)
@@ -34,4 +33,13 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
   } catch (error) {
     throw asBuildError(error, options.signal)
   }
+}
+
+/** What other builders do with options whose absence makes no image wrong. */
+function withoutEffect({ attests, cacheFrom, cacheTo }: BuildOptions): string[] {
+  return [
+    ...(attests?.length ? ['attestations are not made by this version: the image is built without them'] : []),
+    ...(cacheFrom?.length ? ['caches are not imported by this version: --cache-from has no effect'] : []),
+    ...(cacheTo?.length ? ['caches are not exported by this version: --cache-to has no effect'] : []),
+  ]
 }

@@ -116,8 +116,6 @@ export function resolveBuildSettings(options: BuildOptions): BuildSettings {
 
 /** What would silently be missing from the result is refused. */
 function refuseUnsupported(options: BuildOptions): void {
-  const [cache] = [...(options.cacheFrom ?? []), ...(options.cacheTo ?? [])]
-  if (cache) throw optionErrors.optionUnsupported([`cache import and export (type=${cache.type})`])
   if (options.onError && options.onError !== 'fail')
     throw optionErrors.optionUnsupported([`on-error ${options.onError}`])
 }
