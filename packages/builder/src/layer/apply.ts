@@ -30,6 +30,7 @@ const WHITEOUT = '.wh.'
 const OPAQUE = '.wh..wh..opq'
 /** AUFS keeps its own files under such names; no part of the image. */
 const AUFS_META = '.wh..wh.'
+const SET_ID = 0o6000
 const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
 
 /** Entries that could not be made, for a warning. */
@@ -44,8 +45,14 @@ export class LayerApplier {
   /** Times that directories get when everything is in them: seconds. */
   readonly #directoryTimes = new Map<string, number>()
 
-  /** @param root a root filesystem that nothing else changes meanwhile */
-  constructor(root: string, onSkipped: OnSkipped) {
+  readonly #squashOwners: boolean
+
+  /**
+   * @param root a root filesystem that nothing else changes meanwhile
+   * @param squashOwners owners that do not exist here become the caller instead of an error, and their set-id bits are lost
+   */
+  constructor(root: string, squashOwners: boolean, onSkipped: OnSkipped) {
+    this.#squashOwners = squashOwners
     this.#onSkipped = onSkipped
     this.#paths = new RootedPaths(root, (path, made, stat) => {
       if (made) this.#claim(path)
@@ -130,9 +137,9 @@ export class LayerApplier {
         for (let piece = await read(); piece; piece = await read()) {
           for (let at = 0; at < piece.length; ) at += writeSync(fd, piece, at)
         }
-        fchownSync(fd, entry.uid, entry.gid)
+        const owned = this.#setOwner(entry, () => fchownSync(fd, entry.uid, entry.gid))
         // After chown, which takes the set-id bits and capabilities away.
-        fchmodSync(fd, entry.mode)
+        fchmodSync(fd, owned ? entry.mode : entry.mode & ~SET_ID)
         this.#setXattrs(target, entry)
         futimesSync(fd, entry.mtime, entry.mtime)
       } finally {
@@ -209,12 +216,24 @@ export class LayerApplier {
 
   #setAttributes(path: string, entry: TarEntry): void {
     const absolute = fsPath(this.#paths.absolute(path))
-    lchownSync(absolute, entry.uid, entry.gid)
-    // Neither chmod follows a link here: what is at the path was just made or seen by lstat.
-    if (entry.type !== 'symlink') chmodSync(absolute, entry.mode)
+    const owned = this.#setOwner(entry, () => lchownSync(absolute, entry.uid, entry.gid))
+    // chmod follows no link here: what is at the path was just made or seen by lstat.
+    if (entry.type !== 'symlink') chmodSync(absolute, owned ? entry.mode : entry.mode & ~SET_ID)
     this.#setXattrs(absolute, entry)
     if (entry.type === 'directory') this.#directoryTimes.set(path, entry.mtime)
     else lutimesSync(absolute, entry.mtime, entry.mtime)
+  }
+
+  /** false when the owner does not exist here and the caller stays it. */
+  #setOwner(entry: TarEntry, chown: () => void): boolean {
+    try {
+      chown()
+      return true
+    } catch (error) {
+      if (!this.#squashOwners || (error as NodeJS.ErrnoException).code !== 'EINVAL') throw error
+      this.#onSkipped(entry.path, `its owner ${entry.uid}:${entry.gid} does not exist in this user namespace`)
+      return false
+    }
   }
 
   #setXattrs(absolute: string | Buffer, entry: TarEntry): void {

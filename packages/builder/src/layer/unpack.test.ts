@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import * as fs from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -312,6 +313,41 @@ describe('attributes', () => {
     const device = fs.statSync(join(root, 'null'))
     expect([device.isCharacterDevice(), device.rdev, device.mode & 0o777]).toEqual([true, 0x103, 0o666])
     expect(fs.statSync(join(root, 'p')).mode).toBe(0o10622)
+  })
+
+  const noUser = spawnSync('unshare', ['-r', 'true']).status !== 0
+  it.skipIf(noUser)(`keeps to the one id of its user namespace${noUser ? ' (needs user namespaces)' : ''}`, () => {
+    const layer = join(outside, 'layer.tar')
+    fs.writeFileSync(
+      layer,
+      tar(
+        file('s', 'x', { mode: 0o6755, uid: 5, gid: 6 }),
+        sym('l', 's', { uid: 7 }),
+        file('r', 'x', { mode: 0o4711, uid: 0, gid: 0 }),
+      ),
+    )
+    const script = `
+      import { unpackLayer } from ${JSON.stringify(new URL('unpack.ts', import.meta.url).pathname)}
+      import { createReadStream, statSync } from 'node:fs'
+      const run = (squashOwners) => unpackLayer(createReadStream(${JSON.stringify(layer)}), ${JSON.stringify(mediaTypes.ociLayer)}, {
+        diffID: undefined, root: ${JSON.stringify(root)}, squashOwners, onSkipped: (path, why) => console.log(path, why),
+      })
+      await run()
+      for (const name of ['s', 'r']) console.log(statSync(${JSON.stringify(root)} + '/' + name).mode.toString(8))
+      await run(false).catch((error) => console.log(error.message))`
+    const { stdout, stderr } = spawnSync(
+      'unshare',
+      ['-r', process.execPath, '--input-type=module-typescript', '-e', script],
+      { encoding: 'utf8' },
+    )
+    expect((stderr + stdout).split('\n')).toEqual([
+      's its owner 5:6 does not exist in this user namespace',
+      'l its owner 7:0 does not exist in this user namespace',
+      '100755',
+      '104711',
+      'cannot unpack "s": its owner is not mapped in this user namespace (more subordinate ids are needed)',
+      '',
+    ])
   })
 
   it('takes no marks of overlay mounts from a layer', async () => {

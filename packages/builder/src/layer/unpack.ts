@@ -1,4 +1,5 @@
 /** Unpacks layers into root filesystems. */
+import { readFileSync } from 'node:fs'
 import { Digester, mediaTypes } from '@tsbuild/registry-client'
 import { throwIfAborted } from '../errors.ts'
 import { LayerApplier, type OnSkipped } from './apply.ts'
@@ -11,6 +12,11 @@ export interface UnpackOptions {
   readonly diffID: string | undefined
   /** Root of an active snapshot that was prepared on the layers below, which nothing else changes meanwhile. */
   readonly root: string
+  /**
+   * Owners that are not mapped here become the caller instead of an error. Default: in a user namespace that has only one
+   * id, where no image could be unpacked otherwise.
+   */
+  readonly squashOwners?: boolean | undefined
   readonly signal?: AbortSignal | undefined
   /** Told of what cannot be made here, e.g. device nodes without privileges. */
   readonly onSkipped?: OnSkipped | undefined
@@ -56,7 +62,11 @@ export async function unpackLayer(
   const digester = new Digester('sha256')
   const tar = new TarReader(hashed(decompress(chunks, packing, options.signal), digester, options))
   try {
-    const applier = new LayerApplier(options.root, options.onSkipped ?? (() => undefined))
+    const applier = new LayerApplier(
+      options.root,
+      options.squashOwners ?? hasOneId(),
+      options.onSkipped ?? (() => undefined),
+    )
     let entries = 0
     for (let entry = await tar.next(); entry; entry = await tar.next()) {
       await applier.apply(entry, () => tar.read())
@@ -83,5 +93,14 @@ async function* hashed(
     digester.update(chunk)
     onProgress?.(digester.size)
     yield chunk
+  }
+}
+
+function hasOneId(): boolean {
+  try {
+    const maps = readFileSync('/proc/self/uid_map', 'utf8').trim().split('\n')
+    return maps.length === 1 && maps[0]!.trim().split(/\s+/)[2] === '1'
+  } catch {
+    return false
   }
 }

@@ -5,6 +5,8 @@
  * <directory>/<id>/layer.json   what is known of it; written before the directory gets its name
  * <directory>/<id>/fs/          its content
  * <directory>/<id>/synced       everything of it is on disk
+ * <directory>/<id>/size         bytes, once somebody has asked
+ * <directory>/.boot             boot in which all of this was last checked
  * <directory>/.new-<owner>.<n>/ not committed; removed when its process is gone
  * ```
  *
@@ -15,17 +17,20 @@
 import {
   closeSync,
   mkdirSync,
+  mkdtempSync,
   openSync,
   readdirSync,
   readFileSync,
   renameSync,
+  type Stats,
   statSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import { currentOwner, isAbandoned } from '../util/owner.ts'
-import { readDirectory, removeTree } from '../util/raw-path.ts'
+import { removeTree } from '../util/raw-path.ts'
 import { syncFs } from '../util/syscalls.ts'
 import { snapshotErrors } from './errors.ts'
 import { directorySize } from './size.ts'
@@ -48,7 +53,6 @@ const FORMAT = 1
 export class CommittedSnapshots {
   readonly directory: string
   readonly #boot: string
-  #counter = 0
 
   constructor(directory: string) {
     this.directory = directory
@@ -88,9 +92,7 @@ export class CommittedSnapshots {
 
   /** A new directory for an active snapshot or view. */
   temporary(): string {
-    const path = join(this.directory, `.new-${currentOwner()}.${++this.#counter}`)
-    mkdirSync(path, { mode: 0o700 })
-    return path
+    return mkdtempSync(join(this.directory, `.new-${currentOwner()}.`))
   }
 
   /** Gives a finished temporary directory (with its content in `fs`) its name; an existing snapshot stays. */
@@ -99,7 +101,7 @@ export class CommittedSnapshots {
       removeTree(temporary)
       return
     }
-    this.remove(id)
+    if (this.#stat(id)) this.remove(id)
     writeFileSync(join(temporary, 'layer.json'), JSON.stringify({ format: FORMAT, ...facts, boot: this.#boot }))
     try {
       renameSync(temporary, this.#path(id))
@@ -112,33 +114,32 @@ export class CommittedSnapshots {
 
   /** Deletes a snapshot: first its name, so that it is never seen in part. */
   remove(id: SnapshotId): void {
-    const aside = join(this.directory, `.new-${currentOwner()}.${++this.#counter}`)
+    const path = this.#path(id)
+    const aside = this.temporary()
     try {
-      renameSync(this.#path(id), aside)
+      renameSync(path, aside)
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return
-      throw error
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    } finally {
+      removeTree(aside)
     }
-    removeTree(aside)
   }
 
-  *list(): Generator<SnapshotInfo> {
-    for (const id of readdirSync(this.directory)) {
-      if (id.startsWith('.') || !this.facts(id)) continue
-      const [{ mtimeMs: lastUsed }, { mtimeMs: created }] = [
-        statSync(this.#path(id)),
-        statSync(join(this.#path(id), 'layer.json')),
-      ]
-      yield { id, size: directorySize(this.content(id)), created, lastUsed }
+  async *list(): AsyncGenerator<SnapshotInfo> {
+    for (const id of this.#ids()) {
+      // Sizes can take a while: others get their turn in between.
+      await setImmediate()
+      const [used, committed] = [this.#stat(id), this.#stat(id, 'layer.json')]
+      if (!used || !committed || !this.facts(id)) continue
+      yield { id, size: this.#size(id), created: committed.mtimeMs, lastUsed: used.mtimeMs }
     }
   }
 
   /** Marks snapshots of this boot as durable once they are. Failing is no harm: they stay unmarked. */
   async markSynced(now: number): Promise<void> {
-    const unmarked = readdirSync(this.directory).filter((id) => {
-      if (id.startsWith('.') || statSync(join(this.directory, id, 'synced'), { throwIfNoEntry: false })) return false
-      const facts = statSync(join(this.directory, id, 'layer.json'), { throwIfNoEntry: false })
-      return facts !== undefined && now - facts.mtimeMs > OLD_ENOUGH_MS && this.facts(id) !== undefined
+    const unmarked = this.#ids().filter((id) => {
+      const committed = this.#stat(id, 'synced') ? undefined : this.#stat(id, 'layer.json')
+      return committed !== undefined && now - committed.mtimeMs > OLD_ENOUGH_MS && this.facts(id) !== undefined
     })
     if (unmarked.length === 0) return
     const fd = openSync(this.directory, 'r')
@@ -161,12 +162,48 @@ export class CommittedSnapshots {
     return join(this.directory, id)
   }
 
+  #stat(id: SnapshotId, name = ''): Stats | undefined {
+    return statSync(join(this.directory, id, name), { throwIfNoEntry: false })
+  }
+
+  #ids(): SnapshotId[] {
+    return readdirSync(this.directory).filter((name) => !name.startsWith('.'))
+  }
+
+  /** Content never changes, so its size is worked out once. */
+  #size(id: SnapshotId): number {
+    const file = join(this.#path(id), 'size')
+    try {
+      return Number(readFileSync(file, 'utf8'))
+    } catch {
+      const used = this.#stat(id)
+      const size = directorySize(this.content(id))
+      try {
+        writeFileSync(file, String(size))
+        // Looking is no use.
+        if (used) utimesSync(this.#path(id), used.atimeMs / 1000, used.mtimeMs / 1000)
+      } catch {
+        // Removed meanwhile, or a read-only store.
+      }
+      return size
+    }
+  }
+
+  /** Removes what dead processes left and, once after every boot, what a power failure may have damaged. */
   #sweep(): void {
     const now = Date.now()
-    for (const { name } of readDirectory(this.directory)) {
+    for (const name of readdirSync(this.directory)) {
       if (!name.startsWith('.new-')) continue
       const path = join(this.directory, name)
       if (isAbandoned(path, name.slice('.new-'.length), now)) removeTree(path)
     }
+    const bootFile = join(this.directory, '.boot')
+    try {
+      if (readFileSync(bootFile, 'utf8') === this.#boot) return
+    } catch {
+      // The first time.
+    }
+    for (const id of this.#ids()) if (!this.facts(id)) this.remove(id)
+    writeFileSync(bootFile, this.#boot)
   }
 }

@@ -146,9 +146,7 @@ export function openCopySnapshotter(directory: string): Snapshotter {
     async *changes(id, signal) {
       yield* readChanges(committed.content(id), fileWhiteouts, committed.use(id).rootChanged, signal)
     },
-    async *list() {
-      yield* committed.list()
-    },
+    list: () => committed.list(),
     remove: async (id) => committed.remove(id),
     async [Symbol.asyncDispose]() {
       for (const resource of [...open]) await resource[Symbol.asyncDispose]()

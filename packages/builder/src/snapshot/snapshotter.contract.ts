@@ -293,6 +293,7 @@ const lifeCases: readonly ContractCase[] = [
       assert.deepEqual(found.map((f) => f.id).sort(), ['a', 'b'])
       const a = found.find((f) => f.id === 'a')!
       assert.ok(a.size >= 100_000 && a.size < 130_000, `size ${a.size}`)
+      assert.deepEqual(await Array.fromAsync(s.list()), found)
       assert.ok(Date.now() - a.lastUsed < 60_000 && a.created <= Date.now())
       await s.remove('a')
       await s.remove('unknown')
@@ -325,6 +326,14 @@ const lifeCases: readonly ContractCase[] = [
       assert.deepEqual([await s.has('lost'), await s.has('kept')], [false, true])
       await layer(s, [], 'lost', sh('touch again'))
       assert.deepEqual(await changesOf(s, 'lost'), ['+again'])
+      // The next process after the boot cleans up.
+      fs.rmSync(join(directory, 'kept/synced'))
+      fs.writeFileSync(join(directory, '.boot'), 'another')
+      await open()[Symbol.asyncDispose]()
+      assert.deepEqual(
+        fs.readdirSync(directory).filter((name) => !name.startsWith('.')),
+        ['lost'],
+      )
     },
   },
   {
@@ -347,7 +356,7 @@ const lifeCases: readonly ContractCase[] = [
       fs.writeFileSync(join(active.root, 'left'), '')
       await s.view(['a', 'b'])
       await s[Symbol.asyncDispose]()
-      assert.deepEqual(fs.readdirSync(directory).sort(), ['a', 'b'])
+      assert.deepEqual(fs.readdirSync(directory).sort(), ['.boot', 'a', 'b'])
       assert.ok(!fs.readFileSync('/proc/self/mountinfo', 'utf8').includes(directory))
     },
   },
