@@ -3,7 +3,7 @@ import { afterAll, beforeEach, describe, expect, it } from 'vitest'
 import type { ArchiveEntry } from '../../context/archive.ts'
 import { type Fixture, listTree, makeTree, temporaryDirectory } from '../../context/fixture.ts'
 import { openLocalContext, openRootTree } from '../../context/local.ts'
-import type { CopyOp, MkdirOp, WriteOp } from '../../graph/file-op.ts'
+import type { CopyOp } from '../../graph/file-op.ts'
 import { applyFileOps } from './apply.ts'
 import { select } from './select.ts'
 
@@ -277,6 +277,21 @@ describe.skipIf(notRoot)('COPY (needs root)', () => {
     const want = { code: 'CONTEXT_CHANGED', message: '/d/f changed during the build' }
     expect(await failing(applyFileOps(root, [{ op, tree, entries }], options))).toMatchObject(want)
   })
+
+  it('looks owners up where it is told to', async () => {
+    makeTree(context, { f: '' })
+    const accounts = makeTree(`${root}/../accounts`, { 'etc/passwd': 'app:x:1000:1001::/:\n' })
+    const tree = openLocalContext(context)
+    const op: CopyOp = {
+      ...copyDefaults,
+      dest: '/f',
+      selection: { patterns: ['f'], parents: false, exclude: [] },
+      chown: { user: 'app', group: undefined },
+    }
+    const entries = await select(tree, op.selection)
+    await applyFileOps(root, [{ op, tree, entries }], { signal, readArchive: readNothing, accounts })
+    expect(lstatSync(`${root}/f`).uid).toBe(1000)
+  })
 })
 
 describe.skipIf(notRoot)('links of the image (needs root)', () => {
@@ -299,125 +314,5 @@ describe.skipIf(notRoot)('links of the image (needs root)', () => {
       'outside/',
       'outside/secret=S',
     ])
-  })
-})
-
-describe.skipIf(notRoot)('--chown by name (needs root)', () => {
-  const passwd = 'root:x:0:0::/:\n# comment\napp:x:1000:1001::/:\nbad:x:-5:99999999999::/:\n'
-  const group = 'root:x:0:\nstaff:x:50:app\n'
-
-  it.each<[string, string | undefined, string]>([
-    ['app', undefined, '1000:1001'],
-    ['app', 'staff', '1000:50'],
-    ['app', '7', '1000:7'],
-    ['app', '', '1000:0'],
-    ['', 'staff', '0:50'],
-    ['', '', '0:0'],
-    ['12', undefined, '12:12'],
-    ['12', 'staff', '12:50'],
-    ['4294967294', undefined, '4294967294:4294967294'],
-    ['unknown', undefined, '0:0'],
-    ['bad', undefined, '0:0'],
-  ])('%s:%s is %s', async (user, groupName, want) => {
-    makeTree(context, { f: '' })
-    makeTree(root, { 'etc/passwd': passwd, 'etc/group': group })
-    await copy('f', '/f', { chown: { user, group: groupName } })
-    const { uid, gid } = lstatSync(`${root}/f`)
-    expect(`${uid}:${gid}`).toBe(want)
-  })
-
-  it.each(['4294967295', '4294967296', '18446744073709551616', '-1', '+1', '0x0'])('%s is out of range', async (id) => {
-    makeTree(context, { f: '' })
-    expect(await failing(copy('f', '/f', { chown: { user: id, group: undefined } }))).toMatchObject({
-      code: 'CHOWN_ID_RANGE',
-    })
-    expect(await failing(copy('f', '/f', { chown: { user: '0', group: id } }))).toMatchObject({
-      code: 'CHOWN_ID_RANGE',
-    })
-  })
-
-  it('looks names up inside the root, in regular files of reasonable size', async () => {
-    makeTree(context, { f: '' })
-    const chown = { user: 'app', group: undefined }
-    makeTree(`${root}/../out`, { passwd })
-    makeTree(root, { 'etc/passwd': { link: '../../out/passwd' } })
-    await copy('f', '/f', { chown })
-    expect(lstatSync(`${root}/f`).uid).toBe(0)
-    makeTree(root, { 'usr/etc/passwd': 'x' })
-    mkdirSync(`${root}/out/passwd`, { recursive: true })
-    expect(await failing(copy('f', '/f', { chown }))).toMatchObject({ code: 'CHOWN_ACCOUNTS_UNREADABLE' })
-  })
-
-  it('looks names up where it is told to', async () => {
-    makeTree(context, { f: '' })
-    const accounts = makeTree(`${root}/../accounts`, { 'etc/passwd': passwd })
-    const tree = openLocalContext(context)
-    const op: CopyOp = {
-      ...copyDefaults,
-      dest: '/f',
-      selection: { patterns: ['f'], parents: false, exclude: [] },
-      chown: { user: 'app', group: undefined },
-    }
-    const entries = await select(tree, op.selection)
-    await applyFileOps(root, [{ op, tree, entries }], { signal, readArchive: readNothing, accounts })
-    expect(lstatSync(`${root}/f`).uid).toBe(1000)
-  })
-})
-
-describe.skipIf(notRoot)('WORKDIR and heredocs (needs root)', () => {
-  const run = (...ops: (MkdirOp | WriteOp)[]) => applyFileOps(root, ops, { signal, readArchive: readNothing })
-  const mkdir: MkdirOp = { op: 'mkdir', path: '/', mode: 0o755, owner: undefined, mtime: undefined }
-  const write: WriteOp = {
-    op: 'write',
-    dest: '/',
-    name: 'f',
-    content: { data: 'text' },
-    mode: 0o644,
-    chown: undefined,
-    chmod: undefined,
-    link: false,
-    unpack: 'never',
-    mtime: undefined,
-  }
-
-  it('makes missing directories for the user and leaves existing ones', async () => {
-    makeTree(root, { 'a/': { mode: 0o700, owner: [9, 9], mtime: 5 }, l: { link: '/a' } })
-    await run(
-      { ...mkdir, path: '/l/b/c/', owner: { user: '3', group: undefined }, mtime: 77 },
-      { ...mkdir, path: '/a' },
-    )
-    expect(listTree(root, { modes: true, owners: true })).toEqual([
-      'a/ 700 9:9',
-      'a/b/ 755 3:3',
-      'a/b/c/ 755 3:3',
-      'l -> /a 0:0',
-    ])
-    expect(lstatSync(`${root}/a/b`).mtimeMs).toBe(77_000)
-  })
-
-  it('refuses to make a directory of a file', async () => {
-    makeTree(root, { a: '' })
-    expect(await failing(run({ ...mkdir, path: '/a' }))).toMatchObject({ message: 'mkdir /a: not a directory' })
-  })
-
-  it('writes data', async () => {
-    await run(
-      { ...write, dest: '/a/' },
-      { ...write, dest: '/b', mode: 0o600, mtime: 5, chown: { user: '3', group: '4' } },
-    )
-    expect(listTree(root, { modes: true, owners: true })).toEqual(['a/ 755 0:0', 'a/f=text 644 0:0', 'b=text 600 3:4'])
-    expect(lstatSync(`${root}/b`).mtimeMs).toBe(5000)
-    expect(Math.abs(lstatSync(`${root}/a/f`).mtimeMs - Date.now())).toBeLessThan(60_000)
-  })
-
-  it('writes a downloaded file', async () => {
-    makeTree(context, { blob: 'body' })
-    await run({ ...write, dest: '/a/', name: 'x.tar', content: { path: `${context}/blob` }, mode: 0o600, mtime: 9 })
-    expect(listTree(root, { modes: true, times: true }).slice(1)).toEqual(['a/x.tar=body 600 @9'])
-  })
-
-  it('takes nothing but the last component of a name', async () => {
-    await run({ ...write, dest: '/d/', name: '../../../../../../tmp/pwn' })
-    expect(listTree(root)).toEqual(['d/', 'd/pwn=text'])
   })
 })
