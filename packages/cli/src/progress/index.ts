@@ -2,6 +2,7 @@
 import type { ProgressEvent, ProgressListener } from '@tsbuild/builder'
 import type { ProgressMode } from '../flags/build/draft.ts'
 import type { Environment, Output } from '../io.ts'
+import { escapeControls, keepColours, plainText } from './escape.ts'
 import { plainRenderer } from './plain.ts'
 import { quietRenderer } from './quiet.ts'
 import { rawJsonRenderer } from './rawjson.ts'
@@ -18,9 +19,9 @@ const RENDERERS: Readonly<Record<Exclude<ProgressMode, 'auto'>, (options: Render
 /** Time (ms) between two draws. */
 const INTERVAL = 100
 
-/** `auto` is tty on a terminal that can move its cursor, else plain. */
+/** `auto` is tty on a terminal that can move its cursor, else plain; nothing else can show tty. */
 export function chooseMode(mode: ProgressMode, output: Output, env: Environment): Exclude<ProgressMode, 'auto'> {
-  if (mode !== 'auto') return mode
+  if (mode !== 'auto' && mode !== 'tty') return mode
   return output.isTTY && env.TERM !== 'dumb' ? 'tty' : 'plain'
 }
 
@@ -40,9 +41,10 @@ export interface ProgressDisplay extends Disposable {
 /** Starts showing progress on `output`. */
 export function startProgress(mode: ProgressMode, output: Output, env: Environment): ProgressDisplay {
   const chosen = chooseMode(mode, output, env)
+  const colour = useColour(output, env)
   const renderer = RENDERERS[chosen]({
-    terminal: output.isTTY === true || (chosen === 'plain' && useColour(output, env)),
-    colour: useColour(output, env),
+    clean: colour ? keepColours : output.isTTY ? plainText : escapeControls,
+    colour,
     size: () => ({ columns: output.columns || 80, rows: output.rows || 24 }),
   })
   const show = (text: string): void => {

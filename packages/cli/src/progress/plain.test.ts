@@ -1,11 +1,12 @@
 import type { ProgressEvent } from '@tsbuild/builder'
 import { describe, expect, it } from 'vitest'
+import { escapeControls, keepColours } from './escape.ts'
 import { ended, failed, log, progress, START, started } from './events.test-support.ts'
 import { plainRenderer } from './plain.ts'
 
 /** The text of events and, where there is a number, of a tick at that time. */
-function render(events: readonly (ProgressEvent | number)[], terminal = false): string {
-  const renderer = plainRenderer({ terminal })
+function render(events: readonly (ProgressEvent | number)[], clean = escapeControls): string {
+  const renderer = plainRenderer({ clean })
   const texts = events.map((event) =>
     typeof event === 'number' ? renderer.tick(START + event) : renderer.event(event),
   )
@@ -130,7 +131,7 @@ describe('the plain renderer', () => {
   })
 
   it('keeps colours on a terminal and nothing else', () => {
-    const text = render([started(0, 'a', 'A'), log(0, 'a', '\x1b[31mred\x1b[2J\n')], true)
+    const text = render([started(0, 'a', 'A'), log(0, 'a', '\x1b[31mred\x1b[2J\n')], keepColours)
     expect(text).toBe('#1 A\n#1 0.000 \x1b[31mred\x1b[0m\n')
   })
 

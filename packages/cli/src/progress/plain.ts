@@ -1,6 +1,6 @@
 /** The plain renderer: one line after the other, each with the number of its step, as BuildKit prints them. */
 import type { ProgressEvent } from '@tsbuild/builder'
-import { escapeControls, keepColours } from './escape.ts'
+import { escapeControls } from './escape.ts'
 import { formatProgress, formatSeconds } from './format.ts'
 import { type LinePiece, LogLines } from './log-lines.ts'
 import type { Renderer, RenderOptions } from './renderer.ts'
@@ -31,8 +31,8 @@ interface Step {
   lastLog: number
 }
 
-export function plainRenderer(options: Pick<RenderOptions, 'terminal'>): Renderer {
-  return new PlainRenderer(options.terminal ? keepColours : escapeControls)
+export function plainRenderer({ clean }: Pick<RenderOptions, 'clean'>): Renderer {
+  return new PlainRenderer(clean)
 }
 
 class PlainRenderer implements Renderer {

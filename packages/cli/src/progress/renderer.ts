@@ -12,8 +12,8 @@ export interface ScreenSize {
 
 /** What a renderer may know of the place it writes to. */
 export interface RenderOptions {
-  /** The output is a terminal: colours of the build's own output may pass. */
-  readonly terminal: boolean
+  /** Makes a line of a build's output safe to print there. */
+  readonly clean: (line: string) => string
   /** Renderers may use colours of their own. */
   readonly colour: boolean
   /** Asked at each draw, since terminals change their size. */
