@@ -6,15 +6,9 @@ import { BuildError } from '../errors.ts'
 import type { Location, Range, SourceFile } from '../source.ts'
 import { type Parts, splitInstruction } from './arguments.ts'
 import type { Flag, Heredoc, RawInstruction, Word } from './ast.ts'
+import { continuationCut, joinLines, trimLineEnd } from './join.ts'
 import type { KeywordInfo } from './keywords.ts'
 import { type Escape, type PlacedText, wholeText } from './words.ts'
-
-/** The lines of an instruction joined into one text. */
-export interface JoinedText {
-  readonly text: string
-  /** Pairs: an offset in the text, and the offset in the file of what begins there. */
-  readonly pieces: readonly number[]
-}
 
 const noHeredocs: readonly Heredoc[] = []
 
@@ -30,7 +24,10 @@ export class ScannedInstruction implements RawInstruction, PlacedText {
   readonly #end: number
   /** End of what belongs to it, heredocs included. */
   #last: number
-  readonly #joined: JoinedText | undefined
+  readonly #joined: string | undefined
+  readonly #escape: Escape
+  /** See {@link piecesOf}; made when the first place is asked for. */
+  #pieces: readonly number[] | undefined
   readonly #info: KeywordInfo
   readonly #keywordStart: number
   readonly #keywordEnd: number
@@ -42,7 +39,7 @@ export class ScannedInstruction implements RawInstruction, PlacedText {
   readonly takesHeredocs: boolean
 
   /**
-   * Looks into the lines [start, end) of the file; `joined` if there are several.
+   * Looks into the lines [start, end) of the file; `joined` is their text if there are several.
    *
    * @throws what the reference's line parsers refuse, see {@link splitInstruction}
    */
@@ -50,7 +47,7 @@ export class ScannedInstruction implements RawInstruction, PlacedText {
     source: SourceFile,
     start: number,
     end: number,
-    joined: JoinedText | undefined,
+    joined: string | undefined,
     escapeChar: Escape,
     comments: readonly string[],
   ) {
@@ -60,7 +57,8 @@ export class ScannedInstruction implements RawInstruction, PlacedText {
     this.#end = end
     this.#last = end
     this.#joined = joined
-    const parts = this.#split(escapeChar)
+    this.#escape = escapeChar
+    const parts = this.#split()
     this.form = parts.form
     this.takesHeredocs = parts.heredocs
     this.#info = parts.info
@@ -86,7 +84,7 @@ export class ScannedInstruction implements RawInstruction, PlacedText {
   }
 
   get original(): string {
-    return this.#joined === undefined ? this.text.slice(this.#start, this.#end) : this.#joined.text
+    return this.#joined ?? this.#source.text.slice(this.#start, this.#end)
   }
 
   get words(): readonly Word[] {
@@ -120,14 +118,14 @@ export class ScannedInstruction implements RawInstruction, PlacedText {
 
   /** The joined text, or that of the file; the instruction's offsets count in it. */
   get text(): string {
-    return this.#joined === undefined ? this.#source.text : this.#joined.text
+    return this.#joined ?? this.#source.text
   }
 
-  #split(escapeChar: Escape): Parts {
+  #split(): Parts {
     try {
       return this.#joined === undefined
-        ? splitInstruction(this, this.#start, this.#end, escapeChar)
-        : splitInstruction(this, 0, this.#joined.text.length, escapeChar)
+        ? splitInstruction(this, this.#start, this.#end, this.#escape)
+        : splitInstruction(this, 0, this.#joined.length, this.#escape)
     } catch (error) {
       if (!(error instanceof BuildError)) throw error
       const at: Location = { file: this.#source, range: this.#source.range(this.#start, this.#end) }
@@ -137,7 +135,8 @@ export class ScannedInstruction implements RawInstruction, PlacedText {
 
   #toSource(offset: number): number {
     if (this.#joined === undefined) return offset
-    const { pieces, text } = this.#joined
+    this.#pieces ??= piecesOf(this.#source.text, this.#start, this.#escape.charCodeAt(0))
+    const pieces = this.#pieces
     let low = 0
     let high = pieces.length / 2 - 1
     while (low < high) {
@@ -145,6 +144,16 @@ export class ScannedInstruction implements RawInstruction, PlacedText {
       if (pieces[2 * middle]! <= offset) low = middle
       else high = middle - 1
     }
-    return pieces[2 * low + 1]! + Math.min(offset, text.length) - pieces[2 * low]!
+    return pieces[2 * low + 1]! + Math.min(offset, this.#joined.length) - pieces[2 * low]!
   }
+}
+
+/** How a joined text maps to the file: pairs of an offset in it and the offset in the file of what begins there. */
+function piecesOf(text: string, start: number, escapeCode: number): number[] {
+  const found = text.indexOf('\n', start)
+  const newline = found < 0 ? text.length : found
+  const cut = continuationCut(text, start, trimLineEnd(text, start, newline), escapeCode)
+  const pieces: number[] = []
+  joinLines(text, start, cut, newline + 1, escapeCode, { piece: (at, source) => pieces.push(at, source) })
+  return pieces
 }

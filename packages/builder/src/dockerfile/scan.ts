@@ -12,7 +12,8 @@ import type { Dockerfile, Heredoc, RawInstruction, ScanWarning } from './ast.ts'
 import { readDirectives } from './directives.ts'
 import { dockerfileErrors } from './errors.ts'
 import { findHeredocHeads, type HeredocHead, readHeredocBody } from './heredoc.ts'
-import { type JoinedText, ScannedInstruction } from './instruction.ts'
+import { ScannedInstruction } from './instruction.ts'
+import { continuationCut, type JoinedLines, joinLines, trimLineEnd } from './join.ts'
 import type { Escape } from './words.ts'
 
 /** Longest line in UTF-8 bytes, as in the reference. */
@@ -52,8 +53,6 @@ class Scanner {
   readonly warnings: ScanWarning[] = []
   /** Start of the next line. */
   #at: number
-  /** End of the line before it. */
-  #lineEnd = 0
   #comments: string[] = []
 
   constructor(source: SourceFile, escapeChar: Escape, start: number) {
@@ -71,7 +70,7 @@ class Scanner {
       const lineEnd = this.#nextLine()
       const start = skipSpace(this.#text, lineStart, lineEnd)
       if (start === lineEnd) continue
-      if (this.#text.charCodeAt(start) === 0x23) this.#addComment(start, lineEnd)
+      if (this.#text.charCodeAt(start) === 0x23) this.#addComment(lineStart, lineEnd)
       else instructions.push(this.#readInstruction(start, lineEnd))
     }
     return instructions
@@ -80,13 +79,11 @@ class Scanner {
   /** Moves past the line at the position; returns its end without the line ending. */
   #nextLine(): number {
     const start = this.#at
-    const newline = this.#text.indexOf('\n', start)
-    let end = newline < 0 ? this.#text.length : newline
-    this.#checkLength(start, end)
-    this.#at = newline < 0 ? end : newline + 1
-    while (end > start && this.#text.charCodeAt(end - 1) === 0x0d) end--
-    this.#lineEnd = end
-    return end
+    const found = this.#text.indexOf('\n', start)
+    const newline = found < 0 ? this.#text.length : found
+    this.#checkLength(start, newline)
+    this.#at = found < 0 ? newline : newline + 1
+    return trimLineEnd(this.#text, start, newline)
   }
 
   readonly #checkLength = (start: number, end: number): void => {
@@ -96,6 +93,9 @@ class Scanner {
     })
   }
 
+  readonly #visitor = { line: this.#checkLength }
+
+  /** The reference drops the first character of the line, whatever it is, so an indented comment keeps its `#`. */
   #addComment(start: number, end: number): void {
     const comment = this.#text.slice(start + 1, end).trim()
     if (comment === '') this.#comments = []
@@ -110,48 +110,23 @@ class Scanner {
   }
 
   #readInstruction(start: number, firstEnd: number): RawInstruction {
-    const cut = this.#continuation(start, firstEnd)
+    const cut = continuationCut(this.#text, start, firstEnd, this.#escapeCode)
     const joined = cut < 0 ? undefined : this.#joinLines(start, cut)
-    const end = joined === undefined ? firstEnd : this.#lineEnd
+    const end = joined === undefined ? firstEnd : joined.end
     const comments = this.#takeComments()
-    const instruction = new ScannedInstruction(this.#source, start, end, joined, this.#escape, comments)
+    const instruction = new ScannedInstruction(this.#source, start, end, joined?.text, this.#escape, comments)
     if (instruction.takesHeredocs) this.#readHeredocs(instruction, start, end)
     return instruction
   }
 
-  /** Joins the lines of an instruction, whose first one ends at `firstCut`, without comments and blank lines. */
-  #joinLines(start: number, firstCut: number): JoinedText {
-    let text = this.#text.slice(start, firstCut)
-    let cut = firstCut
-    let blank = false
-    const pieces = [0, start]
-    while (cut >= 0 && this.#at < this.#text.length) {
-      const lineStart = this.#at
-      const lineEnd = this.#nextLine()
-      const first = skipSpace(this.#text, lineStart, lineEnd)
-      if (first === lineEnd) blank = true
-      else if (this.#text.charCodeAt(first) !== 0x23) {
-        cut = this.#continuation(lineStart, lineEnd)
-        pieces.push(text.length, lineStart)
-        text += this.#text.slice(lineStart, cut < 0 ? lineEnd : cut)
-      }
-    }
-    if (blank) {
-      const { line } = this.#source.position(this.#lineEnd)
+  #joinLines(start: number, cut: number): JoinedLines {
+    const joined = joinLines(this.#text, start, cut, this.#at, this.#escapeCode, this.#visitor)
+    this.#at = joined.next
+    if (joined.blank) {
+      const { line } = this.#source.position(joined.end)
       this.warnings.push({ kind: 'empty-continuation', range: this.#source.lines(line, line) })
     }
-    return { text, pieces }
-  }
-
-  /**
-   * Where a line's text ends if the escape character continues it on the next line; -1 if it does not. An escape
-   * character that follows another one continues nothing, however many there are.
-   */
-  #continuation(start: number, end: number): number {
-    let at = end - 1
-    while (at >= start && (this.#text.charCodeAt(at) === 0x20 || this.#text.charCodeAt(at) === 0x09)) at--
-    if (at < start || this.#text.charCodeAt(at) !== this.#escapeCode) return -1
-    return at > start && this.#text.charCodeAt(at - 1) === this.#escapeCode ? -1 : at
+    return joined
   }
 
   #readHeredocs(instruction: ScannedInstruction, start: number, end: number): void {
