@@ -5,7 +5,8 @@ import type { Environment, Output } from '../io.ts'
 import { ended, log, started } from './events.test-support.ts'
 import { chooseMode, startProgress, useColour } from './index.ts'
 
-const output = (isTTY: boolean): Output & PassThrough => Object.assign(new PassThrough(), { isTTY, columns: 80, rows: 24 })
+const output = (isTTY: boolean): Output & PassThrough =>
+  Object.assign(new PassThrough(), { isTTY, columns: 80, rows: 24 })
 
 describe('progress', () => {
   it.each<[ProgressMode, boolean, Environment, string]>([

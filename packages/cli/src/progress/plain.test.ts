@@ -126,7 +126,7 @@ describe('the plain renderer', () => {
 #1 0.010 #99 DONE 0.0s
 #1 0.010 \\x1b[1A\\x1b[2K#98 DONE 0.0s
 #1 0.010 #97 DONE\\u2028#96
-#1 ERROR: bad\\x0a#95 DONE 0.0s
+#1 ERROR: bad …
 `)
   })
 

@@ -55,7 +55,7 @@ class PlainRenderer implements Renderer {
     else if (event.type === 'progress') this.#progress(event)
     else if (event.type === 'cached') this.#finish(event.id, () => 'CACHED')
     else if (event.type === 'canceled') this.#finish(event.id, () => 'CANCELED')
-    else if (event.type === 'failed') this.#finish(event.id, () => `ERROR: ${escapeControls(event.message)}`)
+    else if (event.type === 'failed') this.#finish(event.id, () => `ERROR: ${firstLine(event.message)}`)
     else if (event.type === 'done') {
       this.#finish(event.id, (step) => `DONE ${formatSeconds(event.time - step.started)}`)
     }
@@ -217,6 +217,12 @@ class PlainRenderer implements Renderer {
     this.#out = ''
     return text
   }
+}
+
+/** The whole message is printed when the build has ended. */
+function firstLine(message: string): string {
+  const end = message.indexOf('\n')
+  return escapeControls(end < 0 ? message : `${message.slice(0, end)} …`)
 }
 
 const prefix = (step: Step, time: number): string =>
