@@ -188,7 +188,9 @@ function* entriesOf(tree: Tree, match: Match, filter: Filter): Generator<Selecte
   }
 }
 
+/** Spelled out, since copying objects with `...` costs as much as looking the file up. */
 function toEntry(node: TreeNode, source: string, target: string): SelectedEntry {
-  const { name: _, ...attributes } = node
-  return { source, target, ...attributes }
+  const { type, mode, uid, gid, size, mtimeNs, ctimeNs, nlink, dev, ino, rdev, linkname } = node
+  const entry = { source, target, type, mode, uid, gid, size, mtimeNs, ctimeNs, nlink, dev, ino, rdev }
+  return linkname === undefined ? entry : { ...entry, linkname }
 }
