@@ -5,6 +5,7 @@
  */
 import { posix } from 'node:path'
 import type { Flag } from '../dockerfile/ast.ts'
+import { BuildError } from '../errors.ts'
 import type { Location, SourceFile } from '../source.ts'
 import { CsvProblem, splitCsv } from './csv.ts'
 import { instructionErrors } from './errors.ts'
@@ -124,7 +125,14 @@ function placeOf({ file, flag }: Pick<MountFlag, 'file' | 'flag'>): Location {
 export function resolveMount(mount: MountFlag, expand: (text: string) => string, { cwd }: MountContext): ResolvedMount {
   const at = placeOf(mount)
   const draft: MountDraft = { type: 'bind' }
-  for (const field of mount.fields) applyField(draft, field, expand, at)
+  const expandPlaced = (text: string): string => {
+    try {
+      return expand(text)
+    } catch (error) {
+      throw error instanceof BuildError ? error.with({ at }) : error
+    }
+  }
+  for (const field of mount.fields) applyField(draft, field, expandPlaced, at)
   const { type } = draft
   const wrong = (problem: string) => instructionErrors.fieldForType([problem], { at })
   for (const key of ['mode', 'uid', 'gid'] as const) {
