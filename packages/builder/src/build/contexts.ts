@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path'
 import { addAbortSignal, type Readable } from 'node:stream'
 import { familiarReference, OciLayout, type Platform, parseReference } from '@tsbuild/registry-client'
 import { readDockerfile, readFetchedDockerfile, readIgnoreFile, type TextFile } from '../context/dockerfile-file.ts'
-import { type LocalTree, openLocalContext } from '../context/local.ts'
+import { type LocalTree, openLocalContext, requireDirectory } from '../context/local.ts'
 import { fetchContext, isRemoteContext, openRemoteContext, type RemoteContext } from '../context/remote.ts'
 import type { FoundImage, ImageResolver } from '../image/resolve.ts'
 import { readArchive } from '../steps/archive.ts'
@@ -108,8 +108,11 @@ export class Contexts implements AsyncDisposable {
         throw optionErrors.optionInvalid(["invalid argument: can't use stdin for both build context and dockerfile"])
       return { name: 'Dockerfile', text: await readText(stdin, this.#signal), path: undefined }
     }
-    if (!isRemoteContext(location))
+    if (!isRemoteContext(location)) {
+      // Said first: without the directory the Dockerfile in it is missing too.
+      requireDirectory(location)
       return readDockerfile(dockerfile === undefined ? join(location, 'Dockerfile') : resolve(dockerfile))
+    }
     const fetched = await this.#fetch(MAIN, location)
     if (fetched.dockerfile !== undefined) return { name: 'Dockerfile', text: fetched.dockerfile, path: undefined }
     return readFetchedDockerfile(fetched.directory, dockerfile ?? 'Dockerfile')

@@ -89,10 +89,15 @@ export function parseIgnoreFile(text: string, name: string): IgnoreMatcher {
   }
 }
 
-function openRoot(dir: string): string {
+/** @throws BuildError CONTEXT_NOT_FOUND, CONTEXT_NOT_DIRECTORY */
+export function requireDirectory(dir: string): void {
   const stat = statSync(dir, { throwIfNoEntry: false })
   if (stat === undefined) throw contextErrors.contextNotFound([dir])
   if (!stat.isDirectory()) throw contextErrors.contextNotDirectory([dir])
+}
+
+function openRoot(dir: string): string {
+  requireDirectory(dir)
   return realpathSync(resolve(dir))
 }
 
