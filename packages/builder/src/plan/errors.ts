@@ -87,4 +87,10 @@ export const planErrors = {
     message: (entitlement: string) => `granting entitlement ${entitlement} is not allowed by build options`,
     hint: (entitlement: string) => `pass --allow ${entitlement} if you trust this Dockerfile`,
   }),
+  deviceMissing: defineError({
+    code: 'DEVICE_MISSING',
+    doc: 'RUN --device asks for a device as `required`; tsbuild gives commands no devices.',
+    message: (name: string) => `required device ${name} is not available`,
+    hint: 'leave out required if the command works without the device',
+  }),
 }

@@ -22,6 +22,8 @@ export const planRun: InstructionPlanner<RunNode> = (node, stage, context) => {
   if (node.network === 'host' && !options.allow.has('network.host')) throw planErrors.notAllowed(['network.host'])
   if (node.security === 'insecure' && !options.allow.has('security.insecure'))
     throw planErrors.notAllowed(['security.insecure'])
+  const device = node.devices.find(({ required }) => required)
+  if (device) throw planErrors.deviceMissing([device.name])
 
   const masked = new Map(
     mounts.flatMap((m) => (m.type === 'secret' && m.env !== undefined ? [[m.env, '****'] as const] : [])),
