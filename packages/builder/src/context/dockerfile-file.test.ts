@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { afterAll, beforeEach, describe, expect, it } from 'vitest'
 import { readDockerfile, readFetchedDockerfile, readIgnoreFile } from './dockerfile-file.ts'
-import { type Fixture, makeTree, temporaryDirectory } from './fixture.ts'
+import { type Fixture, makeTree, temporaryDirectory } from './fixture.test-support.ts'
 
 const directory = temporaryDirectory()
 afterAll(() => directory[Symbol.dispose]())

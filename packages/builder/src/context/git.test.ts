@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, connect, createServer } from 'node:net'
 import { setTimeout } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { listTree, makeTree, temporaryDirectory } from './fixture.ts'
+import { listTree, makeTree, temporaryDirectory } from './fixture.test-support.ts'
 import { fetchGit, type GitSpec, resolveGit } from './git.ts'
 
 const hasDaemon = spawnSync('git', ['daemon', '-h']).status === 129

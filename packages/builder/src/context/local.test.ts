@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { afterAll, beforeEach, describe, expect, it } from 'vitest'
-import { type Fixture, makeTree, temporaryDirectory } from './fixture.ts'
+import { type Fixture, makeTree, temporaryDirectory } from './fixture.test-support.ts'
 import { openLocalContext, openRootTree } from './local.ts'
 import type { Tree } from './tree.ts'
 

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { Readable } from 'node:stream'
 import { afterAll, beforeEach, describe, expect, it } from 'vitest'
 import type { ArchiveEntry } from './archive.ts'
-import { listTree, makeTree, temporaryDirectory } from './fixture.ts'
+import { listTree, makeTree, temporaryDirectory } from './fixture.test-support.ts'
 import { fetchContext, isRemoteContext, openRemoteContext, type RemoteServices } from './remote.ts'
 
 const temporary = temporaryDirectory()

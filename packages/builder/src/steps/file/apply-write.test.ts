@@ -1,7 +1,7 @@
 import { lstatSync, mkdirSync } from 'node:fs'
 import { afterAll, beforeEach, describe, expect, it } from 'vitest'
 import type { ArchiveEntry } from '../../context/archive.ts'
-import { listTree, makeTree, temporaryDirectory } from '../../context/fixture.ts'
+import { listTree, makeTree, temporaryDirectory } from '../../context/fixture.test-support.ts'
 import type { MkdirOp, WriteOp } from '../../graph/file-op.ts'
 import { applyFileOps } from './apply.ts'
 

@@ -1,7 +1,7 @@
 import { lstatSync, mkdirSync, statSync } from 'node:fs'
 import { afterAll, beforeEach, describe, expect, it } from 'vitest'
 import type { ArchiveEntry } from '../../context/archive.ts'
-import { type Fixture, listTree, makeTree, temporaryDirectory } from '../../context/fixture.ts'
+import { type Fixture, listTree, makeTree, temporaryDirectory } from '../../context/fixture.test-support.ts'
 import { openLocalContext, openRootTree } from '../../context/local.ts'
 import type { CopyOp } from '../../graph/file-op.ts'
 import { applyFileOps } from './apply.ts'

@@ -1,6 +1,6 @@
 import { chmodSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { afterAll, beforeEach, describe, expect, it } from 'vitest'
-import { type Fixture, makeTree, temporaryDirectory } from '../../context/fixture.ts'
+import { type Fixture, makeTree, temporaryDirectory } from '../../context/fixture.test-support.ts'
 import { openLocalContext } from '../../context/local.ts'
 import type { SelectedEntry } from '../../graph/file-op.ts'
 import { readEntries, writeEntries } from './entries-file.ts'

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { afterAll, beforeEach, describe, expect, it } from 'vitest'
-import { makeTree, temporaryDirectory } from '../../context/fixture.ts'
+import { makeTree, temporaryDirectory } from '../../context/fixture.test-support.ts'
 import { resolveOwner } from './owner.ts'
 
 const directory = temporaryDirectory()

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { makeTree, temporaryDirectory } from '../../context/fixture.ts'
+import { makeTree, temporaryDirectory } from '../../context/fixture.test-support.ts'
 import { openLocalContext, openRootTree } from '../../context/local.ts'
 import type { Selection } from '../../graph/file-op.ts'
 import { select } from './select.ts'

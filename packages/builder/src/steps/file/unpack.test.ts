@@ -3,7 +3,7 @@ import { closeSync, lstatSync, mkdirSync, openSync, readFileSync, writeFileSync 
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeEach, describe, expect, it } from 'vitest'
 import type { ArchiveEntry } from '../../context/archive.ts'
-import { type Fixture, listTree, makeTree, temporaryDirectory } from '../../context/fixture.ts'
+import { type Fixture, listTree, makeTree, temporaryDirectory } from '../../context/fixture.test-support.ts'
 import type { Ids } from './owner.ts'
 import { openArchive, unpack } from './unpack.ts'
 
