@@ -73,5 +73,7 @@ export const fileErrors = {
     code: 'COPY_FAILED',
     doc: 'The operating system refused an operation on the root filesystem: no space left, name too long, not permitted …',
     message: (reason: string) => reason,
+    hint: (reason) =>
+      reason.endsWith('no space left on device') ? 'free some space, for instance with tsbuild prune' : undefined,
   }),
 } as const

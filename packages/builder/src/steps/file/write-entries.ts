@@ -189,6 +189,10 @@ export class EntryWriter {
     try {
       for (let at = 0; at < data.length; ) at += writeSync(fd, data, at, data.length - at)
       this.#attributes(fd, path, capability, entry)
+    } catch (error) {
+      // Calls on descriptors do not tell which file they failed for.
+      if (error instanceof Error) Object.assign(error, { path })
+      throw error
     } finally {
       closeSync(fd)
     }
