@@ -119,15 +119,13 @@ export class RegistryClient implements AsyncDisposable {
       limits: this.#limits,
       foreign: this.#options.foreignLayers ?? { allow: false },
       parallelRanges: this.#options.parallelRanges ?? 1,
+      suspects: new Set(),
       hosts: async (capability: Capability) => {
         resolved ??= this.#hostClients(registry, repository)
-        const found = (await resolved).filter(({ endpoint }) => endpoint.capabilities.has(capability))
-        return capability === 'push'
-          ? found
-              .filter(({ endpoint }) => !endpoint.mirror)
-              .concat(found.filter(({ endpoint }) => endpoint.mirror))
-              .slice(0, 1)
-          : found
+        const able = (await resolved).filter((host) => host.endpoint.capabilities.has(capability) && !host.isDown)
+        if (capability !== 'push') return able
+        // A server that hosts.toml allows pushing to is second choice.
+        return [able.find(({ endpoint }) => !endpoint.mirror) ?? able[0]].filter((host) => host !== undefined)
       },
     }
     return new Repository(parsed, access, this.#lock)

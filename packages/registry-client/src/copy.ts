@@ -39,6 +39,9 @@ export interface CopyResult {
   readonly blobs: Readonly<Record<BlobPushResult, number>>
 }
 
+/** Bytes of all manifests of one copy, which are held in memory until they are pushed. */
+const documentsLimit = 256 << 20
+
 /** A manifest or index to push, in the order to push them. */
 interface Planned {
   readonly manifest: FetchedManifest
@@ -112,10 +115,14 @@ async function planTree(
 ): Promise<Map<string, Planned>> {
   const limit = options.indexDepth ?? 4
   const { signal } = options
+  let bytes = [...plan.values()].reduce((sum, { manifest }) => sum + manifest.bytes.length, 0)
   const visit = async (manifest: FetchedManifest, depth: number): Promise<void> => {
     const { digest, mediaType } = manifest.descriptor
     if (plan.has(digest)) return
     if (depth > limit) throw registryErrors.indexTooDeep([root.descriptor.digest, limit])
+    bytes += manifest.bytes.length
+    if (bytes > documentsLimit)
+      throw registryErrors.manifestTooLarge([`everything in ${root.descriptor.digest}`, documentsLimit])
     const document = parseManifest(manifest.bytes, mediaType, digest)
     if (document.kind === 'manifest') {
       // Foreign layers stay where their URLs lead to; registries may not be allowed to have them.

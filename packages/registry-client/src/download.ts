@@ -46,7 +46,12 @@ export async function* downloadBlob(
     yield transient ? chunk : Buffer.from(chunk)
   }
   if (position !== size) throw registryErrors.sizeMismatch([blobName(access, descriptor), size, String(position)])
-  verifier?.end()
+  try {
+    verifier?.end()
+  } catch (error) {
+    access.suspects.add(descriptor.digest)
+    throw error
+  }
 }
 
 /** The bytes from each server in turn: a later one goes on where an earlier one failed. */
@@ -63,7 +68,8 @@ async function* chunksFrom(
   }
   if (descriptor.size === offset) return
   const state = { position: offset }
-  const hosts = await access.hosts('pull', signal)
+  const all = await access.hosts('pull', signal)
+  const hosts = access.suspects.has(descriptor.digest) && all.length > 1 ? all.slice(-1) : all
   let last: unknown
   for (const host of hosts) {
     const { mirror, host: name } = host.endpoint

@@ -30,7 +30,9 @@ export interface RepositoryAccess {
   readonly foreign: ForeignLayerOptions
   /** Ranges that a big blob is fetched in at the same time; 1 for none. */
   readonly parallelRanges: number
-  /** The servers to use in turn, the registry itself last. Resolved once. */
+  /** Digests of blobs that a mirror gave wrong: they are fetched from the registry itself. */
+  readonly suspects: Set<string>
+  /** The servers to use in turn, the registry itself last, without mirrors that are down. */
   hosts(capability: Capability, signal: AbortSignal | undefined): Promise<readonly HostClient[]>
 }
 

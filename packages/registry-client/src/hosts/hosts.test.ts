@@ -2,6 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { RegistryClient, type RegistryClientOptions } from '../client.ts'
+import { copy } from '../copy.ts'
+import { MemoryImages } from '../memory.ts'
 import { TestRegistry } from '../testing/index.ts'
 import { temporaryDirectory } from '../testing/temporary.ts'
 import type { RegistryEvent } from '../transport/events.ts'
@@ -174,6 +176,19 @@ describe('mirrors', () => {
     expect(upstream.requests.at(-1)!.headers.range).toBe('bytes=1000-')
   })
 
+  it('that give a wrong blob are not asked for it again', async () => {
+    await using mirror = await TestRegistry.start()
+    await using upstream = await TestRegistry.start()
+    const layer = randomBytes(1 << 20)
+    const { manifest } = upstream.store.addImage('app', 'v1', [layer])
+    mirror.store.repositories.set('app', upstream.store.repository('app'))
+    mirror.inject({ method: 'GET', path: /blobs/, times: 99, fault: { kind: 'flip', at: 10 } })
+    await using client = new RegistryClient({ ...options, mirrors: { [upstream.host]: mirror.host } })
+    const images = new MemoryImages()
+    await copy(client.repository(`${upstream.host}/app`), 'v1', images, 'v1')
+    expect(Buffer.concat(await Array.fromAsync(images.openBlob(manifest.layers[0]!))).equals(layer)).toBe(true)
+  })
+
   it('are never pushed to', async () => {
     await using mirror = await TestRegistry.start()
     await using upstream = await TestRegistry.start()
@@ -190,8 +205,16 @@ describe('mirrors', () => {
   it('that are not there do not hold anything up', async () => {
     await using upstream = await TestRegistry.start()
     upstream.store.addImage('app', 'v1', [randomBytes(100)])
-    await using client = new RegistryClient({ ...options, mirrors: { [upstream.host]: '127.0.0.1:1' } })
-    await client.repository(`${upstream.host}/app`).resolve('v1')
+    const events: RegistryEvent[] = []
+    await using client = new RegistryClient({
+      ...options,
+      mirrors: { [upstream.host]: '127.0.0.1:1' },
+      onEvent: (event) => events.push(event),
+    })
+    const repository = client.repository(`${upstream.host}/app`)
+    for (let n = 0; n < 5; n++) await repository.resolve('v1')
+    expect(events.filter(({ type }) => type === 'retry')).toHaveLength(1)
+    expect(events.filter(({ type }) => type === 'mirror')).toHaveLength(1)
   })
 })
 

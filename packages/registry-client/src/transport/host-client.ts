@@ -59,6 +59,11 @@ interface Hop extends RegistryAnswer {
 /** Statuses of an expired or wrong presigned URL: the registry will give a new one. */
 const staleStatus = new Set([400, 401, 403, 404, 410])
 
+/** Requests to mirrors are sent at most so often: there is another server. */
+const mirrorAttempts = 2
+/** How long a mirror that could not be reached is left alone, in milliseconds. */
+const downMs = 30_000
+
 /** One server. Keeps what it learns about it: scheme, authorization, when to come back. */
 export class HostClient {
   readonly endpoint: Endpoint
@@ -68,6 +73,7 @@ export class HostClient {
   readonly #warned = new Set<string>()
   #base: URL
   #schemeSettled: boolean
+  #downUntil = 0
 
   constructor(endpoint: Endpoint, env: HostEnvironment) {
     this.endpoint = endpoint
@@ -87,7 +93,7 @@ export class HostClient {
   /** Sends a request until it is answered as expected or out of attempts. @throws RegistryError */
   async send(call: RegistryCall): Promise<RegistryAnswer> {
     const { retry, now, onEvent } = this.#env
-    const attempts = call.attempts ?? retry.attempts
+    const attempts = call.attempts ?? (this.endpoint.mirror ? Math.min(retry.attempts, mirrorAttempts) : retry.attempts)
     let silences = 0
     for (let attempt = 1; ; attempt++) {
       await this.#gate.pass(call.signal)
@@ -110,6 +116,7 @@ export class HostClient {
         if (!isNetworkError(error)) throw error
         if (isTimeout(error)) silences++
         if (attempt >= attempts || silences >= silenceLimit || !isTransientError(error)) {
+          this.#downUntil = now() + downMs
           throw networkError(error, call.what, attempt, this.#env.timeouts.idleMs)
         }
         reason = error instanceof Error ? error.message : String(error)
@@ -143,6 +150,11 @@ export class HostClient {
       }
       await pause(backoff(attempt, retry, random), signal)
     }
+  }
+
+  /** true for a mirror that could not be reached lately: asking it again would only cost time. */
+  get isDown(): boolean {
+    return this.endpoint.mirror && this.#downUntil > this.#env.now()
   }
 
   /** What all servers of the client share. */
