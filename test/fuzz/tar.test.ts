@@ -7,7 +7,17 @@ import { BuildError } from '../../packages/builder/src/errors.ts'
 import { decompress } from '../../packages/builder/src/layer/decompress.ts'
 import { encodeHeader, paddingOf, type TarEntry, type TarType } from '../../packages/builder/src/layer/tar-header.ts'
 import { TarReader } from '../../packages/builder/src/layer/tar-reader.ts'
-import { dir, file, hard, pax, rawHeader, sha256, stream, sym, tar } from '../../packages/builder/src/layer/testing/tar.ts'
+import {
+  dir,
+  file,
+  hard,
+  pax,
+  rawHeader,
+  sha256,
+  stream,
+  sym,
+  tar,
+} from '../../packages/builder/src/layer/testing/tar.ts'
 import { unpackLayer } from '../../packages/builder/src/layer/unpack.ts'
 import { decodeName, encodePath } from '../../packages/builder/src/util/raw-path.ts'
 

@@ -6,7 +6,7 @@ import zlib from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { isArchive, readArchive } from './archive.ts'
 import { decompress } from './decompress.ts'
-import { dir, file, stream, tar } from './test-tar.ts'
+import { dir, file, stream, tar } from './testing/tar.ts'
 
 const content = Buffer.from('line of text\n'.repeat(30_000))
 const data = tar(dir('d'), file('d/f', content), file('empty'))

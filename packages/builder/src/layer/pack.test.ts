@@ -14,7 +14,7 @@ import { type PackOptions, packLayer } from './pack.ts'
 import { rewriteLayer } from './rewrite.ts'
 import type { TarEntry } from './tar-header.ts'
 import { TarReader } from './tar-reader.ts'
-import { sha256, stream } from './test-tar.ts'
+import { sha256, stream } from './testing/tar.ts'
 import { unpackLayer } from './unpack.ts'
 
 const isRoot = process.getuid?.() === 0

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { encodeHeader, type TarEntry } from './tar-header.ts'
 import { TarReader } from './tar-reader.ts'
-import { dir, END, file, hard, padded, pax, rawHeader, stream, sym, tar } from './test-tar.ts'
+import { dir, END, file, hard, padded, pax, rawHeader, stream, sym, tar } from './testing/tar.ts'
 
 async function read(data: Buffer, piece?: number): Promise<(TarEntry & { content: string })[]> {
   const reader = new TarReader(stream(data, piece))

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import zlib from 'node:zlib'
 import { mediaTypes } from '@tsbuild/registry-client'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { dir, END, file, hard, pax, rawHeader, sha256, stream, sym, tar } from './test-tar.ts'
+import { dir, END, file, hard, pax, rawHeader, sha256, stream, sym, tar } from './testing/tar.ts'
 import { type UnpackOptions, unpackLayer } from './unpack.ts'
 
 let outside: string

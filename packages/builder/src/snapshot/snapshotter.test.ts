@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { snapshotterContract } from './snapshotter.contract.ts'
 
-const main = new URL('contract-main.ts', import.meta.url).pathname
+const main = new URL('testing/contract-main.ts', import.meta.url).pathname
 const isRoot = process.getuid?.() === 0
 /** An ordinary user to become as root; any id will do. */
 const USER = 12345

@@ -4,8 +4,8 @@
  */
 import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { openSnapshotter } from './index.ts'
-import { snapshotterContract } from './snapshotter.contract.ts'
+import { openSnapshotter } from '../index.ts'
+import { snapshotterContract } from '../snapshotter.contract.ts'
 
 const [kind, directory] = process.argv.slice(2) as ['overlay' | 'copy', string]
 const manyIds = readFileSync('/proc/self/uid_map', 'utf8').trim().split(/\s+/)[2] !== '1'
