@@ -27,7 +27,7 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
     const parsed = await readSources(session)
     const { plans, images } = await planAll(parsed, session, settings)
     await lintAll(parsed, session, images)
-    const solver = await openSolver(session, settings, plans, images, availableParallelism())
+    const solver = await openSolver(parsed, session, settings, plans, images, availableParallelism())
     const results = await solver.solve()
     return await exportAll(results, solver, session, settings)
   } catch (error) {

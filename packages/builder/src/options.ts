@@ -2,8 +2,12 @@
  * The options and results of the library's calls. The CLI's flags map onto these one to one.
  */
 import type { Descriptor, Platform } from '@tsbuild/registry-client'
-import type { ProgressListener, BuildWarning } from './progress.ts'
+import type { BuildError } from './errors.ts'
+import type { BuildWarning, ProgressListener } from './progress.ts'
 import type { ResourceLimits, Ulimit } from './sandbox/executor.ts'
+import type { Console } from './util/console.ts'
+
+export type { Console }
 
 /** A secret by id: a file, an environment variable of the caller, a value, or a function asked when a RUN needs it. */
 export type SecretSource =
@@ -87,14 +91,71 @@ export interface BuildOptions extends DockerfileOptions {
   /** Milliseconds each RUN may take. */
   readonly runTimeout?: number
   readonly runRetries?: number
-  /** What to do with a failed RUN's root filesystem; `shell` needs the caller's terminal. */
+  /** What to do with a failed RUN's root filesystem; `shell` needs `openConsole`. `keep` is for {@link debug}. */
   readonly onError?: 'fail' | 'keep' | 'shell'
+  /**
+   * Gives the terminal to a shell where a RUN has failed; called once at most. Nothing else should write to it until the
+   * build has ended.
+   */
+  readonly openConsole?: (failure: BuildError) => Promise<Omit<Console, 'tty'>> | Omit<Console, 'tty'>
+  /** `local` or `tar` with `dest`, `src` (a directory, default `/`) and `stage`: saves files of a failed RUN. */
+  readonly outputOnFailure?: OutputSpec
   /** Attestations as `--attest` names them: `type=provenance,mode=max`. */
   readonly attests?: readonly string[]
   readonly cacheFrom?: readonly CacheSpec[]
   readonly cacheTo?: readonly CacheSpec[]
   /** Receives an output whose dest is `-`. */
   readonly stdout?: NodeJS.WritableStream
+}
+
+/** A file or directory of this machine that a process sees. */
+export interface Volume {
+  /** Relative to the current directory. */
+  readonly source: string
+  readonly target: string
+  readonly readonly?: boolean
+}
+
+/** Options of {@link runImage}; what is not given is as the image says. */
+export interface RunImageOptions
+  extends Pick<DockerfileOptions, 'signal' | 'onProgress' | 'root' | 'mirrors' | 'pull' | 'dockerConfig' | 'env'>,
+    Pick<
+      BuildOptions,
+      'addHosts' | 'dns' | 'shmSize' | 'ulimits' | 'resources' | 'cgroupParent' | 'isolation' | 'ociRuntime'
+    > {
+  /** A name, an id or the beginning of one; fetched when the store does not have it. */
+  readonly image: string
+  /** Takes the place of CMD. */
+  readonly command?: readonly string[]
+  /** Takes the place of ENTRYPOINT, and of CMD. */
+  readonly entrypoint?: readonly string[]
+  /** `NAME=value` of the process. */
+  readonly variables?: readonly string[]
+  readonly volumes?: readonly Volume[]
+  /** Default `host`: a tool without a daemon has no network of its own. */
+  readonly network?: 'host' | 'none' | 'isolated'
+  readonly user?: string
+  readonly workdir?: string
+  readonly hostname?: string
+  /** `os/arch[/variant]` of an image for several. */
+  readonly platform?: string
+  /** A pseudo terminal; `stdin` is switched to raw mode meanwhile if it is a terminal. */
+  readonly tty?: boolean
+  /** What the process reads; default: nothing. */
+  readonly stdin?: Console['stdin']
+  readonly stdout: Console['stdout']
+  readonly stderr: Console['stderr']
+}
+
+/** The end of a process. */
+export interface RunImageResult {
+  /** 128 + signal number when a signal ended it. */
+  readonly exitCode: number
+  readonly signal: string | undefined
+  /** It was ended for using more memory than it may. */
+  readonly oomKilled: boolean
+  /** Bytes; undefined when it succeeded or nobody counted. */
+  readonly peakMemory: number | undefined
 }
 
 /** What one exporter made. */

@@ -17,6 +17,8 @@ import { runErrors } from '../steps/run-step.ts'
 import { storeErrors } from '../store/errors.ts'
 import { modeErrors } from '../util/chmod.ts'
 import { gitUrlErrors } from '../util/git-url.ts'
+import { keptErrors } from './kept.ts'
+import { runImageErrors } from './run-image.ts'
 import { secretErrors } from './secrets.ts'
 import { optionErrors } from './settings.ts'
 
@@ -27,7 +29,7 @@ const chapters: readonly (readonly [title: string, ...tables: readonly Table[]])
   ['Dockerfile', dockerfileErrors, instructionErrors, planErrors, modeErrors, lintErrors],
   ['Contexts and files', contextErrors, gitUrlErrors, fileErrors],
   ['Images and layers', imageErrors, layerErrors, storedLayerErrors],
-  ['RUN', runErrors, secretErrors, sandboxErrors],
+  ['RUN', runErrors, secretErrors, sandboxErrors, keptErrors, runImageErrors],
   ['Store and snapshots', storeErrors, snapshotErrors],
   ['Options and outputs', optionErrors, exportErrors, { cancelled }],
 ]

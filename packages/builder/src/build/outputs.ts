@@ -151,11 +151,11 @@ class Assembler {
     const parts = []
     for (const { plan, rootfs } of this.#solved) {
       const directory = several ? formatPlatform(plan.platform).replaceAll('/', '_') : ''
-      parts.push({ stack: await layers.snapshots(rootfs.stack), directory })
+      parts.push({ stack: await layers.snapshots(rootfs.stack), source: '/', directory })
     }
     if (format === 'tar') return await worker.call('rootfs.tar', { parts, dest }, { signal })
-    for (const { stack, directory } of parts)
-      await worker.call('rootfs.copy', { stack, dest: join(dest, directory) }, { signal })
+    for (const { stack, source, directory } of parts)
+      await worker.call('rootfs.copy', { stack, source, dest: join(dest, directory) }, { signal })
   }
 }
 

@@ -6,6 +6,7 @@ import { join, resolve } from 'node:path'
 import { formatPlatform, hostPlatform, normalizePlatform, type Platform, parsePlatform } from '@tsbuild/registry-client'
 import { BuildError, cancelled, defineError } from '../errors.ts'
 import type { PreparedOutput } from '../export/exporter.ts'
+import { type FailureOutput, prepareFailureOutput } from '../export/failed-files.ts'
 import { prepareOutput } from '../export/index.ts'
 import { normalizedName } from '../export/names.ts'
 import type { BuildOptions, DockerfileOptions } from '../options.ts'
@@ -83,6 +84,7 @@ export interface BuildSettings extends Settings {
   readonly options: BuildOptions
   readonly tags: readonly string[]
   readonly outputs: readonly PreparedOutput[]
+  readonly failureOutput: FailureOutput | undefined
   readonly extraHosts: readonly { readonly host: string; readonly ip: string }[]
   readonly noCache: true | ReadonlySet<string>
   readonly annotations: Annotations
@@ -108,16 +110,19 @@ export function resolveBuildSettings(options: BuildOptions): BuildSettings {
     options,
     tags: [...new Set(tags)],
     outputs,
+    failureOutput: options.outputOnFailure && prepareFailureOutput(options.outputOnFailure),
     extraHosts: (options.addHosts ?? []).map(hostOption),
     noCache: options.noCache === true ? true : new Set((options.noCacheFilter ?? []).map((s) => s.toLowerCase())),
     annotations: annotationOptions(options.annotations ?? []),
   }
 }
 
-/** What would silently be missing from the result is refused. */
+/** What would silently be missing from the result, or cannot be done, is refused. */
 function refuseUnsupported(options: BuildOptions): void {
-  if (options.onError && options.onError !== 'fail')
-    throw optionErrors.optionUnsupported([`on-error ${options.onError}`])
+  if (options.onError === 'shell' && options.openConsole === undefined)
+    throw optionErrors.optionInvalid(['on-error shell needs a terminal'], {
+      hint: 'with --on-error keep, tsbuild debug can open a shell later',
+    })
 }
 
 function tagOption(tag: string): string {
@@ -131,7 +136,7 @@ function tagOption(tag: string): string {
 }
 
 /** `host:ip` or `host=ip`; `host-gateway` is not known without a bridge network and refused. */
-function hostOption(text: string): { host: string; ip: string } {
+export function hostOption(text: string): { host: string; ip: string } {
   const match = /^([A-Za-z0-9_.-]+)[:=](.+)$/.exec(text)
   const ip = match?.[2]?.replace(/^\[(.*)\]$/, '$1') ?? ''
   if (!match || !isIP(ip))

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { inputsOf, type RootfsStep, type Step } from '../graph/step.ts'
 import type { FoundImage } from '../image/resolve.ts'
+import type { ParsedDockerfile } from '../instructions/nodes.ts'
 import type { ImagePlan } from '../plan/plan.ts'
 import { Solver } from '../solve/solve.ts'
 import { contextHandler } from '../steps/context-step.ts'
@@ -9,11 +10,12 @@ import { fileHandler } from '../steps/file-step.ts'
 import { gitHandler } from '../steps/git-step.ts'
 import { httpHandler } from '../steps/http-step.ts'
 import { imageHandler } from '../steps/image.ts'
-import { LayerService } from '../steps/layers.ts'
+import type { LayerService } from '../steps/layers.ts'
 import { runHandler } from '../steps/run-step.ts'
-import { StepCache } from '../steps/step-cache.ts'
 import type { RootfsResult } from '../steps/types.ts'
-import { LazyWorker, snapshotExists } from '../steps/worker-client.ts'
+import type { LazyWorker } from '../steps/worker-client.ts'
+import { failureHandler } from './failure.ts'
+import { openLayers, prepareRun } from './layers.ts'
 import { secretReader } from './secrets.ts'
 import type { Session } from './session.ts'
 import type { BuildSettings } from './settings.ts'
@@ -35,6 +37,7 @@ export interface BuildSolver {
 
 /** Opens the solver of one build; what it starts belongs to the session. */
 export async function openSolver(
+  parsed: ParsedDockerfile,
   session: Session,
   settings: BuildSettings,
   plans: readonly ImagePlan[],
@@ -43,28 +46,14 @@ export async function openSolver(
 ): Promise<BuildSolver> {
   const { store, signal } = session
   const { options } = settings
-  const worker = session.use(
-    new LazyWorker({
-      root: store.root,
-      isolation: options.isolation ?? 'auto',
-      ociRuntime: options.ociRuntime,
-    }),
-  )
-  const cache = new StepCache(store.records, store.blobs, (id) => snapshotExists(store.root, id))
-  const layers = new LayerService({
-    store,
-    cache,
-    worker,
-    sources: new Map([...images].map(([ref, image]) => [ref, image.source])),
-    task: (title, work) => session.task(title, work),
-    signal,
-  })
+  const { worker, cache, layers } = openLayers(session, options, images)
   const statCache = await session.contexts.statCache()
   const now = Date.now
   const exported = new Set(plans.flatMap((plan) => ancestors(plan.rootfs)))
   const solver = new Solver({
     cache,
     onWork: once(() => {
+      // While images are fetched and files copied.
       if (hasRun(plans)) void prepareRun(worker, session)
     }),
     // Packing overlaps with the steps that follow. Errors are met again when the image is assembled.
@@ -99,6 +88,7 @@ export async function openSolver(
         timeout: options.runTimeout,
         retries: options.runRetries ?? 0,
         allowSecretsInLayers: options.allowSecretsInLayers === true,
+        failures: failureHandler({ parsed, settings, session, worker }),
       }),
     },
   })
@@ -132,12 +122,6 @@ function hasRun(plans: readonly ImagePlan[]): boolean {
     queue.push(...inputsOf(step))
   }
   return false
-}
-
-/** Makes the executor ready while images are fetched and files copied; says once if it isolates less than usual. */
-async function prepareRun(worker: LazyWorker, session: Session): Promise<void> {
-  const announcement = await worker.call('run.prepare', {}, { signal: session.signal }).catch(() => undefined)
-  if (announcement !== undefined) session.warn({ rule: '', message: announcement })
 }
 
 function once(work: () => void): () => void {

@@ -71,13 +71,26 @@ export interface ProcessSpec {
   readonly ulimits: readonly Ulimit[]
   readonly resources: ResourceLimits
   readonly cgroupParent?: string | undefined
-  /** A pseudo terminal is connected to the caller's own (interactive debugging, `tsbuild run -t`). */
-  readonly terminal?: boolean | undefined
+}
+
+/** In characters. */
+export interface TerminalSize {
+  readonly columns: number
+  readonly rows: number
+}
+
+/** A terminal for the process in place of pipes. */
+export interface ProcessTerminal {
+  readonly size: TerminalSize
+  /** Names the one who is told of each later size. */
+  onResize(listener: (size: TerminalSize) => void): void
 }
 
 export interface ProcessIO {
   /** What the process reads from descriptor 0; undefined: an empty input. 'inherit': the caller's own. */
   readonly stdin?: import('node:stream').Readable | 'inherit' | undefined
+  /** The process gets a pseudo terminal: `stdin` is typed on it, and what it shows is handed on as stdout. */
+  readonly terminal?: ProcessTerminal | undefined
   /** Called with each chunk printed; backpressure is applied while the returned promise is pending. */
   onOutput(stream: 'stdout' | 'stderr', chunk: Buffer): void | Promise<void>
 }

@@ -1,7 +1,7 @@
 /** FROM an image: a stack of layers that are fetched when files or blobs of them are needed. */
 import { createHash } from 'node:crypto'
 import type { ImageStep } from '../graph/step.ts'
-import type { StackLayer, StepHandler } from './types.ts'
+import type { RootfsResult, StackLayer, StepHandler } from './types.ts'
 
 /** Snapshot ids of a base image's layers: their chainIDs (image-spec config.md, "Layer ChainID"). */
 export function chainIDs(diffIDs: readonly string[]): string[] {
@@ -20,17 +20,20 @@ export const imageHandler: StepHandler<ImageStep> = {
   async key() {
     return undefined
   },
-  async run({ step }) {
-    const chain = chainIDs(step.layers.map((l) => l.diffID))
-    const stack = step.layers.map(
-      (layer, i): StackLayer => ({
-        snapshot: `chain-${chain[i]!.slice(chain[i]!.indexOf(':') + 1)}`,
-        created: undefined,
-        started: undefined,
-        known: layer,
-        image: step.ref,
-      }),
-    )
-    return { kind: 'rootfs', identity: chain.at(-1) ?? 'scratch', stack }
-  },
+  run: async ({ step }) => imageRootfs(step),
+}
+
+/** The root filesystem of an image. */
+export function imageRootfs({ layers, ref }: Pick<ImageStep, 'layers' | 'ref'>): RootfsResult {
+  const chain = chainIDs(layers.map((l) => l.diffID))
+  const stack = layers.map(
+    (layer, i): StackLayer => ({
+      snapshot: `chain-${chain[i]!.slice(chain[i]!.indexOf(':') + 1)}`,
+      created: undefined,
+      started: undefined,
+      known: layer,
+      image: ref,
+    }),
+  )
+  return { kind: 'rootfs', identity: chain.at(-1) ?? 'scratch', stack }
 }

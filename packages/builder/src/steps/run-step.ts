@@ -3,6 +3,7 @@ import { type BuildError, defineError } from '../errors.ts'
 import { hashKey } from '../graph/key.ts'
 import type { RunMount, RunStep, SourceStep } from '../graph/step.ts'
 import type { ResourceLimits } from '../sandbox/executor.ts'
+import type { SnapshotId } from '../snapshot/snapshotter.ts'
 import type { LayerService } from './layers.ts'
 import { LogTail } from './log-tail.ts'
 import { EMPTY_ROOTFS, type RootfsResult, type StepHandler, type StepResult, type Visit } from './types.ts'
@@ -63,7 +64,22 @@ export interface RunServices {
   readonly timeout: number | undefined
   readonly retries: number
   readonly allowSecretsInLayers: boolean
+  /** What becomes of root filesystems that a failed RUN leaves; undefined: they are thrown away. */
+  readonly failures: FailureHandler | undefined
 }
+
+/** A RUN that failed for good. */
+export interface FailedRun {
+  readonly step: RunStep
+  /** What was run; its mounts are open until the handler has settled. */
+  readonly params: RunParams
+  /** The snapshot of what the process wrote; the handler's to remove. */
+  readonly kept: SnapshotId
+  readonly error: BuildError
+}
+
+/** Looks after a failed RUN; returns the error that the build ends with. */
+export type FailureHandler = (failed: FailedRun) => Promise<BuildError>
 
 /** Host name of RUN's containers; the reference's, so that what prints it is the same. */
 const HOSTNAME = 'buildkitsandbox'
@@ -93,13 +109,19 @@ export function runHandler(services: RunServices): StepHandler<RunStep> {
         const started = services.now()
         const id = `run-${hashKey('result', key, services.nonce())}`
         const tail = new LogTail()
-        const outcome = await runOnce(runParams(step, stack, id, inputs, services), visit, tail, services)
-        if (outcome.status === 'committed') {
+        const last = attempt >= services.retries
+        const kept = services.failures && last ? `failed-${hashKey('failed', id)}` : undefined
+        const params = runParams(step, stack, { id, keep: kept }, inputs, services)
+        const outcome = await runOnce(params, visit, tail, services)
+        if (outcome.status === 'succeeded') {
           services.layers.added(id)
           const layer = { snapshot: id, created: services.now(), started, known: undefined, image: undefined }
           return { kind: 'rootfs', identity: id, stack: [...parent.stack, layer] }
         }
-        if (attempt >= services.retries || outcome.status === 'secret') throw failure(outcome, step, tail, services)
+        if (!last && outcome.status !== 'secret') continue
+        const error = failure(outcome, step, tail, services)
+        if (services.failures === undefined || kept === undefined || outcome.status === 'secret') throw error
+        throw await services.failures({ step, params, kept, error })
       }
     },
   }
@@ -124,8 +146,8 @@ async function runOnce(
 
 function runParams(
   step: RunStep,
-  stack: readonly string[],
-  id: string,
+  stack: readonly SnapshotId[],
+  names: Pick<RunParams, 'id' | 'keep'>,
   inputs: RunInputs,
   services: RunServices,
 ): RunParams {
@@ -134,7 +156,8 @@ function runParams(
   const outbound = services.isolatedNetwork && step.network === 'default' ? 'isolated' : 'host'
   return {
     stack,
-    id,
+    ...names,
+    interaction: undefined,
     args: step.args,
     script: step.script,
     env: [...env, ...inputs.env],
@@ -161,7 +184,7 @@ function nameOf(variable: string): string {
 }
 
 function failure(
-  outcome: Exclude<RunOutcome, { status: 'committed' }>,
+  outcome: Exclude<RunOutcome, { status: 'succeeded' }>,
   step: RunStep,
   tail: LogTail,
   services: RunServices,

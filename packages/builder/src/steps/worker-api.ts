@@ -1,6 +1,6 @@
 /** The operations that the main process asks of the worker: typed messages, no files in them. */
 import type { FileOp, Selection } from '../graph/file-op.ts'
-import type { ResourceLimits, Ulimit } from '../sandbox/executor.ts'
+import type { ResourceLimits, TerminalSize, Ulimit } from '../sandbox/executor.ts'
 import type { SnapshotId, SnapshotInfo } from '../snapshot/snapshotter.ts'
 
 /** Where the files of an operation come from. */
@@ -51,10 +51,24 @@ export type RunMountSpec =
       readonly uid: number
       readonly gid: number
     }
+  /** A file or directory of the caller's machine. */
+  | { readonly type: 'host'; readonly source: string; readonly target: string; readonly readonly: boolean }
+
+/** A process that is given input while it runs. */
+export interface Interaction {
+  /** Names it in `run.input` and `run.resize`; unique in the worker. */
+  readonly id: string
+  /** It gets a terminal of this size. */
+  readonly terminal: TerminalSize | undefined
+}
 
 export interface RunParams {
   readonly stack: readonly SnapshotId[]
-  readonly id: SnapshotId
+  /** Names what the process writes; undefined: it is thrown away. */
+  readonly id: SnapshotId | undefined
+  /** Names what a process wrote that failed or took too long; undefined: it is thrown away. */
+  readonly keep: SnapshotId | undefined
+  readonly interaction: Interaction | undefined
   readonly args: readonly string[]
   readonly script: { readonly path: string; readonly content: string } | undefined
   readonly env: readonly string[]
@@ -79,7 +93,7 @@ export interface RunParams {
 }
 
 export type RunOutcome =
-  | { readonly status: 'committed' }
+  | { readonly status: 'succeeded' }
   | {
       readonly status: 'failed'
       readonly exitCode: number
@@ -106,6 +120,15 @@ export interface OpenParams {
   readonly mode: 'root' | 'subids' | 'single' | 'plain'
   readonly isolation: 'auto' | 'namespaces' | 'oci' | 'chroot'
   readonly ociRuntime: string | undefined
+}
+
+/** A root filesystem that is handed out. */
+export interface RootfsPart {
+  readonly stack: readonly SnapshotId[]
+  /** The directory in it whose files are wanted. */
+  readonly source: string
+  /** Where they are put; '' for no directory. */
+  readonly directory: string
 }
 
 /** Parameters and result of each operation. */
@@ -142,13 +165,13 @@ export interface WorkerOperations {
   /** Makes the executor ready, so that the first RUN does not wait for it; returns what is not isolated, if anything. */
   'run.prepare': { params: Record<string, never>; result: string | undefined }
   run: { params: RunParams; result: RunOutcome }
+  /** Input for a process with an interaction, undefined at its end; returns when there is room for more. */
+  'run.input': { params: { id: string; data: Uint8Array | undefined }; result: void }
+  'run.resize': { params: { id: string; size: TerminalSize }; result: void }
   /** Writes root filesystems into a tar file: one as it is, or each below a directory of its own. */
-  'rootfs.tar': {
-    params: { parts: readonly { readonly stack: readonly SnapshotId[]; readonly directory: string }[]; dest: string }
-    result: void
-  }
+  'rootfs.tar': { params: { parts: readonly RootfsPart[]; dest: string }; result: void }
   /** Copies the files of a root filesystem into a directory of the host; no existing link is followed. */
-  'rootfs.copy': { params: { stack: readonly SnapshotId[]; dest: string }; result: void }
+  'rootfs.copy': { params: Omit<RootfsPart, 'directory'> & { dest: string }; result: void }
 }
 
 export type WorkerOperation = keyof WorkerOperations

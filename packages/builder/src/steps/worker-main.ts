@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import { type CallContext, type OperationTable, serveWorker } from '../sandbox/worker-host.ts'
 import { openOverlaySnapshotter } from '../snapshot/overlay.ts'
+import { openStore } from '../store/store.ts'
 import type { OpenParams, WorkerEvent, WorkerOperations } from './worker-api.ts'
 import type { OperationContext } from './worker-files.ts'
 import { applyFiles, fingerprintFiles } from './worker-files.ts'
@@ -50,13 +51,17 @@ const operations: OperationTable<WorkerOperations, WorkerEvent> = {
   'files.fingerprint': (params, call) => fingerprintFiles(params, context(call)),
   'run.prepare': () => opened().runner.prepare(),
   run: (params, call) => opened().runner.run(params, context(call)),
+  'run.input': ({ id, data }) => opened().runner.inputs.write(id, data),
+  'run.resize': async ({ id, size }) => opened().runner.inputs.resize(id, size),
   'rootfs.tar': (params, call) => tarRootfs(params, context(call)),
   'rootfs.copy': (params, call) => copyRootfs(params, context(call)),
 }
 
 serveWorker(operations, {
-  onClose: async () => {
+  onClose: async (orphaned) => {
     await state?.runner[Symbol.asyncDispose]()
     await state?.snapshotter[Symbol.asyncDispose]()
+    // Nobody else is left to remove the main process's temporary files and its lease: opening and listing does.
+    if (orphaned && state) await (await openStore(state.params.root)).leases(Date.now())
   },
 })

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { throwIfAborted } from '../errors.ts'
 import { packLayer } from '../layer/pack.ts'
 import type { Change } from '../snapshot/snapshotter.ts'
+import { resolveInRoot } from '../util/inroot.ts'
 import type { WorkerOperations } from './worker-api.ts'
 import type { OperationContext } from './worker-files.ts'
 
@@ -16,11 +17,12 @@ export async function tarRootfs(
   { snapshotter, signal }: OperationContext,
 ): Promise<void> {
   async function* entries(): AsyncGenerator<Change> {
-    for (const { stack, directory } of parts) {
+    for (const { stack, source, directory } of parts) {
       await using view = await snapshotter.view(stack, signal)
-      if (directory !== '') yield upsert(directory, view.root)
-      for (const path of walk(view.root, ''))
-        yield upsert(directory === '' ? path : `${directory}/${path}`, join(view.root, path))
+      const root = resolveInRoot(view.root, source)
+      if (directory !== '') yield upsert(directory, root)
+      for (const path of walk(root, ''))
+        yield upsert(directory === '' ? path : `${directory}/${path}`, join(root, path))
     }
   }
   await packLayer(entries(), { compression: 'none', signal }, dest)
@@ -46,17 +48,18 @@ function* walk(root: string, directory: string): Generator<string> {
  * links that exist there are replaced, never followed. Owners are the caller's, devices are left out.
  */
 export async function copyRootfs(
-  { stack, dest }: Params<'rootfs.copy'>,
+  { stack, source, dest }: Params<'rootfs.copy'>,
   { snapshotter, signal }: OperationContext,
 ): Promise<void> {
   await mkdir(dest, { recursive: true })
   const target = await realpath(dest)
   await using view = await snapshotter.view(stack, signal)
+  const root = resolveInRoot(view.root, source)
   const linked = new Map<string, string>()
   const directories: { path: string; stat: BigIntStats }[] = []
-  for (const path of walk(view.root, '')) {
+  for (const path of walk(root, '')) {
     throwIfAborted(signal)
-    const from = join(view.root, path)
+    const from = join(root, path)
     const to = join(target, path)
     const stat = lstatSync(from, { bigint: true })
     if (stat.isDirectory()) {

@@ -61,14 +61,14 @@ export class ChrootExecutor implements Executor {
             cgroups,
             singleId,
             seccomp,
-            terminal: false,
+            terminal: io.terminal !== undefined,
             waitForGo: false,
           },
           flags: 0,
           io,
           signal,
         },
-        [],
+        () => {},
       ),
     )
   }

@@ -37,12 +37,13 @@ export function mountDev(root: number, spec: InitSpec): void {
       if (!hasCode(error, 'ENODEV')) throw error
     }
   })
-  if (spec.terminal) showDevice(dev, 'console', 0)
+  // By its path: the descriptor's mount belongs to the worker's namespace and cannot be shown here.
+  if (spec.terminal) showDevice(dev, 'console', fs.readlinkSync('/proc/self/fd/0'))
   fs.closeSync(dev)
 }
 
 /** Shows a node of the machine: making one would need a privilege that user namespaces do not give. */
-function showDevice(dev: number, name: string, source: string | number): void {
+function showDevice(dev: number, name: string, source: string): void {
   createFileAt(dev, name, 0o666)
   const target = openAt(dev, name, O_PATH)
   bindOn(source, target)

@@ -21,6 +21,7 @@ export interface OciOptions {
   readonly seccomp: boolean
   /** What this process has: more cannot be given. */
   readonly capabilities: bigint
+  readonly terminal: boolean
   /** The RUN's own mounts, files already written somewhere. */
   readonly mounts: readonly OciMount[]
   readonly cgroupsPath: string | undefined
@@ -37,7 +38,7 @@ export function ociConfig(spec: ProcessSpec, options: OciOptions): unknown {
   return {
     ociVersion: '1.0.2',
     process: {
-      terminal: false,
+      terminal: options.terminal,
       user: {
         uid: spec.user.uid,
         gid: spec.user.gid,

@@ -4,15 +4,14 @@ import { randomUUID } from 'node:crypto'
 import fs from 'node:fs'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Readable } from 'node:stream'
 import { promisify } from 'node:util'
 import { cancelled, throwIfAborted } from '../../errors.ts'
 import { sandboxErrors } from '../errors.ts'
 import type { Executor, ProcessExit, ProcessIO, ProcessSpec } from '../executor.ts'
 import { checkUlimits } from '../limits/rlimit.ts'
+import { groupPrefix, hierarchyMounts, removeGroupSoon, sweepGroups } from '../limits/sweep.ts'
 import { removeStubs, type Stub } from '../mounts/stubs.ts'
-import { pipe } from '../native/descriptors.ts'
-import { drain, feed } from '../stdio.ts'
+import { openStdio } from '../stdio.ts'
 import { ociConfig } from './config.ts'
 import { explainFailure } from './failure.ts'
 import { prepareMounts } from './mounts.ts'
@@ -54,7 +53,7 @@ export class OciExecutor implements Executor {
     const state = join(this.#options.root, 'oci-runtime')
     await mkdir(state, { recursive: true, mode: 0o700 })
     const bundle = await mkdtemp(join(state, 'bundle-'))
-    const id = `tsbuild-${randomUUID()}`
+    const id = `${groupPrefix}${randomUUID()}`
     const stubs: Stub[] = []
     try {
       await using mounts = await prepare(() =>
@@ -68,6 +67,7 @@ export class OciExecutor implements Executor {
         userNamespace,
         seccomp,
         capabilities,
+        terminal: io.terminal !== undefined,
         mounts: mounts.mounts,
         cgroupsPath,
       })
@@ -88,26 +88,20 @@ export class OciExecutor implements Executor {
   ): Promise<ProcessExit> {
     const log = join(bundle, 'log.json')
     const runtime = [this.#options.runtime, '--root', join(state, 'state'), '--log', log, '--log-format', 'json']
-    const [stdout, stdoutWriter] = pipe()
-    const [stderr, stderrWriter] = pipe()
-    const stdin = io.stdin === undefined ? 'ignore' : io.stdin === 'inherit' ? 'inherit' : 'pipe'
-    const command = [...TIE, ...runtime, 'run', '--bundle', bundle, id]
-    const child = spawn(command[0]!, command.slice(1), { stdio: [stdin, stdoutWriter, stderrWriter], cwd: bundle })
-    fs.closeSync(stdoutWriter)
-    fs.closeSync(stderrWriter)
+    const stdio = openStdio(io)
+    // The runtime passes the size of its controlling terminal on to the one it makes for the container.
+    const own = io.terminal === undefined ? [] : ['setsid', '--ctty', '--wait']
+    const command = [...own, ...TIE, ...runtime, 'run', '--bundle', bundle, id]
+    const child = spawn(command[0]!, command.slice(1), { stdio: [...stdio.given], cwd: bundle })
+    for (const fd of new Set(stdio.given)) fs.closeSync(fd)
     const kill = (): void => void child.kill('SIGKILL')
     signal.addEventListener('abort', kill, { once: true })
     const exited = new Promise<number>((resolve, reject) => {
       child.once('error', (error) => reject(sandboxErrors.executorFailed([error.message])))
       child.once('exit', (code) => resolve(code ?? 137))
     })
-    const input = child.stdin === null ? undefined : feed(child.stdin, io.stdin as Readable)
     try {
-      const [exitCode] = await Promise.all([
-        exited,
-        drain(stdout, (chunk) => io.onOutput('stdout', chunk)),
-        drain(stderr, (chunk) => io.onOutput('stderr', chunk)),
-      ])
+      const [exitCode] = await Promise.all([exited, stdio.transfer()])
       throwIfAborted(signal)
       const failure = await lastError(log)
       if (exitCode !== 0 && failure !== undefined) throw explainFailure(spec, rootfs, failure)
@@ -118,9 +112,14 @@ export class OciExecutor implements Executor {
       throw error
     } finally {
       signal.removeEventListener('abort', kill)
-      input?.destroy()
+      await stdio.close()
       // After a kill the runtime's own records and control groups are left; in order, there is nothing to delete.
       await promisify(execFile)(runtime[0]!, [...runtime.slice(1), 'delete', '--force', id]).catch(() => {})
+      for (const mount of hierarchyMounts()) {
+        const parent = join(mount, spec.cgroupParent ?? '')
+        await removeGroupSoon(join(parent, id))
+        sweepGroups(parent)
+      }
     }
   }
 

@@ -1,0 +1,39 @@
+/** What a call needs to work on root filesystems: the worker, and the layers it works on. */
+import type { FoundImage } from '../image/resolve.ts'
+import type { BuildOptions } from '../options.ts'
+import { LayerService } from '../steps/layers.ts'
+import { StepCache } from '../steps/step-cache.ts'
+import { LazyWorker, snapshotExists } from '../steps/worker-client.ts'
+import type { Session } from './session.ts'
+
+export interface OpenedLayers {
+  readonly worker: LazyWorker
+  readonly cache: StepCache
+  readonly layers: LayerService
+}
+
+/** Opens the worker and the layers of `images`; they end with the session. */
+export function openLayers(
+  session: Session,
+  { isolation = 'auto', ociRuntime }: Pick<BuildOptions, 'isolation' | 'ociRuntime'>,
+  images: ReadonlyMap<string, FoundImage>,
+): OpenedLayers {
+  const { store, signal } = session
+  const worker = session.use(new LazyWorker({ root: store.root, isolation, ociRuntime }))
+  const cache = new StepCache(store.records, store.blobs, (id) => snapshotExists(store.root, id))
+  const layers = new LayerService({
+    store,
+    cache,
+    worker,
+    sources: new Map([...images].map(([ref, image]) => [ref, image.source])),
+    task: (title, work) => session.task(title, work),
+    signal,
+  })
+  return { worker, cache, layers }
+}
+
+/** Makes the executor ready; says if it isolates less than usual. */
+export async function prepareRun(worker: LazyWorker, session: Session): Promise<void> {
+  const announcement = await worker.call('run.prepare', {}, { signal: session.signal }).catch(() => undefined)
+  if (announcement !== undefined) session.warn({ rule: '', message: announcement })
+}

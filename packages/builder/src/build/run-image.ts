@@ -1,0 +1,115 @@
+/** The call that runs an image once. */
+import { randomBytes } from 'node:crypto'
+import { posix, resolve } from 'node:path'
+import { defineError } from '../errors.ts'
+import { type ContainerConfig, DEFAULT_PATH } from '../graph/image-config.ts'
+import { ImageStore } from '../image/image-store.ts'
+import { type FoundImage, storeSource } from '../image/resolve.ts'
+import type { RunImageOptions, RunImageResult } from '../options.ts'
+import { imageRootfs } from '../steps/image.ts'
+import { runInteractive } from '../steps/interactive.ts'
+import type { RunMountSpec, RunParams } from '../steps/worker-api.ts'
+import { openLayers, prepareRun } from './layers.ts'
+import { processResult } from './process-result.ts'
+import { Session } from './session.ts'
+import { asBuildError, hostOption, resolveSettings } from './settings.ts'
+
+export const runImageErrors = {
+  noCommand: defineError({
+    code: 'IMAGE_NO_COMMAND',
+    doc: 'An image that has neither ENTRYPOINT nor CMD was to be run without saying what.',
+    message: (image: string) => `${image} does not say what to run: no command specified`,
+    hint: 'name the command behind the image',
+  }),
+}
+
+/**
+ * Runs an image of the store, or of a registry, once and in the foreground: with the isolation of a RUN, on a root
+ * filesystem that is thrown away. Aborting `signal` kills the process and all it has started.
+ *
+ * @throws BuildError when the process could not be started; a process that fails is a normal result
+ */
+export async function runImage(options: RunImageOptions): Promise<RunImageResult> {
+  const { stdin, stdout, stderr, tty = false, ...rest } = options
+  const { image: name, platform, isolation, ociRuntime, signal, onProgress } = rest
+  try {
+    const settings = resolveSettings({ ...rest, ...(platform !== undefined && { platforms: [platform] }) })
+    await using session = await Session.open(settings)
+    const image = await findImage(name, session, options)
+    const { layers, worker } = openLayers(
+      session,
+      { ...(isolation && { isolation }), ...(ociRuntime !== undefined && { ociRuntime }) },
+      new Map([[image.ref, image]]),
+    )
+    if (onProgress) await prepareRun(worker, session)
+    const stack = await layers.snapshots(imageRootfs(image).stack)
+    const params = runParams(image, stack, options)
+    const console = { stdin, stdout, stderr, tty }
+    return processResult(await runInteractive(worker, params, console, session.signal))
+  } catch (error) {
+    throw asBuildError(error, signal)
+  }
+}
+
+/** By name or id in the store, else in its registry. */
+async function findImage(name: string, session: Session, { pull }: RunImageOptions): Promise<FoundImage> {
+  const { store, settings, images } = session
+  const platform = settings.platforms[0]!
+  if (pull) return await session.resolveImage(name, platform)
+  const stored = await new ImageStore(store, Date.now).resolve(name).catch(() => undefined)
+  if (stored === undefined) return await session.resolveImage(name, platform)
+  return await images.open(name, stored, platform, storeSource(store.blobs))
+}
+
+function runParams(image: FoundImage, stack: readonly string[], options: RunImageOptions): RunParams {
+  const config = image.config.config ?? {}
+  const hostname = options.hostname ?? randomBytes(6).toString('hex')
+  return {
+    stack,
+    id: undefined,
+    keep: undefined,
+    interaction: undefined,
+    args: commandLine(config, options),
+    script: undefined,
+    env: environment(config, hostname, options),
+    cwd: posix.join('/', options.workdir ?? config.WorkingDir ?? ''),
+    user: options.user ?? config.User ?? '',
+    mounts: (options.volumes ?? []).map(
+      ({ source, target, readonly = false }): RunMountSpec => ({
+        type: 'host',
+        source: resolve(source),
+        target: posix.join('/', target),
+        readonly,
+      }),
+    ),
+    network: options.network ?? 'host',
+    security: 'sandbox',
+    hostname,
+    extraHosts: (options.addHosts ?? []).map(hostOption),
+    dns: options.dns ?? [],
+    shmSize: options.shmSize,
+    ulimits: options.ulimits ?? [],
+    resources: options.resources ?? {},
+    cgroupParent: options.cgroupParent,
+    timeout: undefined,
+    scanFor: [],
+    mtime: undefined,
+  }
+}
+
+/** As docker does it: another entrypoint takes the image's command away, too. */
+function commandLine(config: ContainerConfig, { image, entrypoint, command = [] }: RunImageOptions): string[] {
+  const first = entrypoint ?? config.Entrypoint ?? []
+  const rest = command.length > 0 ? command : entrypoint === undefined ? (config.Cmd ?? []) : []
+  if (first.length + rest.length === 0) throw runImageErrors.noCommand([image])
+  return [...first, ...rest]
+}
+
+/** The image's variables, replaced by the caller's of the same name. */
+function environment(config: ContainerConfig, hostname: string, { variables = [], tty }: RunImageOptions): string[] {
+  const merged = new Map<string, string>()
+  const usual = [DEFAULT_PATH, `HOSTNAME=${hostname}`, ...(tty ? ['TERM=xterm'] : [])]
+  for (const variable of [...usual, ...(config.Env ?? []), ...variables])
+    merged.set(variable.slice(0, variable.indexOf('=')), variable)
+  return [...merged.values()]
+}
