@@ -1,4 +1,5 @@
 /** The child's side of the worker: serves a table of operations until the main process is gone. */
+import { constants } from 'node:os'
 import { cancelled } from '../errors.ts'
 import { type FromWorker, packError, type ToWorker } from './worker/messages.ts'
 import type { OperationMap, UntypedOperations } from './worker/types.ts'
@@ -20,8 +21,12 @@ export type OperationTable<T extends OperationMap<T> = UntypedOperations, E = un
 }
 
 export interface ServeOptions {
-  /** Called once before the worker ends in order; not when it is killed. */
-  readonly onClose?: () => Promise<void>
+  /**
+   * Called once before the worker ends, not when it is killed itself.
+   *
+   * @param orphaned the main process is gone and has left behind whatever it had
+   */
+  readonly onClose?: (orphaned: boolean) => Promise<void>
 }
 
 /**
@@ -35,6 +40,7 @@ export function serveWorker<T extends OperationMap<T>, E>(
   const parent = process.ppid
   const running = new Map<number, AbortController>()
   let closing = false
+  let orphaned = false
   const table = new Map<string, (params: never, context: CallContext<E>) => Promise<unknown>>(
     Object.entries(operations),
   )
@@ -66,29 +72,44 @@ export function serveWorker<T extends OperationMap<T>, E>(
   }
 
   const close = async (): Promise<void> => {
-    await options.onClose?.().catch(() => {})
-    process.exit(0)
+    await options.onClose?.(orphaned).catch(() => {})
+    process.exit(orphaned ? 1 : 0)
+  }
+
+  /** Stops all operations; the last one to end closes the worker. */
+  const stop = (): void => {
+    closing = true
+    for (const controller of running.values()) controller.abort(cancelled([]))
+    if (running.size === 0) void close()
+  }
+
+  const abandon = (): void => {
+    if (orphaned) return
+    orphaned = true
+    setTimeout(() => process.exit(1), ORPHAN_MS).unref()
+    stop()
   }
 
   process.on('message', (message: ToWorker) => {
     if (message.type === 'call') void call(message.id, message.operation, message.params)
     else if (message.type === 'abort') running.get(message.id)?.abort(cancelled([]))
-    else {
-      closing = true
-      for (const controller of running.values()) controller.abort(cancelled([]))
-      if (running.size === 0) void close()
-    }
+    else stop()
   })
-  process.on('disconnect', () => process.exit(1))
+  process.on('disconnect', abandon)
+  process.on(ORPHAN_SIGNAL, abandon)
   void send({ type: 'ready' })
   void tieToParent(parent)
 }
 
-/** Dies with the main process even while the event loop is busy. Where system calls cannot be made, `disconnect` is all. */
+/** How long a worker whose main process is gone may clean up. */
+const ORPHAN_MS = 3000
+const ORPHAN_SIGNAL = 'SIGTERM'
+
+/** Learns of the main process's end from the kernel. Where system calls cannot be made, `disconnect` is all. */
 async function tieToParent(parent: number): Promise<void> {
   try {
     const { dieWithParent } = await import('./native/process.ts')
-    dieWithParent()
+    dieWithParent(constants.signals[ORPHAN_SIGNAL])
   } catch {
     return
   }

@@ -38,7 +38,9 @@ function startTime(pid: number): string | undefined {
   try {
     // The name in field 2 may hold blanks and parentheses: count from the last one. Field 22 is the start time.
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    // A zombie has ended; its entry only waits for its parent.
+    return fields[0] === 'Z' ? undefined : fields[19]
   } catch {
     return undefined
   }

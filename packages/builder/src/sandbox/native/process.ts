@@ -102,8 +102,8 @@ export function reap(pid: number, block = false): Reaped | undefined {
 }
 
 /** SIGKILLs this process when the thread that started it ends. */
-export function dieWithParent(): void {
-  check(raw.prctl(PR_SET_PDEATHSIG, 9, 0, 0, 0), 'prctl PR_SET_PDEATHSIG')
+export function dieWithParent(signal = 9): void {
+  check(raw.prctl(PR_SET_PDEATHSIG, signal, 0, 0, 0), 'prctl PR_SET_PDEATHSIG')
 }
 
 /** Orphans below this process become its children, so that they can be found and killed. */
