@@ -47,10 +47,13 @@ const full: Traits = {
   seccomp: true,
   execErrors: true,
   limits,
+  outbound: works('command -v pasta || command -v slirp4netns'),
   reportsOom: true,
   uid: 0,
 }
-const none: Traits = { ...full, isolated: false, network: false }
+/** An ordinary user's helper opens the tunnel device as that user. */
+const userOutbound = full.outbound && (fs.statSync('/dev/net/tun', { throwIfNoEntry: false })?.mode ?? 0) % 8 === 6
+const none: Traits = { ...full, isolated: false, network: false, outbound: false }
 const select = { isolation: 'namespaces', ociRuntime: undefined } as const
 
 describe.skipIf(busybox === undefined)('executors (need a static busybox)', () => {
@@ -59,7 +62,7 @@ describe.skipIf(busybox === undefined)('executors (need a static busybox)', () =
     describe.skipIf(!works('command -v runc'))('(needs runc)', () => {
       describeExecutor('oci', {
         select: { isolation: 'oci', ociRuntime: 'runc' },
-        traits: { ...full, execErrors: false, reportsOom: false },
+        traits: { ...full, execErrors: false, reportsOom: false, outbound: false },
         directory: () => directory(0),
         start: ownDriver,
       })
@@ -77,7 +80,7 @@ describe.skipIf(busybox === undefined)('executors (need a static busybox)', () =
     () => {
       describeExecutor('namespaces', {
         select,
-        traits: { ...full, limits: false, uid: testUid },
+        traits: { ...full, limits: false, outbound: userOutbound, uid: testUid },
         directory: () => directory(testUid),
         start: (root) => userDriver(root, 'subids'),
       })
@@ -89,7 +92,7 @@ describe.skipIf(busybox === undefined)('executors (need a static busybox)', () =
     () => {
       describeExecutor('namespaces', {
         select,
-        traits: { ...full, limits: false, users: false, uid: testUid },
+        traits: { ...full, limits: false, outbound: userOutbound, users: false, uid: testUid },
         directory: () => directory(testUid),
         start: (root) => userDriver(root, 'single'),
       })

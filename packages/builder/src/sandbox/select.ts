@@ -61,7 +61,10 @@ function attemptsFor(
     name: 'namespaces',
     open: async () => {
       if (!facts.canMount) throw new Error('this process may not mount')
-      return await opened(new NamespacesExecutor(common))
+      const [pasta, slirp4netns] = await Promise.all(
+        ['pasta', 'slirp4netns'].map((name) => findRuntime(name, searchPath)),
+      )
+      return await opened(new NamespacesExecutor({ ...common, networkHelpers: { pasta, slirp4netns } }))
     },
   }
   const chroot: Attempt = {

@@ -11,7 +11,6 @@ import type { ClonerReport, ClonerRequest } from './protocol.ts'
 
 /** Told of one started process; `exited` may come before the status pipe has been read. */
 export interface ChildListener {
-  started(pid: number): void
   failed(message: string): void
   exited(report: Extract<ClonerReport, { op: 'exited' }>): void
 }
@@ -130,10 +129,6 @@ export class ClonerProcess {
   #dispatch(report: Exclude<ClonerReport, { op: 'ready' }>): void {
     const listener = this.#listeners.get(report.id)
     if (listener === undefined) return
-    if (report.op === 'started') {
-      listener.started(report.pid)
-      return
-    }
     this.#listeners.delete(report.id)
     if (this.#listeners.size === 0) this.#unref()
     if (report.op === 'failed') listener.failed(report.message)

@@ -37,7 +37,6 @@ function start(
   try {
     const pid = cloneProcess(flags, memory)
     if (pid === 0) runInit(fds, memory)
-    report({ op: 'started', id, pid })
     return { id, pid, pidFd: openPidFd(pid) }
   } catch (error) {
     report({ op: 'failed', id, message: error instanceof Error ? error.message : String(error) })

@@ -46,7 +46,11 @@ export function runInit(fds: readonly number[], memory: CloneableMemory): never 
     raw.dup2(stdin, 0)
     raw.dup2(stdout, 1)
     raw.dup2(stderr, 2)
-    if (spec.waitForGo && fs.readSync(life, Buffer.alloc(1)) === 0) raw.exit(1)
+    if (spec.waitForGo) {
+      // /proc is still the worker's, so this is the pid that the worker knows.
+      tell({ type: 'pid', pid: Number(fs.readlinkSync('/proc/self')) })
+      if (fs.readSync(life, Buffer.alloc(1)) === 0) raw.exit(1)
+    }
     if (spec.mode === 'namespaces') setUp(spec, tell)
     else {
       superviseClone(life, memory, tell)
@@ -54,6 +58,7 @@ export function runInit(fds: readonly number[], memory: CloneableMemory): never 
     }
     closeOnExecFrom(3)
     resetSignals()
+    tell({ type: 'ready' })
     execProcess(spec.process)
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error)
@@ -72,7 +77,7 @@ function setUp(spec: InitSpec, tell: (message: InitStatus) => void): void {
   newSessionKeyring()
   if (spec.terminal) takeTerminal()
   joinControlGroups(spec.cgroups)
-  if (wanted.network === 'none') raiseLoopback()
+  if (wanted.network !== 'host') raiseLoopback()
   if (wanted.hostname !== '') check(raw.sethostname(wanted.hostname, Buffer.byteLength(wanted.hostname)), 'sethostname')
   const status = fs.readFileSync('/proc/self/status', 'latin1')
   process.umask(0)

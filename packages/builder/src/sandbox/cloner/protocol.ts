@@ -37,7 +37,6 @@ export type ClonerRequest =
 /** Cloner → worker, a line of JSON each. */
 export type ClonerReport =
   | { readonly op: 'ready' }
-  | { readonly op: 'started'; readonly id: number; readonly pid: number }
   | { readonly op: 'failed'; readonly id: number; readonly message: string }
   | {
       readonly op: 'exited'
@@ -57,6 +56,10 @@ export type InitStatus =
       readonly atimeNs: string
       readonly mtimeNs: string
     }
+  /** Waits for its network; the pid as the worker sees it. */
+  | { readonly type: 'pid'; readonly pid: number }
+  /** Everything is set up; the program is next. */
+  | { readonly type: 'ready' }
   /** A signal ended the program (told where the clone is not the program itself). */
   | { readonly type: 'signal'; readonly number: number }
   | {

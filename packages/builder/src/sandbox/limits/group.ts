@@ -1,18 +1,18 @@
 /** A control group for one process: made with its limits, asked about memory at the end, removed. */
 import fs from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout } from 'node:timers/promises'
 import { sandboxErrors } from '../errors.ts'
 import type { ResourceLimits } from '../executor.ts'
 import { hasCode } from '../native/libc.ts'
 import { type Controller, findPlaces, type GroupPlace } from './hierarchy.ts'
 import { type Setting, settingsOf } from './settings.ts'
+import { removeGroupSoon, sweepGroups } from './sweep.ts'
 
 export interface GroupOptions {
   readonly limits: ResourceLimits
   /** `--cgroup-parent`: absolute from the hierarchy's root, else below our own group. */
   readonly parent: string | undefined
-  /** Unique among the groups of this machine; starts with {@link groupPrefix}. */
+  /** Unique among the groups of this machine; starts with `groupPrefix`. */
   readonly name: string
   /** Contents of /proc/self/cgroup and /proc/self/mountinfo. */
   readonly cgroup: string
@@ -23,9 +23,6 @@ export interface MemoryUse {
   readonly oomKilled: boolean
   readonly peakMemory: number | undefined
 }
-
-/** Groups of ours start with this; what a killed worker has left is removed by it. */
-export const groupPrefix = 'tsbuild-run-'
 
 /** A group across the hierarchies it needs. */
 export class ControlGroup {
@@ -82,9 +79,7 @@ export class ControlGroup {
 
   /** Removes the group; its processes are gone, though the kernel may need a moment to see it. */
   async remove(): Promise<void> {
-    for (const directory of this.directories) {
-      for (let attempt = 0; attempt < 20 && !removed(directory); attempt++) await setTimeout(10)
-    }
+    for (const directory of this.directories) await removeGroupSoon(directory)
   }
 }
 
@@ -96,21 +91,12 @@ function read(path: string): string {
   }
 }
 
-function removed(directory: string): boolean {
-  try {
-    fs.rmdirSync(directory)
-    return true
-  } catch (error) {
-    return !hasCode(error, 'EBUSY')
-  }
-}
-
 function makeGroup(place: GroupPlace, controller: Controller, { parent, name }: GroupOptions): string {
   const above =
     parent === undefined ? place.own : parent.startsWith('/') ? join(place.mount, parent) : join(place.own, parent)
   // Made for the machine at large only when it was asked for by name.
   if (parent !== undefined) fs.mkdirSync(above, { recursive: true })
-  sweep(above)
+  sweepGroups(above)
   if (place.version === 2) delegate(above, controller)
   const directory = join(above, name)
   if (!fs.existsSync(directory)) fs.mkdirSync(directory)
@@ -119,11 +105,6 @@ function makeGroup(place: GroupPlace, controller: Controller, { parent, name }: 
     for (const file of ['cpuset.cpus', 'cpuset.mems']) fs.writeFileSync(join(directory, file), read(join(above, file)))
   }
   return directory
-}
-
-/** Groups that a killed worker has left; those in use refuse. */
-function sweep(above: string): void {
-  for (const name of fs.readdirSync(above)) if (name.startsWith(groupPrefix)) removed(join(above, name))
 }
 
 /** Version 2 hands a controller down only from groups without processes: ours move into a group of their own. */

@@ -2,7 +2,8 @@
 import { randomUUID } from 'node:crypto'
 import fs from 'node:fs'
 import type { ProcessExit, ProcessSpec } from '../executor.ts'
-import { ControlGroup, groupPrefix } from './group.ts'
+import { ControlGroup } from './group.ts'
+import { groupPrefix } from './sweep.ts'
 
 /** Calls `run` with the groups that the process has to join (none without limits) and adds what they know to its exit. */
 export async function withGroup(

@@ -6,6 +6,7 @@ import { throwIfAborted } from '../../errors.ts'
 import { ClonerProcess } from '../cloner/cloner-process.ts'
 import { runClone } from '../cloner/run.ts'
 import type { Executor, ProcessExit, ProcessIO, ProcessSpec } from '../executor.ts'
+import { attachNetwork, type NetworkHelpers } from '../isolated-network.ts'
 import { withGroup } from '../limits/with-group.ts'
 import { removeStubs, type Stub } from '../mounts/stubs.ts'
 import { CLONE } from '../native/process.ts'
@@ -16,6 +17,8 @@ export interface NamespacesOptions {
   readonly singleId: boolean
   /** The `sandbox` mode's filter; undefined where the kernel has none. */
   readonly seccomp: Uint8Array | undefined
+  /** For `network: 'isolated'`. */
+  readonly networkHelpers: NetworkHelpers
   /** Directory for Node's compile cache. */
   readonly compileCache: string | undefined
 }
@@ -42,6 +45,7 @@ export class NamespacesExecutor implements Executor {
     await this.#cloner.ready()
     throwIfAborted(signal)
     const stubs: Stub[] = []
+    const isolated = spec.network === 'isolated'
     const { NEWNS, NEWPID, NEWIPC, NEWUTS, NEWNET } = CLONE
     try {
       return await withGroup(spec, (cgroups) =>
@@ -55,14 +59,15 @@ export class NamespacesExecutor implements Executor {
               cgroups,
               singleId: this.#options.singleId,
               seccomp: this.#options.seccomp,
-              terminal: false,
-              waitForGo: false,
+              terminal: io.terminal !== undefined,
+              waitForGo: isolated,
             },
             flags: NEWNS | NEWPID | NEWIPC | NEWUTS | (spec.network === 'host' ? 0 : NEWNET),
             io,
             signal,
+            attach: isolated ? (pid) => attachNetwork(pid, this.#options.networkHelpers) : undefined,
           },
-          stubs,
+          (stub) => stubs.push(stub),
         ),
       )
     } finally {

@@ -92,6 +92,7 @@ const c = {
   dup2: bind<[number, number]>('int dup2(int from, int to)'),
   fcntl: bind<[number, number, number]>('int fcntl(int fd, int command, int argument)'),
   ioctl: bind<[number, Int, Uint8Array]>('int ioctl(int fd, unsigned long request, uint8_t *argument)'),
+  ioctlNumber: bind<[number, Int, Int]>('int ioctl(int fd, unsigned long request, unsigned long argument)'),
   kill: bind<[number, number]>('int kill(int pid, int signal)'),
   signal: bind<[number, Int]>('intptr_t signal(int number, intptr_t handler)'),
   sigprocmask: bind<[number, Uint8Array, null]>('int sigprocmask(int how, uint8_t *set, void *old)'),

@@ -1,0 +1,44 @@
+/** Removes control groups that are ours and empty: what a killed worker or runtime has left. */
+import fs from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+import { hasCode } from '../native/libc.ts'
+
+/** Groups of ours start with this. */
+export const groupPrefix = 'tsbuild-run-'
+
+/** Removes a group; false when it is still in use, which may last a moment after its processes have ended. */
+export function removeGroup(directory: string): boolean {
+  try {
+    fs.rmdirSync(directory)
+    return true
+  } catch (error) {
+    return !hasCode(error, 'EBUSY')
+  }
+}
+
+/** {@link removeGroup} with patience. */
+export async function removeGroupSoon(directory: string): Promise<void> {
+  for (let attempt = 0; attempt < 20 && !removeGroup(directory); attempt++) await setTimeout(10)
+}
+
+/** Removes what can be removed of the groups in a directory that start with our prefix. */
+export function sweepGroups(above: string): void {
+  let names: string[] = []
+  try {
+    names = fs.readdirSync(above)
+  } catch (error) {
+    if (!hasCode(error, 'ENOENT', 'EACCES')) throw error
+  }
+  for (const name of names) if (name.startsWith(groupPrefix)) removeGroup(join(above, name))
+}
+
+/** Directories that hierarchies of control groups are mounted on. */
+export function hierarchyMounts(): string[] {
+  const mounts: string[] = []
+  for (const line of fs.readFileSync('/proc/self/mountinfo', 'utf8').split('\n')) {
+    const words = line.split(' ')
+    if (/^cgroup2?$/.test(words[words.indexOf('-') + 1] ?? '')) mounts.push(words[4]!)
+  }
+  return mounts
+}
