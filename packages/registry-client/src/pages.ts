@@ -3,6 +3,9 @@
  */
 import type { HttpHeaders } from './transport/http.ts'
 
+/** Characters of a header that are looked at. */
+const headerLimit = 4096
+
 /** Pages followed in one list; a registry that goes on after that is going round in circles. */
 export const pageLimit = 10_000
 
@@ -11,9 +14,9 @@ export const pageLimit = 10_000
  */
 export function nextPage(headers: HttpHeaders, from: URL): URL | undefined {
   for (const value of headers.get('link') ?? []) {
-    for (const match of value.matchAll(/<([^>]*)>([^<]*)/g)) {
+    for (const match of value.slice(0, headerLimit).matchAll(/<([^>]*)>([^<]*)/g)) {
       if (!/;\s*rel\s*=\s*"?[^"]*\bnext\b/i.test(match[2]!)) continue
-      if (!URL.canParse(match[1]!, from)) continue
+      if (!URL.canParse(match[1]!, from.href)) continue
       const next = new URL(match[1]!, from)
       if (next.origin === from.origin) return next
       // Registries behind a TLS proxy write the scheme and port they see themselves.

@@ -43,7 +43,7 @@ export function hostPlatform(arch: string = process.arch): Platform {
 export function parsePlatform(text: string, host: Platform = hostPlatform()): Platform {
   const parts = text.split('/')
   const fail = (why: string) => registryErrors.platformInvalid([text, why])
-  if (parts.length > 3) throw fail('too many parts in the platform specifier')
+  if (text.length > 200 || parts.length > 3) throw fail('too many parts in the platform specifier')
   const first = osPattern.exec(parts[0]!)
   if (first === null) throw fail('invalid platform specifier component')
   for (const part of parts.slice(1)) if (!partPattern.test(part)) throw fail('invalid platform specifier component')

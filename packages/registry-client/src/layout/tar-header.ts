@@ -19,7 +19,7 @@ export function parseTarHeader(block: Buffer): TarHeader | undefined {
   for (let i = 0; i < blockBytes; i++) if (i < 148 || i >= 156) sum += block[i]!
   if (sum === 8 * 32) return undefined
   if (Number.parseInt(text(block, 148, 8).trim(), 8) !== sum) throw new RangeError('wrong checksum of a tar header')
-  const ustar = block.latin1Slice(257, 262) === 'ustar'
+  const ustar = block.toString('latin1', 257, 262) === 'ustar'
   const posix = ustar && block[262] === 0
   const prefix = posix ? text(block, 345, 155) : ''
   const name = text(block, 0, 100)

@@ -59,7 +59,7 @@ export function redactUrl(url: URL | string): string {
 export function parseWarnings(values: readonly string[]): string[] {
   const texts: string[] = []
   for (const value of values) {
-    for (const match of value.matchAll(/(?:^|,)\s*299\s+(?:-|[^\s"]+)\s+"((?:[^"\\]|\\.)*)"/g)) {
+    for (const match of value.slice(0, 4096).matchAll(/(?:^|,)\s*299\s+(?:-|[^\s"]+)\s+"((?:[^"\\]|\\.)*)"/g)) {
       texts.push(
         match[1]!
           .replace(/\\(.)/g, '$1')

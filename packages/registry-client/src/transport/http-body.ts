@@ -57,7 +57,7 @@ async function readLine(connection: Connection, idleMs: number): Promise<string>
     if (chunk === undefined) throw new ProtocolError('connection closed within the answer', 'ECONNRESET')
     const end = chunk.indexOf(10)
     const used = end < 0 ? chunk.length : end + 1
-    line += chunk.latin1Slice(0, Math.min(used, 4096))
+    line += chunk.toString('latin1', 0, Math.min(used, 4096))
     if (line.length > 4096) throw new ProtocolError('malformed chunk in the answer')
     if (end >= 0) {
       connection.unread(chunk.length - used)

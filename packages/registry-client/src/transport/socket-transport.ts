@@ -152,7 +152,7 @@ async function readHead(connection: Connection, method: string, headersMs: numbe
     const chunk = await connection.read(headersMs)
     if (chunk === undefined) throw new ProtocolError('connection closed before an answer', 'ECONNRESET')
     const before = text.length
-    text += chunk.latin1Slice(0, Math.min(chunk.length, headLimit))
+    text += chunk.toString('latin1', 0, Math.min(chunk.length, headLimit))
     const end = text.indexOf('\r\n\r\n')
     if (end < 0) {
       if (text.length >= headLimit) throw new ProtocolError('the head of the answer is too long')
