@@ -70,7 +70,8 @@ const HIGH = /[\ud800-\uffff]/
 export function readDirectory(path: string): Dirent<string>[] {
   const entries = readdirSync(fsPath(path), { withFileTypes: true, encoding: 'utf8' })
   if (entries.some((e) => e.name.includes('\ufffd'))) return readRawDirectory(path)
-  return entries.sort((a, b) => compareNames(a.name, b.name))
+  const plain = !entries.some((entry) => HIGH.test(entry.name))
+  return entries.sort(plain ? (a, b) => (a.name < b.name ? -1 : 1) : (a, b) => compareNames(a.name, b.name))
 }
 
 function readRawDirectory(path: string): Dirent<string>[] {
