@@ -14,6 +14,7 @@ export async function runCommandLine(): Promise<never> {
       trap.abort(error)
     })
   }
+  blockOn(stderr)
   const argv = process.argv.slice(2)
   const debug = argv.includes('-D') || argv.includes('--debug')
   const io: Io = { stdin, stdout, stderr, env, cwd: process.cwd() }
@@ -27,4 +28,13 @@ export async function runCommandLine(): Promise<never> {
     void fail(new Error('the command stopped without an end'), { io, trap, debug }).then((code) => process.exit(code))
   })
   process.exit(await main(argv, io, trap))
+}
+
+/**
+ * Makes writes to a pipe wait for its reader, as they do for files and terminals: what a RUN prints faster than it is
+ * read must slow the RUN down, not pile up here. Node has this only on the stream's handle.
+ */
+function blockOn(stream: NodeJS.WriteStream): void {
+  const { _handle: handle } = stream as { _handle?: { setBlocking?: (blocking: boolean) => void } }
+  handle?.setBlocking?.(true)
 }
