@@ -5,6 +5,8 @@ export const EXIT = {
   failed: 1,
   /** The command line is wrong. */
   usage: 2,
+  /** `tsbuild run` could not start the process. */
+  notStarted: 125,
   hangup: 129,
   interrupted: 130,
   terminated: 143,

@@ -50,6 +50,13 @@ async function buildWithProgress(
     signal,
     stdin: io.stdin,
     stdout: sink?.stream ?? io.stdout,
+    openConsole: async (failure) => {
+      // The terminal belongs to the shell from now on.
+      display[Symbol.dispose]()
+      await write(io.stderr, await renderError(failure, { debug: false }))
+      await write(io.stderr, 'A shell where it failed; what you change is thrown away when it ends.\n')
+      return { stdin: io.stdin, stdout: io.stderr, stderr: io.stderr }
+    },
     onProgress: (event) => {
       if (event.type === 'warning') warnings.push(event.warning)
       display.listener(event)
@@ -76,8 +83,14 @@ async function deliver(
   if (loaded) await write(io.stderr, `${loaded}\n`)
 }
 
-/** A terminal is no place for an archive, nor one that a context comes from. */
+/** A terminal is no place for an archive, nor one that a context comes from; a shell needs one. */
 function checkStreams(request: BuildRequest, { io }: CommandContext): void {
+  if (request.options.onError === 'shell' && !(io.stdin.isTTY && io.stderr.isTTY)) {
+    throw new UsageError(
+      '--on-error shell needs a terminal',
+      'with --on-error keep, tsbuild debug can open a shell later',
+    )
+  }
   if (request.stream === 'stdout' && io.stdout.isTTY) {
     throw new UsageError(
       'refusing to write an archive to the terminal',

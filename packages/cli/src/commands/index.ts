@@ -15,6 +15,18 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: 'Build an image from a Dockerfile (the default command)',
     load: () => import('./build.ts'),
   },
+  {
+    name: 'run',
+    group: 'Building',
+    summary: 'Run an image once, in the foreground',
+    load: () => import('./run.ts'),
+  },
+  {
+    name: 'debug',
+    group: 'Building',
+    summary: 'Enter what a failed RUN has left',
+    load: () => import('./debug.ts'),
+  },
   { name: 'images', group: 'Images', summary: 'List the images of the local store', load: () => import('./images.ts') },
   {
     name: 'inspect',

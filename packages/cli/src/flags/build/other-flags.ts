@@ -126,16 +126,6 @@ export const COMPATIBILITY_FLAGS: readonly BuildFlag[] = [
     },
   },
   {
-    name: 'output-on-failure',
-    type: 'list',
-    value: 'OUTPUT',
-    hidden: true,
-    help: 'Not supported',
-    set: () => {
-      throw new UsageError('--output-on-failure is not supported', 'see --on-error')
-    },
-  },
-  {
     name: 'policy',
     type: 'list',
     value: 'POLICY',

@@ -4,6 +4,7 @@ import { suggest } from '../suggest.ts'
 import { parseDuration, parseInteger, parseSize } from '../values.ts'
 import { parseAddHost, parseDns } from './add-host.ts'
 import { parseResources, parseUlimit } from './limits.ts'
+import { parseOutput } from './output.ts'
 import type { BuildFlag } from './row.ts'
 import { parseSecret, parseSsh } from './secret.ts'
 
@@ -165,6 +166,16 @@ export const RUN_FLAGS: readonly BuildFlag[] = [
     help: 'When a RUN fails: fail, keep its root filesystem for tsbuild debug, or open a shell in it',
     set: (draft, value) => {
       if (value === 'fail' || value === 'keep' || value === 'shell') draft.options.onError = value
+    },
+  },
+  {
+    name: 'output-on-failure',
+    type: 'string',
+    value: 'DIR|type=TYPE,dest=PATH[,src=DIR][,stage=NAME]',
+    completes: 'file',
+    help: 'When a RUN fails, save the files it left, or those of one directory or stage: type local or tar',
+    set: (draft, value) => {
+      draft.options.outputOnFailure = parseOutput(value)
     },
   },
 ]

@@ -1,0 +1,138 @@
+/** `tsbuild run`. */
+import type { RunImageOptions } from '@tsbuild/builder'
+import { defineCommand } from '../command.ts'
+import { parseAddHost, parseDns } from '../flags/build/add-host.ts'
+import { parseUlimit } from '../flags/build/limits.ts'
+import { parseSize } from '../flags/values.ts'
+import { startProgress } from '../progress/index.ts'
+import { CONSOLE_FLAGS, openConsole, runToEnd } from '../run/console.ts'
+import { LIMIT_FLAGS, makeVolumes, parseLimits, parseVariables, parseVolume } from '../run/options.ts'
+
+const NETWORKS: Readonly<Record<string, NonNullable<RunImageOptions['network']>>> = {
+  default: 'host',
+  host: 'host',
+  none: 'none',
+  isolated: 'isolated',
+}
+
+export const command = defineCommand({
+  name: 'run',
+  usage: ['run [FLAGS] IMAGE [COMMAND] [ARGUMENT…]'],
+  description:
+    "Runs a process of an image in the foreground, isolated as RUN is, on a root filesystem that is thrown away when it ends. For trying out what was built: there are no ports, restarts or containers that stay. The image is taken from the local store, else from its registry. The exit code is the process's; 125 when it could not be started, 126 and 127 when its program cannot be run or does not exist.",
+  arity: { min: 1 },
+  stopAtWord: true,
+  flags: [
+    ...CONSOLE_FLAGS,
+    { name: 'env', alias: 'e', type: 'list', value: 'NAME[=VALUE]', help: 'Set a variable (repeatable)' },
+    {
+      name: 'env-file',
+      type: 'list',
+      value: 'FILE',
+      completes: 'file',
+      help: 'Set the variables of a file (repeatable)',
+    },
+    {
+      name: 'volume',
+      alias: 'v',
+      type: 'list',
+      value: 'HOST:CONTAINER[:ro]',
+      completes: 'file',
+      help: 'Show a file or directory of this machine (repeatable)',
+    },
+    { name: 'user', alias: 'u', type: 'string', value: 'USER[:GROUP]', help: 'User, by name or number' },
+    { name: 'workdir', alias: 'w', type: 'string', value: 'DIR', help: 'Working directory' },
+    {
+      name: 'entrypoint',
+      type: 'string',
+      value: 'PROGRAM',
+      help: "Program in place of the image's ENTRYPOINT and CMD",
+    },
+    { name: 'hostname', type: 'string', value: 'NAME', help: 'Host name (default random)' },
+    {
+      name: 'network',
+      type: 'string',
+      value: 'MODE',
+      choices: Object.keys(NETWORKS),
+      help: "Network: host (this machine's, the default), none or isolated",
+    },
+    { name: 'add-host', type: 'list', value: 'NAME:ADDRESS', help: 'Add a line to /etc/hosts (repeatable)' },
+    { name: 'dns', type: 'list', value: 'ADDRESS', help: 'Name server (repeatable)' },
+    { name: 'platform', type: 'string', value: 'OS/ARCH[/VARIANT]', help: 'Platform of an image that has several' },
+    { name: 'pull', type: 'boolean', help: 'Ask the registry also when the store has the image' },
+    ...LIMIT_FLAGS,
+    { name: 'shm-size', type: 'string', value: 'SIZE', help: 'Size of /dev/shm (default 64m)' },
+    { name: 'ulimit', type: 'list', value: 'NAME=SOFT[:HARD]', help: 'Limit of a process (repeatable)' },
+    { name: 'cgroup-parent', type: 'string', value: 'PATH', help: 'Cgroup below which the one of the process is made' },
+    {
+      name: 'isolation',
+      type: 'string',
+      value: 'LEVEL',
+      choices: ['auto', 'namespaces', 'oci', 'chroot'],
+      help: 'auto, namespaces, oci or chroot (default auto)',
+    },
+    { name: 'oci-runtime', type: 'string', value: 'PATH', completes: 'file', help: 'Runtime of --isolation oci' },
+    { name: 'quiet', alias: 'q', type: 'boolean', help: 'Do not show how the image is fetched' },
+    { name: 'rm', type: 'boolean', help: 'No effect, accepted for scripts written for docker: nothing is ever left' },
+  ],
+  examples: [
+    { text: 'Try what was built', command: 'tsbuild run my-app:1.0' },
+    { text: 'A shell in an image', command: 'tsbuild run -it my-app:1.0 sh' },
+    {
+      text: 'Tests against the files here, without a network',
+      command: 'tsbuild run -v .:/src:ro -w /src --network none my-app:test npm test',
+    },
+  ],
+  async run({ values, words: [image, ...args] }, context) {
+    const { io, signal, global } = context
+    const volumes = (values.volume ?? []).map(parseVolume)
+    const { stdin, stdout, stderr, tty } = openConsole(io, {
+      interactive: values.interactive === true,
+      tty: values.tty === true,
+    })
+    const wanted = optional({
+      entrypoint: values.entrypoint === undefined ? undefined : values.entrypoint === '' ? [] : [values.entrypoint],
+      user: values.user,
+      workdir: values.workdir,
+      hostname: values.hostname,
+      network: values.network === undefined ? undefined : NETWORKS[values.network],
+      platform: values.platform,
+      pull: values.pull,
+      shmSize: values['shm-size'] === undefined ? undefined : parseSize(values['shm-size'], 'shm-size'),
+      cgroupParent: values['cgroup-parent'],
+      // The parser has checked the choices.
+      isolation: values.isolation as 'auto' | undefined,
+      ociRuntime: values['oci-runtime'],
+      root: global.root,
+      mirrors: global.mirrors,
+    })
+    const options: Omit<RunImageOptions, 'onProgress'> = {
+      ...wanted,
+      image: image!,
+      command: args,
+      variables: parseVariables(values.env ?? [], values['env-file'] ?? [], io.env),
+      volumes,
+      addHosts: (values['add-host'] ?? []).map(parseAddHost),
+      dns: (values.dns ?? []).map(parseDns),
+      resources: parseLimits(values),
+      ulimits: (values.ulimit ?? []).map(parseUlimit),
+      env: io.env,
+      signal,
+      stdin,
+      stdout,
+      stderr,
+      tty,
+    }
+    await makeVolumes(volumes)
+    const { runImage } = await import('@tsbuild/builder')
+    using display = startProgress(values.quiet ? 'quiet' : 'plain', io.stderr, io.env)
+    return await runToEnd(context, () => runImage({ ...options, onProgress: display.listener }))
+  },
+})
+
+type Given<T> = { [K in keyof T]: Exclude<T[K], undefined> }
+
+/** Leaves out what was not given. */
+function optional<T extends object>(values: T): Partial<Given<T>> {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Partial<Given<T>>
+}

@@ -1,0 +1,89 @@
+/** The flags of `tsbuild run` that mean more than their text. */
+import { readFileSync } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
+import type { RunImageOptions } from '@tsbuild/builder'
+import { type Resources, resource } from '../flags/build/limits.ts'
+import { parseInteger } from '../flags/values.ts'
+import type { Environment } from '../io.ts'
+import { UsageError } from '../usage-error.ts'
+
+type Volume = NonNullable<RunImageOptions['volumes']>[number]
+
+/** One `HOST:CONTAINER[:OPTIONS]`; of the options, ro and rw have a meaning. */
+export function parseVolume(text: string): Volume {
+  const [source, target, options = '', ...rest] = text.split(':')
+  if (!source || !target || rest.length > 0)
+    throw new UsageError(`invalid volume specification: ${JSON.stringify(text)}`, 'write it as -v HOST:CONTAINER[:ro]')
+  if (!target.startsWith('/'))
+    throw new UsageError(`invalid volume specification: ${JSON.stringify(text)}: mount path must be absolute`)
+  if (!/[/.]/.test(source))
+    throw new UsageError(
+      `there are no named volumes: ${JSON.stringify(source)}`,
+      'name a directory, such as ./data or /srv/data',
+    )
+  const words = options.split(',').filter((word) => word !== '')
+  const unknown = words.find((word) => !['ro', 'rw', 'z', 'Z'].includes(word))
+  if (unknown !== undefined) throw new UsageError(`invalid mode of a volume: ${JSON.stringify(unknown)}`)
+  return { source, target, readonly: words.includes('ro') }
+}
+
+/** Makes the directories that do not exist, as docker does. */
+export async function makeVolumes(volumes: readonly Volume[]): Promise<void> {
+  for (const { source } of volumes)
+    await mkdir(source, { recursive: true }).catch((error: NodeJS.ErrnoException) => {
+      // A file.
+      if (error.code !== 'EEXIST') throw error
+    })
+}
+
+/** Variables of files, then of flags: `NAME=value`, or `NAME` for the caller's own, which is left out when unset. */
+export function parseVariables(flags: readonly string[], files: readonly string[], env: Environment): string[] {
+  const lines = files.flatMap((file) =>
+    readFileSync(file, 'utf8')
+      .split(/\r?\n/)
+      .map((line) => line.trimStart())
+      .filter((line) => line !== '' && !line.startsWith('#')),
+  )
+  return [...lines, ...flags].flatMap((text) => {
+    const equals = text.indexOf('=')
+    const name = equals < 0 ? text : text.slice(0, equals)
+    if (name === '' || /\s/.test(name)) throw new UsageError(`invalid environment variable: ${JSON.stringify(text)}`)
+    if (equals >= 0) return [text]
+    return env[name] === undefined ? [] : [`${name}=${env[name]}`]
+  })
+}
+
+/** Flags of limits by name, as docker run has them. */
+export const LIMIT_FLAGS = [
+  { name: 'memory', alias: 'm', type: 'string', value: 'SIZE', help: 'Memory the processes may use, such as 512m' },
+  { name: 'memory-swap', type: 'string', value: 'SIZE', help: 'Memory and swap together, -1 for no limit of swap' },
+  { name: 'cpus', type: 'string', value: 'N', help: 'CPUs the processes may use, such as 1.5' },
+  { name: 'cpu-shares', type: 'string', value: 'N', help: 'Weight against other groups' },
+  { name: 'cpu-period', type: 'string', value: 'µS', help: 'Period of --cpu-quota' },
+  { name: 'cpu-quota', type: 'string', value: 'µS', help: 'CPU time in each period' },
+  { name: 'cpuset-cpus', type: 'string', value: 'LIST', help: 'CPUs to run on, such as 0-3' },
+  { name: 'pids-limit', type: 'string', value: 'N', help: 'Processes and threads there may be, -1 for no limit' },
+] as const
+
+type LimitValues = { readonly [N in (typeof LIMIT_FLAGS)[number]['name']]?: string }
+
+/** Period (µs) that a number of CPUs is counted in. */
+const PERIOD = 100_000
+
+export function parseLimits(values: LimitValues): Resources {
+  let resources: Resources = {}
+  for (const { name } of LIMIT_FLAGS) {
+    const value = values[name]
+    if (value === undefined) continue
+    if (name === 'pids-limit') resources = { ...resources, pids: parseInteger(value, name, -1) }
+    else if (name === 'cpus') resources = { ...resources, cpuPeriod: PERIOD, cpuQuota: parseCpus(value) }
+    else resources = { ...resources, ...resource(name, value, name) }
+  }
+  return resources
+}
+
+function parseCpus(text: string): number {
+  const cpus = /^\d{1,4}(\.\d{1,3})?$/.test(text) ? Number(text) : 0
+  if (cpus < 0.01) throw new UsageError(`invalid argument ${JSON.stringify(text)} for --cpus`, 'write it as 1.5')
+  return Math.round(cpus * PERIOD)
+}
