@@ -63,7 +63,8 @@ async function prepare(root: string): Promise<void> {
     return
   }
   await mkdir(root, { recursive: true })
-  const present = (await readdir(root)).filter((name) => !['tmp', 'blobs', 'index.json'].includes(name))
+  // Hidden entries belong to others, as in a home directory that is used as the store.
+  const present = (await readdir(root)).filter((n) => !['tmp', 'blobs', 'index.json'].includes(n) && !n.startsWith('.'))
   if (present.length > 0 && !present.every((name) => name.endsWith('.new')))
     throw storeErrors.storeFormat([root, `it is not empty and not a store (it holds ${present[0]})`])
   await mkdir(join(root, 'blobs', 'sha256'), { recursive: true })
