@@ -85,7 +85,8 @@ function attemptsFor(
       },
     }),
   )
-  if (isolation === 'auto') return ociRuntime === undefined ? [namespaces, ...oci, chroot] : oci
+  // Runtimes need what namespaces need; they help where only our own way is barred.
+  if (isolation === 'auto') return ociRuntime !== undefined ? oci : [namespaces, ...(facts.canMount ? oci : []), chroot]
   return { namespaces: [namespaces], oci, chroot: [chroot] }[isolation]
 }
 

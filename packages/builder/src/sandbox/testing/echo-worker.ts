@@ -33,7 +33,8 @@ serveWorker({
   wait: async (_params: unknown, { signal }) =>
     new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true })),
   spin: async () => {
-    for (;;);
+    // Long enough to be seen; work that blocks the event loop for ever would be a bug of its own.
+    for (const end = Date.now() + 1500; Date.now() < end; );
   },
   exit: async () => process.exit(7),
   child: async () => spawn('sleep', ['300'], { stdio: 'ignore' }).pid,

@@ -61,7 +61,6 @@ async function attempt(mode: WorkerMode, options: WorkerOptions): Promise<Pick<L
   stderr.on('data', (chunk: Buffer) => {
     errors = (errors + chunk.toString()).slice(-STDERR_LIMIT)
   })
-  stderr.unref()
   const errorOutput = (): string => errors.trim()
   const kill = (): void => void child.kill('SIGKILL')
   options.signal?.addEventListener('abort', kill, { once: true })
@@ -69,6 +68,8 @@ async function attempt(mode: WorkerMode, options: WorkerOptions): Promise<Pick<L
     const failed = failure(child, errorOutput)
     if (gated) await Promise.race([openGate(child, mode, environment), failed])
     await Promise.race([ready(child), failed])
+    // Only now: until then it is what keeps a caller without other work waiting.
+    stderr.unref()
     return { child, errorOutput }
   } catch (error) {
     kill()
