@@ -40,26 +40,26 @@ import { selfVerifying } from './verified-stream.ts'
 /** Options of a client. Everything has a default; the environment is read only here. */
 export interface RegistryClientOptions extends HostsOptions {
   /** Asked before the docker config and podman's files; `false` for no credentials at all. */
-  readonly credentials?: CredentialProvider | false
+  readonly credentials?: CredentialProvider | false | undefined
   /** Directory of the docker config file; default $DOCKER_CONFIG, else `~/.docker`. */
   readonly dockerConfig?: string | undefined
   /** Environment for defaults: credentials, proxies, configuration files. Default `process.env`. */
   readonly env?: Readonly<Record<string, string | undefined>>
   /** Default: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY of `env`; `false` for none. */
-  readonly proxy?: ProxyOptions | false
-  readonly retry?: Partial<RetryOptions>
-  readonly timeouts?: Partial<Timeouts>
-  readonly limits?: Partial<Limits>
+  readonly proxy?: ProxyOptions | false | undefined
+  readonly retry?: Partial<RetryOptions> | undefined
+  readonly timeouts?: Partial<Timeouts> | undefined
+  readonly limits?: Partial<Limits> | undefined
   /** Whether layers may be fetched from the URLs that a manifest names. Default: no. */
-  readonly foreignLayers?: ForeignLayerOptions
+  readonly foreignLayers?: ForeignLayerOptions | undefined
   /** Ranges in which a blob above 32 MiB is fetched at the same time, 8 MiB of memory each. Default 1: no ranges. */
-  readonly parallelRanges?: number
-  readonly userAgent?: string
-  readonly onEvent?: RegistryEventListener
+  readonly parallelRanges?: number | undefined
+  readonly userAgent?: string | undefined
+  readonly onEvent?: RegistryEventListener | undefined
   /** Milliseconds since the epoch; default `Date.now`. */
-  readonly now?: () => number
+  readonly now?: (() => number) | undefined
   /** In [0, 1); default `Math.random`. */
-  readonly random?: () => number
+  readonly random?: (() => number) | undefined
 }
 
 const defaultLimits: Limits = { manifestBytes: 4 << 20, indexDepth: 4 }
@@ -123,9 +123,8 @@ export class RegistryClient implements AsyncDisposable {
       hosts: async (capability: Capability) => {
         resolved ??= this.#hostClients(registry, repository)
         const able = (await resolved).filter((host) => host.endpoint.capabilities.has(capability) && !host.isDown)
-        if (capability !== 'push') return able
-        // A server that hosts.toml allows pushing to is second choice.
-        return [able.find(({ endpoint }) => !endpoint.mirror) ?? able[0]].filter((host) => host !== undefined)
+        // Writes go to one server: the first that is configured for them, as containerd has it.
+        return capability === 'push' ? able.slice(0, 1) : able
       },
     }
     return new Repository(parsed, access, this.#lock)

@@ -148,6 +148,7 @@ export const registryErrors = {
     code: 'RATE_LIMITED',
     doc: 'The registry still answered "too many requests" after all attempts.',
     message: (what: string, why: string) => `${what}: too many requests${why ? `: ${why}` : ''}`,
+    hint: 'Log in to raise the limit, wait, or use a mirror.',
   }),
   unavailable: define({
     code: 'UNAVAILABLE',

@@ -13,6 +13,7 @@ import { mediaTypes } from './media-types.ts'
 import { MemoryImages } from './memory.ts'
 import { DockerRegistry, hasProgram } from './testing/docker-registry.ts'
 import { RegistryStore, TestRegistry } from './testing/index.ts'
+import { startProxy } from './testing/proxy.ts'
 import { temporaryDirectory } from './testing/temporary.ts'
 
 const run = promisify(execFile)
@@ -147,7 +148,10 @@ describe("distribution's registry", () => {
       '/CN=test CA',
     )
     for (const name of ['server', 'client']) {
-      await writeFile(at(`${name}.ext`), `subjectAltName=IP:127.0.0.1\nextendedKeyUsage=${name}Auth\n`)
+      await writeFile(
+        at(`${name}.ext`),
+        `subjectAltName=IP:127.0.0.1,DNS:registry.example\nextendedKeyUsage=${name}Auth\n`,
+      )
       openssl(
         'req',
         '-newkey',
@@ -195,6 +199,18 @@ describe("distribution's registry", () => {
     const { descriptor } = await copy(images, 'v1', repository, 'v1')
     const back = new MemoryImages()
     expect((await copy(repository, 'v1', back, 'v1')).descriptor).toEqual(descriptor)
+    // The same by hosts.toml, whose paths are relative to it, and through a proxy.
+    const named = join(folder.path, 'certs.d', 'registry.example')
+    await mkdir(named, { recursive: true })
+    const toml =
+      '[host."https://registry.example"]\nca = "../../ca.crt"\nclient = [["../../client.cert", "../../client.key"]]\n'
+    await writeFile(join(named, 'hosts.toml'), toml)
+    await using proxy = await startProxy(Number(registry.host.split(':')[1]))
+    const env = { https_proxy: proxy.url }
+    await using proxied = new RegistryClient({ ...options, env, certsDirs: [join(folder.path, 'certs.d')] })
+    expect(await proxied.repository('registry.example/app').resolve('v1')).toEqual(descriptor)
+    await copy(images, 'v1', proxied.repository('registry.example/other'), 'v1')
+    expect(new Set(proxy.seen)).toEqual(new Set(['CONNECT registry.example:443']))
     // Without certificates it is found out that the server speaks TLS, and that it is not to be trusted.
     await using stranger = new RegistryClient(options)
     await expect(stranger.repository(`${registry.host}/app`).resolve('v1')).rejects.toMatchObject({

@@ -60,7 +60,7 @@ export function sendTo(
 
 /** The registry itself, for everything that writes. @throws RegistryError UNSUPPORTED when configuration forbids pushing */
 export async function upstream(access: RepositoryAccess, signal: AbortSignal | undefined): Promise<HostClient> {
-  const host = (await access.hosts('push', signal)).at(-1)
+  const [host] = await access.hosts('push', signal)
   if (host === undefined) throw registryErrors.unsupported([access.registry, 'no server is configured for pushing'])
   return host
 }

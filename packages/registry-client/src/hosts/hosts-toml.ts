@@ -32,8 +32,10 @@ export async function parseHostsToml(text: string, file: string, upstream: Endpo
     endpoints.push(await endpointOf(name, table as Table, file, upstream, true))
   }
   const server = root.server === undefined || root.server === '' ? upstream.base.origin : String(root.server)
-  endpoints.push(await endpointOf(server, root, file, upstream, false))
-  return endpoints
+  const last = await endpointOf(server, root, file, upstream, false)
+  // A table for the registry itself says how to talk to it: it is not a mirror of itself.
+  const described = root.server === undefined && endpoints.some(({ base }) => base.href === last.base.href)
+  return described ? endpoints : [...endpoints, last]
 }
 
 async function endpointOf(
@@ -67,7 +69,7 @@ async function endpointOf(
       : { tls: own ? { ...upstream.tls, ...tls } : tls }),
     ...(headers !== undefined && { headers }),
     ...(!own && { namespace: upstream.registry }),
-    mirror,
+    mirror: mirror && !own,
   }
 }
 
