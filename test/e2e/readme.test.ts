@@ -29,7 +29,10 @@ describe('README.md', () => {
     expect(scripts.length).toBeGreaterThanOrEqual(3)
   })
 
-  it.skipIf(needs.skip).each(scripts)(`commands work${needs.note}: %s`, async (script) => {
+  const titled = scripts.map(
+    (script) => [script.split('\n').find((line) => line.startsWith('tsbuild '))!, script] as const,
+  )
+  it.skipIf(needs.skip).each(titled)(`commands work${needs.note}: %s …`, async (_title, script) => {
     await using place = await openWorkspace()
     const cwd = await project(place)
     const shim = `#!/bin/sh\nexec ${process.execPath} ${repository}/packages/cli/src/main.ts "$@"\n`
