@@ -54,9 +54,15 @@ export async function openWorker(
   return worker
 }
 
-/** Whether the main process can count on a snapshot; the worker looks closer before it uses it. */
+/** Whether the main process can count on a snapshot, of either kind; the worker looks closer before it uses it. */
 export async function snapshotExists(root: string, id: SnapshotId): Promise<boolean> {
-  return await access(join(root, 'snapshots', id, 'layer.json')).then(
+  for (const kind of ['overlay', 'copy'])
+    if (await exists(join(root, 'snapshots', kind, id, 'layer.json'))) return true
+  return false
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await access(path).then(
     () => true,
     () => false,
   )

@@ -1,7 +1,7 @@
 /** The worker's entry: the table of its operations. It runs inside the namespaces; the main process never imports it. */
 import { join } from 'node:path'
 import { type CallContext, type OperationTable, serveWorker } from '../sandbox/worker-host.ts'
-import { openOverlaySnapshotter } from '../snapshot/overlay.ts'
+import { openSnapshotter } from '../snapshot/index.ts'
 import { openStore } from '../store/store.ts'
 import type { OpenParams, WorkerEvent, WorkerOperations } from './worker-api.ts'
 import type { OperationContext } from './worker-files.ts'
@@ -18,7 +18,7 @@ class WorkerState {
 
   constructor(params: OpenParams) {
     this.params = params
-    this.snapshotter = openOverlaySnapshotter(join(params.root, 'snapshots'))
+    this.snapshotter = openSnapshotter(join(params.root, 'snapshots'), 'auto').snapshotter
     this.runner = new Runner(params)
   }
 }
