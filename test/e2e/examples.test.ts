@@ -1,11 +1,15 @@
+import { chown } from 'node:fs/promises'
+import { relative, resolve } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { runBundle, unpackBundle } from '../support/bundle.ts'
 import { readLayoutArchive } from '../support/image-layout.ts'
 import { must, run } from '../support/process.ts'
 import { builtDigest } from '../support/progress.ts'
 import { gate, repository, toolPath } from '../support/tools.ts'
+import { addUser, ordinaryCommand } from '../support/user.ts'
 import { openWorkspace, type Workspace } from '../support/workspace.ts'
 
+const asUser = gate('root', 'newuidmap', 'useradd')
 const runc = gate('root', 'umoci', 'runc', 'skopeo')
 
 let place: Workspace
@@ -44,6 +48,25 @@ describe('examples/quickstart', () => {
     expect(stdout, stderr).toMatch(/^\d+\.\d+\.\d+\n$/)
     const app = await run(process.execPath, [place.join('bundle/rootfs/site/app.js')])
     expect(app.stdout).toMatch(/^Good \w+ from an image built by tsbuild\n$/)
+  })
+})
+
+describe.skipIf(asUser.skip)(`examples/quickstart as an ordinary user${asUser.note}`, () => {
+  it.each([
+    ['with sub-ids', true],
+    ['without sub-ids', false],
+  ])('%s', async (_title, subIds) => {
+    await using user = await addUser({ subIds })
+    for (const path of [place.path, place.home, place.tmp]) await chown(path, user.uid, user.gid)
+    await using command = await ordinaryCommand(user)
+    const { checkout = repository, uid, gid } = command.options
+    const node = resolve(checkout, relative(repository, process.execPath))
+    const quickstart = () => run(node, ['examples/quickstart/quickstart.ts'], { cwd: checkout, env, uid, gid })
+    const first = await quickstart()
+    expect(first.code, first.stderr).toBe(0)
+    expect(first.stdout).toMatch(/^Size +[\d.]+ ?MB in \d layers$/m)
+    const second = await quickstart()
+    expect(second.stderr).toMatch(/\d+ steps, all cached/)
   })
 })
 

@@ -12,14 +12,17 @@ export interface OrdinaryUser extends AsyncDisposable {
   readonly gid: number
 }
 
-/** Adds a user that can log in nowhere, with 65536 sub-ids; removed when disposed. Needs root. */
-export async function addUser(): Promise<OrdinaryUser> {
+/** Adds a user that can log in nowhere, with 65536 sub-ids or none; removed when disposed. Needs root. */
+export async function addUser(options: { readonly subIds?: boolean } = {}): Promise<OrdinaryUser> {
   const name = `tsbuild${process.pid}`
-  await must('useradd', ['--no-create-home', '--home-dir', '/nonexistent', '--shell', '/bin/false', name])
+  const sparing = ['--key', 'SUB_UID_COUNT=0', '--key', 'SUB_GID_COUNT=0']
+  await must('useradd', ['--no-create-home', '--home-dir', '/nonexistent', '--shell', '/bin/false', ...sparing, name])
   try {
-    const first = await freeSubIds()
-    const range = `${first}-${first + 65535}`
-    await must('usermod', ['--add-subuids', range, '--add-subgids', range, name])
+    if (options.subIds !== false) {
+      const first = await freeSubIds()
+      const range = `${first}-${first + 65535}`
+      await must('usermod', ['--add-subuids', range, '--add-subgids', range, name])
+    }
     const [uid, gid] = await Promise.all(['-u', '-g'].map(async (flag) => Number(await must('id', [flag, name]))))
     return { name, uid: uid!, gid: gid!, [Symbol.asyncDispose]: () => removeUser(name) }
   } catch (error) {
@@ -32,7 +35,7 @@ async function removeUser(name: string): Promise<void> {
   await run('userdel', [name])
 }
 
-/** useradd may have given sub-ids already, or none: a range behind all known ones is always free. */
+/** A range behind all known ones is always free. */
 async function freeSubIds(): Promise<number> {
   let next = 1_000_000
   for (const file of ['/etc/subuid', '/etc/subgid']) {
@@ -56,7 +59,7 @@ export async function ordinaryCommand(user: OrdinaryUser): Promise<OrdinaryComma
   if (readable.code === 0) return { options: { uid, gid }, [Symbol.asyncDispose]: async () => {} }
   const copy = await tempDirectory('tsbuild-test-checkout-')
   await chmod(copy.path, 0o755)
-  const parts = ['packages', 'node_modules', 'package.json'].map((name) => join(repository, name))
+  const parts = ['packages', 'node_modules', 'examples', 'package.json'].map((name) => join(repository, name))
   await must('cp', ['-a', '--reflink=auto', ...parts, copy.path])
   return { options: { uid, gid, checkout: copy.path }, [Symbol.asyncDispose]: () => copy[Symbol.asyncDispose]() }
 }
