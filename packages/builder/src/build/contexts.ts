@@ -1,7 +1,7 @@
 /**
  * The contexts of a build: the main one and those of --build-context, found by name and opened when something reads them.
  */
-import { join, resolve } from 'node:path'
+import { isAbsolute, join, resolve } from 'node:path'
 import { addAbortSignal, type Readable } from 'node:stream'
 import { familiarReference, OciLayout, type Platform, parseReference } from '@tsbuild/registry-client'
 import { readDockerfile, readFetchedDockerfile, readIgnoreFile, type TextFile } from '../context/dockerfile-file.ts'
@@ -113,7 +113,11 @@ export class Contexts implements AsyncDisposable {
       requireDirectory(location)
       return readDockerfile(dockerfile === undefined ? join(location, 'Dockerfile') : resolve(dockerfile))
     }
+    // A context from elsewhere has its own paths; an absolute one can only mean a file of this machine.
+    if (dockerfile !== undefined && isAbsolute(dockerfile)) return readDockerfile(dockerfile)
     const fetched = await this.#fetch(MAIN, location)
+    if (fetched.dockerfile !== undefined && dockerfile !== undefined)
+      throw optionErrors.optionInvalid(['ambiguous Dockerfile source: both stdin and flag correspond to Dockerfiles'])
     if (fetched.dockerfile !== undefined) return { name: 'Dockerfile', text: fetched.dockerfile, path: undefined }
     return readFetchedDockerfile(fetched.directory, dockerfile ?? 'Dockerfile')
   }
