@@ -59,9 +59,9 @@ describe.skipIf(asUser.skip)(`examples/quickstart as an ordinary user${asUser.no
     await using user = await addUser({ subIds })
     for (const path of [place.path, place.home, place.tmp]) await chown(path, user.uid, user.gid)
     await using command = await ordinaryCommand(user)
-    const { checkout = repository, uid, gid } = command.options
+    const { checkout = repository, ...ids } = command.options
     const node = resolve(checkout, relative(repository, process.execPath))
-    const quickstart = () => run(node, ['examples/quickstart/quickstart.ts'], { cwd: checkout, env, uid, gid })
+    const quickstart = () => run(node, ['examples/quickstart/quickstart.ts'], { cwd: checkout, env, ...ids })
     const first = await quickstart()
     expect(first.code, first.stderr).toBe(0)
     expect(first.stdout).toMatch(/^Size +[\d.]+ ?MB in \d layers$/m)

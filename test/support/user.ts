@@ -4,7 +4,6 @@ import { join } from 'node:path'
 import { must, run } from './process.ts'
 import { tempDirectory } from './temp.ts'
 import { repository } from './tools.ts'
-import type { TsbuildOptions } from './workspace.ts'
 
 export interface OrdinaryUser extends AsyncDisposable {
   readonly name: string
@@ -49,7 +48,7 @@ async function freeSubIds(): Promise<number> {
 
 /** How to run the command as a user: as `options` of a workspace's `run`. */
 export interface OrdinaryCommand extends AsyncDisposable {
-  readonly options: Pick<TsbuildOptions, 'uid' | 'gid' | 'checkout'>
+  readonly options: { readonly uid: number; readonly gid: number; readonly checkout?: string }
 }
 
 /** The checkout may lie where only root can read it; then a copy is made that everybody can. */
