@@ -5,7 +5,11 @@ export function goDuration(nanoseconds: number): string {
   if (nanoseconds === 0) return '0s'
   const sign = nanoseconds < 0 ? '-' : ''
   const ns = Math.abs(nanoseconds)
-  const units: [number, string][] = [[1e6, 'ms'], [1e3, 'µs'], [1, 'ns']]
+  const units: [number, string][] = [
+    [1e6, 'ms'],
+    [1e3, 'µs'],
+    [1, 'ns'],
+  ]
   if (ns < 1e9) {
     const [size, unit] = units.find(([s]) => ns >= s)!
     return `${sign}${trimZeros(ns / size)}${unit}`
