@@ -89,7 +89,7 @@ function wantedId(text: string): number | undefined {
 }
 
 /** Lines of a passwd file; malformed ones are skipped. */
-export function parsePasswd(text: string): PasswdEntry[] {
+function parsePasswd(text: string): PasswdEntry[] {
   const entries: PasswdEntry[] = []
   for (const line of text.split('\n')) {
     const [name, , uidText, gidText, , home] = line.trim().split(':')
@@ -102,7 +102,7 @@ export function parsePasswd(text: string): PasswdEntry[] {
 }
 
 /** Lines of a group file; malformed ones are skipped. */
-export function parseGroup(text: string): GroupEntry[] {
+function parseGroup(text: string): GroupEntry[] {
   const entries: GroupEntry[] = []
   for (const line of text.split('\n')) {
     const [name, , gidText, members] = line.trim().split(':')

@@ -47,7 +47,7 @@ function obstacle(path: string): { readonly text: string; readonly code: string 
 }
 
 /** The file that `name` means: itself with a slash in it, else the first executable of that name on `path`. */
-export function findProgram(name: string, path: string): string {
+function findProgram(name: string, path: string): string {
   if (name.includes('/')) {
     const reason = obstacle(name)
     if (reason === undefined) return name

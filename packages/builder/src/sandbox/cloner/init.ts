@@ -6,7 +6,7 @@
 import fs from 'node:fs'
 import { deserialize } from 'node:v8'
 import type { ProcessSpec } from '../executor.ts'
-import { setResourceLimits } from '../limits/rlimit.ts'
+import { setResourceLimits, tameOpenFiles } from '../limits/rlimit.ts'
 import { joinControlGroups, raiseLoopback } from '../namespaces/isolation.ts'
 import { enterRootfs } from '../namespaces/rootfs.ts'
 import {
@@ -83,6 +83,7 @@ function setUp(spec: InitSpec, tell: (message: InitStatus) => void): void {
   process.umask(0)
   enterRootfs(spec, tell)
   process.umask(0o022)
+  tameOpenFiles()
   setResourceLimits(wanted.ulimits)
   enterDirectory(wanted)
   dropPrivileges(spec, status, defaultCapabilities)
@@ -99,6 +100,7 @@ function setUpChroot(spec: InitSpec): void {
   check(raw.chroot(spec.rootfs), 'chroot')
   process.chdir('/')
   process.umask(0o022)
+  tameOpenFiles()
   setResourceLimits(wanted.ulimits)
   enterDirectory(wanted)
   dropPrivileges(spec, status, chrootCapabilities)

@@ -24,9 +24,6 @@ const resources: ReadonlyMap<string, number> = new Map([
   ['rttime', 15],
 ])
 
-/** Names that `--ulimit` takes. */
-export const ulimitNames: readonly string[] = [...resources.keys()]
-
 const UNLIMITED = 0xffffffffffffffffn
 
 function encode(value: number): bigint {
@@ -42,6 +39,22 @@ export function checkUlimits(limits: readonly Ulimit[]): void {
         `ulimit soft limit must be less than or equal to hard limit: ${name}=${soft}:${hard}`,
       ])
   }
+}
+
+const NOFILE = 7
+/** What docker gives at most. */
+const MAX_OPEN_FILES = 1_048_576n
+
+/**
+ * Lowers the soft limit of open files to what containers are used to: Node raises it to the hard one, and programs that
+ * close all descriptors one by one take minutes where that is in the billions.
+ */
+export function tameOpenFiles(): void {
+  const pair = Buffer.alloc(64)
+  check(raw.getrlimit(NOFILE, pair), 'getrlimit')
+  if (pair.readBigUInt64LE(0) <= MAX_OPEN_FILES) return
+  pair.writeBigUInt64LE(MAX_OPEN_FILES, 0)
+  check(raw.setrlimit(NOFILE, pair), 'setrlimit')
 }
 
 /** Sets limits of this process, which {@link checkUlimits} has passed; -1 is unlimited. Throws with the limit's name when the kernel refuses. */

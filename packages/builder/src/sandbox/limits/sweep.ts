@@ -8,7 +8,7 @@ import { hasCode } from '../native/libc.ts'
 export const groupPrefix = 'tsbuild-run-'
 
 /** Removes a group; false when it is still in use, which may last a moment after its processes have ended. */
-export function removeGroup(directory: string): boolean {
+function removeGroup(directory: string): boolean {
   try {
     fs.rmdirSync(directory)
     return true

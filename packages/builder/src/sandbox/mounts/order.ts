@@ -4,7 +4,7 @@ import type { ProcessSpec, SandboxMount } from '../executor.ts'
 const STANDARD = new Set(['', '/proc', '/dev', '/sys'])
 
 /** Parents before what is mounted below them, else in the order given. */
-export function inMountOrder<M extends { readonly target: string }>(mounts: readonly M[]): M[] {
+function inMountOrder<M extends { readonly target: string }>(mounts: readonly M[]): M[] {
   const depth = (path: string): number => path.split('/').filter((part) => part !== '' && part !== '.').length
   return mounts.toSorted((a, b) => depth(a.target) - depth(b.target))
 }

@@ -87,7 +87,7 @@ export function bindOn(source: number | string, target: number, options: BindOpt
 }
 
 /** Adds attributes to the mount that `fd` is open on the root of; nothing is taken away. */
-export function setMountAttributes(fd: number, options: BindOptions): void {
+function setMountAttributes(fd: number, options: BindOptions): void {
   const attributes = flagsOf(options)
   if (attributes === 0 || numbers === undefined) return
   const argument = Buffer.alloc(32)

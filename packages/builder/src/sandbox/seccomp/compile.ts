@@ -83,7 +83,7 @@ interface Run {
 }
 
 /** The whole range of numbers as runs, ascending from 0. */
-export function runsOf(table: SyscallTable): Run[] {
+function runsOf(table: SyscallTable): Run[] {
   const verdicts = new Map<number, Verdict>()
   for (const [first, names] of table) {
     for (const [i, name] of names.trim().split(/\s+/).entries())

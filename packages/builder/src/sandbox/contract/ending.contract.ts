@@ -1,0 +1,92 @@
+/** Limits, output, and the ways a process ends. */
+import fs from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { makeRootfs } from '../testing/small-rootfs.ts'
+import { type Contract, newMark, sleepers, until } from './contract.ts'
+
+export function describeEnding(c: Contract): void {
+  const { run, sh, request, traits } = c
+
+  describe.skipIf(!traits.limits)('limits of resources', () => {
+    it('end a process that takes too much memory, and say so', async () => {
+      const hungry = 'x=$(head -c 200000000 /dev/zero | tr "\\0" a); echo survived'
+      const ran = await sh(hungry, { resources: { memory: 32 * 1024 * 1024, memorySwap: 32 * 1024 * 1024 } })
+      expect(ran.exitCode).not.toBe(0)
+      expect(ran.out).toBe('')
+      if (traits.reportsOom) {
+        expect(ran.oomKilled).toBe(true)
+        expect(ran.usage?.peakMemory).toBeGreaterThan(16 * 1024 * 1024)
+        expect(ran.usage?.peakMemory).toBeLessThanOrEqual(33 * 1024 * 1024)
+      }
+      expect(await sh('true', { resources: { memory: 64 * 1024 * 1024 } })).toMatchObject({ exitCode: 0 })
+    })
+
+    it('bound the number of processes and the processors', async () => {
+      const { out } = await sh('for i in 1 2 3 4 5 6 7 8 9 10; do sleep 5 & done 2>/dev/null; jobs | wc -l', {
+        resources: { pids: 5 },
+      }).catch(() => ({ out: '0' }))
+      expect(Number(out)).toBeLessThan(6)
+      expect(
+        (await sh('grep -c ^processor /proc/cpuinfo; nproc', { resources: { cpusetCpus: '0' } })).out
+          .trim()
+          .split('\n')
+          .at(-1),
+      ).toBe('1')
+    })
+
+    it('leave nothing behind', async () => {
+      // Other builds on this machine may have groups for the time of a run.
+      await until(
+        () =>
+          !fs.readdirSync('/sys/fs/cgroup', { recursive: true }).some((path) => String(path).includes('tsbuild-run-')),
+      )
+    })
+  })
+
+  describe('its output', () => {
+    it('is handed on without piling up', async () => {
+      await sh('yes | head -c 1000000', {}, { count: true })
+      const before = (await sh('true', {}, { count: true })).memory
+      const ran = await sh('yes 0123456789012345678901234567890123456789 | head -c 200000000', {}, { count: true })
+      expect(ran).toMatchObject({ exitCode: 0, bytes: 200_000_000 })
+      expect(ran.memory - before).toBeLessThan(80e6)
+    }, 60_000)
+
+    it('ends with the process, whoever still holds it', async () => {
+      const start = Date.now()
+      expect(await sh('sleep 60 & echo started')).toMatchObject({ exitCode: 0, out: 'started\n' })
+      expect(await sh('(setsid sleep 61 </dev/null &) ; echo started')).toMatchObject({ exitCode: 0 })
+      expect(Date.now() - start).toBeLessThan(10_000)
+    })
+  })
+
+  describe('an abort', () => {
+    it('ends the process and what it has started', async () => {
+      const controller = new AbortController()
+      const mark = newMark()
+      const running = run({ args: ['sh', '-c', `setsid sleep ${mark} & sleep ${mark}`] }, {}, controller.signal)
+      running.catch(() => {})
+      await until(() => sleepers(mark).length === 2)
+      controller.abort()
+      await expect(running).rejects.toMatchObject({ code: 'CANCELLED' })
+      await until(() => sleepers(mark).length === 0)
+    })
+  })
+
+  describe('the death of the worker', () => {
+    it('is the death of the process and what it has started', async () => {
+      const own = c.newDirectory()
+      await using doomed = await c.start(own)
+      const mark = newMark()
+      const wanted = request({ args: ['sh', '-c', `setsid sleep ${mark} & sleep ${mark}`] })
+      const running = doomed
+        .call('run', { ...wanted, rootfs: makeRootfs(join(own, 'rootfs'), traits.uid) })
+        .catch((error: unknown) => error)
+      await until(() => sleepers(mark).length === 2)
+      await doomed.call('kill', {}).catch(() => {})
+      await until(() => sleepers(mark).length === 0)
+      expect(await running).toBeInstanceOf(Error)
+    }, 60_000)
+  })
+}
