@@ -2,8 +2,8 @@
 
 export { type CheckOutcome, check, outline, targets } from './build/calls.ts'
 export { type DebugOptions, debug, type KeptRootfs, keptRootfs } from './build/debug.ts'
+export { type DiagnoseOptions, type Diagnosis, diagnose, type RuntimeTrial } from './build/diagnose.ts'
 export { type OpenedImages, openImages, type StoreOptions } from './build/images.ts'
-export { type IsolationReport, probeIsolation } from './build/isolation.ts'
 export { runImage } from './build/run-image.ts'
 export { diskUsage, prune } from './build/storage.ts'
 export { build } from './build.ts'

@@ -1,7 +1,7 @@
 /** What becomes of the root filesystem of a RUN that failed: its files are saved, a shell is opened in it, it is kept. */
 import { setImmediate } from 'node:timers/promises'
 import { locate } from '../dockerfile/ast.ts'
-import type { BuildError } from '../errors.ts'
+import { BuildError } from '../errors.ts'
 import { type FailureOutput, saveFailedFiles } from '../export/failed-files.ts'
 import type { ParsedDockerfile } from '../instructions/nodes.ts'
 import { runInteractive } from '../steps/interactive.ts'
@@ -53,7 +53,12 @@ async function handle(failed: FailedRun, services: FailureServices): Promise<Bui
   if (onError !== 'keep') return failed.error
   const name = await keepRun(session.store.records, failed)
   const root = settings.options.root === undefined ? '' : ` --root ${settings.options.root}`
-  return failed.error.with({ hint: `look at what it left with: tsbuild debug${root} ${name}` })
+  return withHint(failed.error, `look at what it left with: tsbuild debug${root} ${name}`)
+}
+
+function withHint(error: BuildError, hint: string): BuildError {
+  const { code, message, ...details } = error
+  return new BuildError(code, message, { ...details, hint: error.hint === undefined ? hint : `${error.hint}\n${hint}` })
 }
 
 function concerns({ stage }: FailureOutput, { step }: FailedRun, parsed: ParsedDockerfile): boolean {

@@ -34,6 +34,8 @@ export function openLayers(
 
 /** Makes the executor ready; says if it isolates less than usual. */
 export async function prepareRun(worker: LazyWorker, session: Session): Promise<void> {
-  const announcement = await worker.call('run.prepare', {}, { signal: session.signal }).catch(() => undefined)
+  // That it fails is met again by the first RUN.
+  const prepared = await worker.call('run.prepare', {}, { signal: session.signal }).catch(() => undefined)
+  const announcement = prepared?.announcement
   if (announcement !== undefined) session.warn({ rule: '', message: announcement })
 }

@@ -21,6 +21,7 @@ export const runErrors = {
     doc: 'The process of a RUN took longer than --run-timeout allows and was killed.',
     message: (command: string, seconds: number) =>
       `process ${JSON.stringify(command)} did not complete within ${seconds} s`,
+    hint: '--run-timeout sets how long a RUN may take',
   }),
   secretMissing: defineError({
     code: 'SECRET_NOT_FOUND',
@@ -118,7 +119,12 @@ export function runHandler(services: RunServices): StepHandler<RunStep> {
           const layer = { snapshot: id, created: services.now(), started, known: undefined, image: undefined }
           return { kind: 'rootfs', identity: id, stack: [...parent.stack, layer] }
         }
-        if (!last && outcome.status !== 'secret') continue
+        if (!last && outcome.status !== 'secret') {
+          const how = outcome.status === 'timeout' ? 'took too long' : `failed with exit code ${outcome.exitCode}`
+          const text = `attempt ${attempt + 1} of ${services.retries + 1} ${how}; trying again from a clean snapshot\n`
+          visit.log('stderr', Buffer.from(text))
+          continue
+        }
         const error = failure(outcome, step, tail, services)
         if (services.failures === undefined || kept === undefined || outcome.status === 'secret') throw error
         throw await services.failures({ step, params, kept, error })
@@ -196,7 +202,8 @@ function failure(
   const { exitCode, oomKilled, signal, peakMemory } = outcome
   const peak = peakMemory === undefined ? '' : ` at ${Math.round(peakMemory / 1048576)} MiB`
   const more = oomKilled ? `: killed by the out-of-memory killer${peak}` : signal ? ` (${signal})` : ''
-  return runErrors.processFailed([command, exitCode, more], { ...details, exitCode })
+  const hint = oomKilled ? '--resource memory=SIZE sets how much memory a RUN may use' : undefined
+  return runErrors.processFailed([command, exitCode, more], { ...details, exitCode, hint })
 }
 
 function identity(result: StepResult | undefined): string {

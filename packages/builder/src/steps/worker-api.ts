@@ -1,6 +1,6 @@
 /** The operations that the main process asks of the worker: typed messages, no files in them. */
 import type { FileOp, Selection } from '../graph/file-op.ts'
-import type { ResourceLimits, TerminalSize, Ulimit } from '../sandbox/executor.ts'
+import type { Executor, ResourceLimits, TerminalSize, Ulimit } from '../sandbox/executor.ts'
 import type { SnapshotId, SnapshotInfo } from '../snapshot/snapshotter.ts'
 
 /** Where the files of an operation come from. */
@@ -92,6 +92,13 @@ export interface RunParams {
   readonly mtime: number | undefined
 }
 
+/** How RUN will be isolated. */
+export interface Preparation {
+  readonly level: Executor['name']
+  /** What is not isolated, one line; undefined when everything is. */
+  readonly announcement: string | undefined
+}
+
 export type RunOutcome =
   | { readonly status: 'succeeded' }
   | {
@@ -162,8 +169,8 @@ export interface WorkerOperations {
     params: { stack: readonly SnapshotId[]; selection: Selection; keepOwner: boolean }
     result: string
   }
-  /** Makes the executor ready, so that the first RUN does not wait for it; returns what is not isolated, if anything. */
-  'run.prepare': { params: Record<string, never>; result: string | undefined }
+  /** Chooses the executor and makes it ready, so that the first RUN does not wait for it. */
+  'run.prepare': { params: Record<string, never>; result: Preparation }
   run: { params: RunParams; result: RunOutcome }
   /** Input for a process with an interaction, undefined at its end; returns when there is room for more. */
   'run.input': { params: { id: string; data: Uint8Array | undefined }; result: void }

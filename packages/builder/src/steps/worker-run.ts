@@ -6,7 +6,7 @@ import { resolveUser } from '../sandbox/user.ts'
 import type { ActiveSnapshot, SnapshotId } from '../snapshot/snapshotter.ts'
 import { findSecret, secretPatterns } from './secret-scan.ts'
 import { settleTimes } from './times.ts'
-import type { OpenParams, RunOutcome, RunParams } from './worker-api.ts'
+import type { OpenParams, Preparation, RunOutcome, RunParams } from './worker-api.ts'
 import type { OperationContext } from './worker-files.ts'
 import { InputTable } from './worker-input.ts'
 import { MountOpener } from './worker-mounts.ts'
@@ -22,9 +22,10 @@ export class Runner implements AsyncDisposable {
     this.#mounts = new MountOpener(params.root)
   }
 
-  /** Chooses the executor and makes it ready; returns what is to be told about it. */
-  async prepare(): Promise<string | undefined> {
-    return (await this.#executor()).announcement
+  /** Chooses the executor and makes it ready. */
+  async prepare(): Promise<Preparation> {
+    const { executor, announcement } = await this.#executor()
+    return { level: executor.name, announcement }
   }
 
   #executor(): Promise<Selected> {

@@ -1,9 +1,7 @@
 /** `tsbuild doctor`. */
-import { release, userInfo } from 'node:os'
+import { release } from 'node:os'
 import { defineCommand } from '../command.ts'
-import { CHECKS, checkStore, type Finding } from '../doctor/checks.ts'
-import { isolationFindings } from '../doctor/isolation.ts'
-import { thisMachine } from '../doctor/machine.ts'
+import { type Finding, findings } from '../doctor/findings.ts'
 import { EXIT } from '../exit-codes.ts'
 import { write } from '../io.ts'
 import { escapeControls } from '../progress/escape.ts'
@@ -13,7 +11,7 @@ export const command = defineCommand({
   name: 'doctor',
   usage: ['doctor [FLAGS]'],
   description:
-    'Looks at what builds need of this machine, and starts the worker as a build would. Says how RUN is isolated, and for each thing that is limited or missing the command that helps. Exit code 1 when RUN is not possible.',
+    'Looks at what builds need of this machine, and sets up a process as RUN would. Says how RUN is isolated and why, and for each thing that is limited or missing the command that helps. Exit code 1 when RUN is not possible.',
   arity: { min: 0, max: 0 },
   flags: [
     {
@@ -31,33 +29,30 @@ export const command = defineCommand({
     { text: 'Would a level work?', command: 'tsbuild doctor --isolation chroot' },
   ],
   async run({ values }, { io, signal, global }) {
-    const { probeIsolation } = await import('@tsbuild/builder')
-    const machine = thisMachine(io.env, userInfo().username)
+    const { diagnose } = await import('@tsbuild/builder')
     // The parser has checked the choices.
     const isolation = values.isolation as 'auto' | undefined
-    const report = await probeIsolation({
-      root: global.root,
-      env: io.env,
-      isolation,
-      ociRuntime: values['oci-runtime'],
-      signal,
-    })
+    const options = { root: global.root, env: io.env, isolation, ociRuntime: values['oci-runtime'], signal }
+    const diagnosis = await diagnose(options)
     const about = `tsbuild ${VERSION}, Node ${process.versions.node}, ${process.platform} ${release()} ${process.arch}`
-    const findings: readonly Finding[] = [
-      { name: 'versions', status: 'ok', found: about },
-      ...CHECKS.map((check) => check(machine)),
-      checkStore(machine, report.root),
-      ...isolationFindings(report),
-    ]
-    const text = values.format === 'json' ? `${JSON.stringify(findings, null, 2)}\n` : render(findings)
-    await write(io.stdout, text)
-    return report.error === undefined ? EXIT.ok : EXIT.failed
+    const all: readonly Finding[] = [{ name: 'versions', status: 'ok', found: about }, ...findings(diagnosis)]
+    const { level, why, raise } = diagnosis
+    const document = {
+      works: level !== 'none',
+      level,
+      why,
+      raise: raise ?? null,
+      findings: all,
+      machine: diagnosis.machine,
+    }
+    await write(io.stdout, values.format === 'json' ? `${JSON.stringify(document, null, 2)}\n` : render(all))
+    return level === 'none' ? EXIT.failed : EXIT.ok
   },
 })
 
-function render(findings: readonly Finding[]): string {
-  const width = Math.max(...findings.map(({ name }) => name.length))
-  const lines = findings.flatMap(({ name, status, found, advice }) => [
+function render(all: readonly Finding[]): string {
+  const width = Math.max(...all.map(({ name }) => name.length))
+  const lines = all.flatMap(({ name, status, found, advice }) => [
     `${status.padEnd(8)} ${name.padEnd(width)}  ${escapeControls(found)}`,
     ...(advice ? [`${' '.repeat(9 + width)}  → ${escapeControls(advice)}`] : []),
   ])
