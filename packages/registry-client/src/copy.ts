@@ -6,8 +6,9 @@ import type { BlobProgress, BlobPushResult, FetchedManifest, Source, Target } fr
 import { blobsOf, type Descriptor, parseManifest } from './descriptor.ts'
 import { isRegistryError, registryErrors } from './errors.ts'
 import { limiter } from './limiter.ts'
+import { matchPlatform } from './match-platform.ts'
 import { isForeignLayerType, isIndexType, isManifestType } from './media-types.ts'
-import { formatPlatform, matchPlatform, type Platform } from './platform.ts'
+import { formatPlatform, type Platform } from './platform.ts'
 
 /** What and how to copy. */
 export interface CopyOptions {

@@ -3,7 +3,7 @@
  */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Descriptor } from './descriptor.ts'
-import { blobName, fromHost, parseContentRange, requestFrom, type TransferState } from './download.ts'
+import { blobName, fromHost, parseContentRange, requestFrom, type TransferState } from './host-download.ts'
 import type { RepositoryAccess } from './repository-access.ts'
 import type { HostClient } from './transport/host-client.ts'
 import { header } from './transport/http.ts'

@@ -1,13 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Descriptor } from './descriptor.ts'
-import {
-  formatPlatform,
-  hostPlatform,
-  matchPlatform,
-  normalizePlatform,
-  parsePlatform,
-  platformMatches,
-} from './platform.ts'
+import { matchPlatform, platformMatches } from './match-platform.ts'
+import { formatPlatform, hostPlatform, normalizePlatform, parsePlatform } from './platform.ts'
 
 const host = { os: 'linux', architecture: 'amd64' }
 
