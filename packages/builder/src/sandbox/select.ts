@@ -1,5 +1,4 @@
 /** Chooses the executor: the most isolated that works here, or the one that was asked for. */
-import { join } from 'node:path'
 import { ChrootExecutor } from './chroot/executor.ts'
 import { sandboxErrors } from './errors.ts'
 import type { Executor } from './executor.ts'
@@ -7,6 +6,7 @@ import { type MachineFacts, machineFacts } from './machine.ts'
 import { NamespacesExecutor } from './namespaces/executor.ts'
 import { findRuntime, probeRuntime, runtimeNames } from './oci/runtime.ts'
 import { compileProfile } from './seccomp/compile.ts'
+import { compileCacheFor } from './worker/compile-cache.ts'
 
 export type Isolation = 'auto' | 'namespaces' | 'oci' | 'chroot'
 
@@ -56,7 +56,7 @@ function attemptsFor(
   facts: MachineFacts,
 ): Attempt[] {
   const filter = facts.seccomp ? compileProfile(process.arch) : undefined
-  const common = { singleId: facts.singleId, seccomp: filter, compileCache: join(root, 'compile-cache') }
+  const common = { singleId: facts.singleId, seccomp: filter, compileCache: compileCacheFor(root) }
   const namespaces: Attempt = {
     name: 'namespaces',
     open: async () => {

@@ -1,10 +1,10 @@
 /** Starts the worker's process in the best isolation from the machine that its rights allow. */
 import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process'
-import { join } from 'node:path'
 import type { Duplex, Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { cancelled } from '../../errors.ts'
 import { sandboxErrors } from '../errors.ts'
+import { compileCacheFor } from './compile-cache.ts'
 import { mapIds, subordinateRanges } from './id-map.ts'
 import type { FromWorker } from './messages.ts'
 import type { Launched, WorkerMode, WorkerOptions } from './types.ts'
@@ -54,7 +54,7 @@ async function attempt(mode: WorkerMode, options: WorkerOptions): Promise<Pick<L
     serialization: 'advanced',
     // Away from the terminal: Ctrl-C is for the main process, which ends the worker in order.
     detached: true,
-    env: { ...env, NODE_COMPILE_CACHE: join(options.root, 'compile-cache') },
+    env: { ...env, NODE_COMPILE_CACHE: compileCacheFor(options.root) },
   })
   let errors = ''
   const stderr = child.stderr as Readable & { unref(): void }
