@@ -31,7 +31,7 @@ export function sourceFiles(): SourceText[] {
 
 /** Files that only tests use: they end up in no package. */
 export function isTest(path: string): boolean {
-  return /\.(test|contract|test-support)\.ts$|\/(testing|test-support)(\/|\.ts$)/.test(path)
+  return /\.(test|contract|test-support)\.ts$|\/(testing|test-support|contract)(\/|\.ts$)/.test(path)
 }
 
 /** Statements stand at the beginning of a line, as the formatter has them, so examples in comments do not count. */

@@ -62,7 +62,8 @@ export class ProxyTransport implements HttpTransport {
     const { ProxyAgent } = await import('undici')
     const { connectMs, proxy, tls } = this.#options
     const kept = { allowH2: false, keepAliveTimeout: 10_000, keepAliveMaxTimeout: 60_000 }
-    const requestTls = { ...tls, timeout: connectMs }
+    // Node's options of TLS and undici's differ in whether an absent one may be written as undefined.
+    const requestTls = { ...tls, timeout: connectMs } as NonNullable<ProxyAgent.Options['requestTls']>
     return new ProxyAgent({ uri: proxy.href, ...kept, connect: { timeout: connectMs }, requestTls })
   }
 }
