@@ -24,9 +24,23 @@ export interface BuildWarning {
 
 export type ProgressEvent =
   | { readonly type: 'started'; readonly vertex: ProgressVertex; readonly time: number }
-  | { readonly type: 'log'; readonly id: string; readonly stream: 'stdout' | 'stderr'; readonly data: Buffer; readonly time: number }
+  | {
+      readonly type: 'log'
+      readonly id: string
+      readonly stream: 'stdout' | 'stderr'
+      readonly data: Buffer
+      readonly time: number
+    }
   /** How far a transfer or a compression is; `total` is 0 while unknown. Bytes, unless `unit` says otherwise. */
-  | { readonly type: 'progress'; readonly id: string; readonly item: string; readonly current: number; readonly total: number; readonly unit?: 'files'; readonly time: number }
+  | {
+      readonly type: 'progress'
+      readonly id: string
+      readonly item: string
+      readonly current: number
+      readonly total: number
+      readonly unit?: 'files'
+      readonly time: number
+    }
   /** The result came from the cache: follows `started`, takes the place of `done`. */
   | { readonly type: 'cached'; readonly id: string; readonly time: number }
   | { readonly type: 'done'; readonly id: string; readonly time: number }
