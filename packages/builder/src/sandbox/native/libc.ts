@@ -111,7 +111,6 @@ const c = {
   ),
   memfdCreate: bind<[string, number]>('int memfd_create(const char *name, unsigned int flags)'),
   madvise: bind<[bigint, bigint, number]>('int madvise(uintptr_t address, size_t length, int advice)'),
-  getppid: bind<[]>('int getppid()'),
   getpid: bind<[]>('int getpid()'),
 }
 
