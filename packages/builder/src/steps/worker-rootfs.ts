@@ -1,11 +1,12 @@
 /** Operations of the worker that hand out whole root filesystems: `type=tar` and `type=local`. */
-import { type BigIntStats, constants, lstatSync, readdirSync, readlinkSync } from 'node:fs'
+import { type BigIntStats, constants, lstatSync, readlinkSync } from 'node:fs'
 import { chmod, copyFile, link, lstat, lutimes, mkdir, realpath, rm, symlink, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { throwIfAborted } from '../errors.ts'
 import { packLayer } from '../layer/pack.ts'
 import type { Change } from '../snapshot/snapshotter.ts'
 import { resolveInRoot } from '../util/inroot.ts'
+import { fsPath, readDirectory } from '../util/raw-path.ts'
 import type { WorkerOperations } from './worker-api.ts'
 import type { OperationContext } from './worker-files.ts'
 
@@ -28,15 +29,13 @@ export async function tarRootfs(
   await packLayer(entries(), { compression: 'none', signal }, dest)
 }
 
-function upsert(path: string, fsPath: string): Change {
-  return { kind: 'upsert', path, fsPath, stat: lstatSync(fsPath, { bigint: true }) }
+function upsert(path: string, place: string): Change {
+  return { kind: 'upsert', path, fsPath: fsPath(place), stat: lstatSync(fsPath(place), { bigint: true }) }
 }
 
 /** Every path below a directory, parents first, siblings in byte order. */
 function* walk(root: string, directory: string): Generator<string> {
-  const entries = readdirSync(join(root, directory), { withFileTypes: true })
-  entries.sort((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)))
-  for (const entry of entries) {
+  for (const entry of readDirectory(join(root, directory))) {
     const path = directory === '' ? entry.name : `${directory}/${entry.name}`
     yield path
     if (entry.isDirectory()) yield* walk(root, path)
@@ -61,7 +60,7 @@ export async function copyRootfs(
     throwIfAborted(signal)
     const from = join(root, path)
     const to = join(target, path)
-    const stat = lstatSync(from, { bigint: true })
+    const stat = lstatSync(fsPath(from), { bigint: true })
     if (stat.isDirectory()) {
       await makeDirectory(to)
       directories.push({ path: to, stat })
@@ -72,34 +71,34 @@ export async function copyRootfs(
 }
 
 async function makeDirectory(path: string): Promise<void> {
-  const existing = await lstat(path).catch(() => undefined)
+  const existing = await lstat(fsPath(path)).catch(() => undefined)
   if (existing?.isDirectory()) return
-  if (existing) await unlink(path)
-  await mkdir(path, { mode: 0o700 })
+  if (existing) await unlink(fsPath(path))
+  await mkdir(fsPath(path), { mode: 0o700 })
 }
 
 async function copyEntry(from: string, to: string, stat: BigIntStats, linked: Map<string, string>): Promise<void> {
   if (!stat.isFile() && !stat.isSymbolicLink()) return
-  await rm(to, { recursive: true, force: true })
+  await rm(fsPath(to), { recursive: true, force: true })
   if (stat.isSymbolicLink()) {
-    await symlink(readlinkSync(from), to)
-    await lutimes(to, seconds(stat.atimeNs), seconds(stat.mtimeNs))
+    await symlink(readlinkSync(fsPath(from), 'buffer'), fsPath(to))
+    await lutimes(fsPath(to), seconds(stat.atimeNs), seconds(stat.mtimeNs))
     return
   }
   const key = `${stat.dev}:${stat.ino}`
   const first = stat.nlink > 1n ? linked.get(key) : undefined
   if (first !== undefined) {
-    await link(first, to)
+    await link(fsPath(first), fsPath(to))
     return
   }
   linked.set(key, to)
-  await copyFile(from, to, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE)
+  await copyFile(fsPath(from), fsPath(to), constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE)
   await setAttributes(to, stat)
 }
 
 async function setAttributes(path: string, stat: BigIntStats): Promise<void> {
-  await chmod(path, Number(stat.mode & 0o7777n))
-  await lutimes(path, seconds(stat.atimeNs), seconds(stat.mtimeNs))
+  await chmod(fsPath(path), Number(stat.mode & 0o7777n))
+  await lutimes(fsPath(path), seconds(stat.atimeNs), seconds(stat.mtimeNs))
 }
 
 function seconds(nanoseconds: bigint): number {
