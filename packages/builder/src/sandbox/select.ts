@@ -56,7 +56,7 @@ function attemptsFor(
   facts: MachineFacts,
 ): Attempt[] {
   const filter = facts.seccomp ? compileProfile(process.arch) : undefined
-  const common = { singleId: facts.singleId, seccomp: filter, compileCache: compileCacheDirectory(root) }
+  const common = { singleId: facts.singleId, seccomp: filter, compileCache: compileCacheFor(root) }
   const namespaces: Attempt = {
     name: 'namespaces',
     open: async () => {

@@ -54,7 +54,7 @@ async function attempt(mode: WorkerMode, options: WorkerOptions): Promise<Pick<L
     serialization: 'advanced',
     // Away from the terminal: Ctrl-C is for the main process, which ends the worker in order.
     detached: true,
-    env: { ...env, NODE_COMPILE_CACHE: compileCacheDirectory(options.root) },
+    env: { ...env, NODE_COMPILE_CACHE: compileCacheFor(options.root) },
   })
   let errors = ''
   const stderr = child.stderr as Readable & { unref(): void }
