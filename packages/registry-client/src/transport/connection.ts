@@ -17,6 +17,8 @@ export interface ConnectOptions {
   readonly origin: URL
   readonly connectMs: number
   readonly tls?: ConnectionOptions | undefined
+  /** Receives TLS sessions to resume later. */
+  readonly onSession?: ((session: Buffer) => void) | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -58,7 +60,15 @@ export class Connection {
       }
       const servername = /^[0-9.]+$|:/.test(host) ? '' : host
       // `onread` is documented for tls.connect but missing from its types.
-      return connectTls({ host, port, servername, ALPNProtocols: ['http/1.1'], ...tls, onread } as ConnectionOptions)
+      const socket = connectTls({
+        host,
+        port,
+        servername,
+        ALPNProtocols: ['http/1.1'],
+        ...tls,
+        onread,
+      } as ConnectionOptions)
+      return options.onSession === undefined ? socket : socket.on('session', options.onSession)
     })
     await connection.#connected(secure ? 'secureConnect' : 'connect', options)
     return connection

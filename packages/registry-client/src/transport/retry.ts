@@ -24,9 +24,13 @@ export function isTransientStatus(status: number): boolean {
   return transientStatus.has(status)
 }
 
+/** How it looks when a connection was closed before or while it was used. */
+const closedCodes = ['ECONNRESET', 'EPIPE', 'ERR_STREAM_DESTROYED', 'ERR_STREAM_WRITE_AFTER_END']
+
 const transientCodes = new Set([
-  ...['ECONNRESET', 'ECONNREFUSED', 'ECONNABORTED', 'EPIPE', 'ETIMEDOUT', 'EAI_AGAIN', 'ENETDOWN', 'ENETUNREACH'],
+  ...['ECONNREFUSED', 'ECONNABORTED', 'ETIMEDOUT', 'EAI_AGAIN', 'ENETDOWN', 'ENETUNREACH'],
   ...['EHOSTDOWN', 'EHOSTUNREACH', 'ENETRESET', 'ENOTFOUND', 'ENOTCONN', 'EPROTO', 'ERR_STREAM_PREMATURE_CLOSE'],
+  ...closedCodes,
   ...['UND_ERR_SOCKET', 'UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT', 'UND_ERR_CLOSED'],
   ...['UND_ERR_DESTROYED', 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH', 'ERR_SSL_WRONG_VERSION_NUMBER'],
   ...['HPE_INVALID_CONSTANT', 'HPE_INVALID_CHUNK_SIZE', 'HPE_INVALID_EOF_STATE', 'HPE_CLOSED_CONNECTION'],
@@ -51,6 +55,11 @@ export function isNetworkError(error: unknown): boolean {
 export function isTransientError(error: unknown): boolean {
   const code = networkCode(error)
   return code !== undefined && transientCodes.has(code)
+}
+
+/** true when a connection was found closed: on one that was kept for reuse, that is no failure of the server. */
+export function isClosed(error: unknown): boolean {
+  return closedCodes.includes(networkCode(error) ?? '')
 }
 
 /** true when a peer was silent for too long, rather than broken. */

@@ -4,6 +4,7 @@
  *
  * Chunks of response bodies are transient: valid until the next one is asked for.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { ConnectionOptions } from 'node:tls'
 import { Connection } from './connection.ts'
 import {
@@ -15,12 +16,14 @@ import {
 } from './http.ts'
 import { bodyChunks } from './http-body.ts'
 import { formatRequestHead, parseResponseHead, type ResponseHead } from './http-head.ts'
-import { networkCode } from './retry.ts'
+import { isClosed } from './retry.ts'
 
 /** Longest head of an answer, and how much of an unwanted body is read to keep its connection. */
 const headLimit = 64 << 10
 const discardLimit = 64 << 10
 const idleKeptMs = 10_000
+/** How long an answer may still take to be read after the connection broke for writing. */
+const lastWordsMs = 20
 
 export interface SocketTransportOptions {
   readonly connectMs: number
@@ -33,6 +36,7 @@ export class SocketTransport implements HttpTransport {
   readonly #options: SocketTransportOptions
   readonly #idle: { connection: Connection; timer: NodeJS.Timeout }[] = []
   readonly #busy = new Set<Connection>()
+  #session: Buffer | undefined
 
   constructor(origin: URL, options: SocketTransportOptions) {
     this.#origin = origin
@@ -49,10 +53,17 @@ export class SocketTransport implements HttpTransport {
       } catch (error) {
         // The server may have closed the kept connection just when it was taken: that is no failure of the request.
         const replayable = request.body === undefined || request.body instanceof Uint8Array
-        if (!replayable || !['ECONNRESET', 'EPIPE'].includes(networkCode(error) ?? '')) throw error
+        if (!replayable || !isClosed(error)) throw error
       }
     }
-    return this.#exchange(await Connection.open({ origin: this.#origin, ...this.#options, signal }), request)
+    // A TLS session that is resumed costs less of a handshake.
+    const onSession = (session: Buffer) => {
+      this.#session = session
+    }
+    const { connectMs, tls } = this.#options
+    const resumed = this.#session === undefined ? tls : { ...tls, session: this.#session }
+    const fresh = await Connection.open({ origin: this.#origin, connectMs, tls: resumed, onSession, signal })
+    return this.#exchange(fresh, request)
   }
 
   async #exchange(connection: Connection, request: HttpRequest): Promise<HttpResponse> {
@@ -114,6 +125,7 @@ export class SocketTransport implements HttpTransport {
         if (chunked) await connection.write('\r\n', idleMs)
       } catch (error) {
         // A server that refuses an upload answers and closes: what it said tells more than the broken pipe.
+        await sleep(lastWordsMs)
         if (connection.hasData) return false
         throw error
       }

@@ -146,6 +146,49 @@ describe('SocketTransport', () => {
     await transport.close()
   })
 
+  it('takes the answer of a server that hangs up on an upload', async () => {
+    const url = await serve((socket) =>
+      socket.once('data', () => {
+        socket.end('HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n')
+      }),
+    )
+    const transport = new SocketTransport(url, { connectMs: 500 })
+    const body = async function* () {
+      for (let n = 0; n < 50; n++) {
+        yield Buffer.alloc(1 << 16)
+        await new Promise((resolve) => setTimeout(resolve, 1))
+      }
+    }
+    const headers = { 'content-length': String(50 << 16) }
+    const response = await transport.send({ method: 'PUT', url, headers, body: body(), ...times })
+    expect(response.status).toBe(401)
+    await transport.close()
+  })
+
+  it('replaces a kept connection that the server has closed, and lets go of one that is left early', async () => {
+    let connections = 0
+    let closed = 0
+    const url = await serve((socket) => {
+      connections++
+      socket.on('close', () => closed++)
+      socket.on('data', () =>
+        socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${1 << 22}\r\n\r\n${'x'.repeat(1 << 22)}`),
+      )
+    })
+    const transport = new SocketTransport(url, { connectMs: 500 })
+    const get = () => transport.send({ method: 'GET', url, headers: {}, ...times })
+    for await (const chunk of (await get()).body) {
+      expect(chunk.length).toBeGreaterThan(0)
+      break
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    expect([connections, closed]).toEqual([1, 1])
+    expect((await readBody((await get()).body, 1 << 23))?.length).toBe(1 << 22)
+    await (await get()).body.discard()
+    expect(connections).toBe(2)
+    await transport.close()
+  })
+
   it('rejects with the reason of the signal', async () => {
     const url = await serve((socket) =>
       socket.once('data', () => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx')),
