@@ -242,10 +242,11 @@ export class Repository implements Source, Target {
    * itself (distribution-spec "Pushing Manifests with Subject").
    */
   async pushManifest(bytes: Uint8Array, mediaType: string, options: PushManifestOptions = {}): Promise<Descriptor> {
-    const { signal, tags = [] } = options
+    const { signal, algorithm, tags = [] } = options
     parseManifest(bytes, mediaType)
-    const descriptor: Descriptor = { mediaType: bareMediaType(mediaType), digest: digestOf(bytes), size: bytes.length }
-    const subject = await putManifest(this.#access, { bytes, mediaType, digest: descriptor.digest, tags, signal })
+    const digest = digestOf(bytes, algorithm)
+    const descriptor: Descriptor = { mediaType: bareMediaType(mediaType), digest, size: bytes.length }
+    const subject = await putManifest(this.#access, { bytes, mediaType, digest, tags, signal })
     const referrer = referrerOf(bytes, descriptor)
     if (referrer !== undefined && subject === undefined) {
       await updateFallback(this.#access, this.#lock, referrer.subject, { add: referrer.referrer }, signal)

@@ -9,6 +9,7 @@
  * descriptor's digest, and a blob stream that ends without error was exactly the blob.
  */
 import type { Descriptor } from './descriptor.ts'
+import type { DigestAlgorithm } from './digest.ts'
 
 /** What every call accepts. An aborted call rejects with `signal.reason` and leaves nothing half done behind. */
 export interface CallOptions {
@@ -89,6 +90,8 @@ export type BlobPushResult = 'exists' | 'mounted' | 'uploaded'
 export interface PushManifestOptions extends CallOptions {
   /** Names to give it: tags in a registry, ref names in a layout, `repository:tag` in a docker archive. */
   readonly tags?: readonly string[] | undefined
+  /** What its digest is made with; default sha256. An index that names it by another one needs that. */
+  readonly algorithm?: DigestAlgorithm | undefined
 }
 
 /** Something images can be written to. */

@@ -4,10 +4,12 @@ import { RegistryClient } from './client.ts'
 import { copy } from './copy.ts'
 import type { Descriptor, Index } from './descriptor.ts'
 import { digestOf } from './digest.ts'
+import { OciLayout } from './layout/oci-layout.ts'
 import { mediaTypes } from './media-types.ts'
 import { MemoryImages } from './memory.ts'
 import type { TestRegistry } from './testing/index.ts'
 import { plain, start } from './testing/start.ts'
+import { temporaryDirectory } from './testing/temporary.ts'
 
 const layer = randomBytes(1000)
 
@@ -39,6 +41,25 @@ describe('copy', () => {
       code: 'PLATFORM_NOT_FOUND',
       message: expect.stringContaining('linux/amd64, linux/arm64'),
     })
+  })
+
+  it('keeps digests of other algorithms, everywhere', async () => {
+    await using it = await start()
+    await using folder = await temporaryDirectory()
+    const images = new MemoryImages()
+    const { manifest } = it.registry.store.addImage('app', 'v1', [layer])
+    for (const bytes of [Buffer.from('{}'), layer]) images.addBlob(bytes)
+    const config = { ...manifest.config, digest: digestOf('{}'), size: 2 }
+    const bytes = Buffer.from(JSON.stringify({ ...manifest, config }))
+    const child = await images.pushManifest(bytes, mediaTypes.ociManifest, { algorithm: 'sha512' })
+    const index = { schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests: [child] }
+    await images.pushManifest(Buffer.from(JSON.stringify(index)), mediaTypes.ociIndex, { tags: ['v1'] })
+    const repository = it.client.repository(`${it.registry.host}/sha512`)
+    const layout = await OciLayout.create(folder.path)
+    await copy(images, 'v1', repository, 'v1')
+    await copy(repository, 'v1', layout, 'v1')
+    await copy(layout, child.digest, repository, 'child')
+    for (const place of [repository, layout]) expect((await place.fetchManifest(child)).bytes.equals(bytes)).toBe(true)
   })
 
   it('refuses indexes that go too deep', async () => {

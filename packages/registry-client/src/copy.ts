@@ -4,6 +4,7 @@
 import { Repository } from './client.ts'
 import type { BlobProgress, BlobPushResult, FetchedManifest, Source, Target } from './content.ts'
 import { blobsOf, type Descriptor, parseManifest } from './descriptor.ts'
+import { digestAlgorithm } from './digest.ts'
 import { isRegistryError, registryErrors } from './errors.ts'
 import { limiter } from './limiter.ts'
 import { matchPlatform } from './match-platform.ts'
@@ -71,13 +72,10 @@ export async function copy(
   if (options.referrers === true) await planReferrers(source, plan, options)
   const blobs = await pushBlobs(source, target, plan, options)
   const rootDigest = root.descriptor.digest
-  for (const { manifest } of plan.values()) {
-    if (manifest.descriptor.digest !== rootDigest) {
-      await target.pushManifest(manifest.bytes, manifest.descriptor.mediaType, { signal })
-    }
-  }
-  const names = typeof tags === 'string' ? [tags] : tags
-  const descriptor = await target.pushManifest(root.bytes, root.descriptor.mediaType, { tags: names, signal })
+  const store = ({ bytes, descriptor: { mediaType, digest } }: FetchedManifest, names: readonly string[]) =>
+    target.pushManifest(bytes, mediaType, { tags: names, algorithm: digestAlgorithm(digest), signal })
+  for (const { manifest } of plan.values()) if (manifest.descriptor.digest !== rootDigest) await store(manifest, [])
+  const descriptor = await store(root, typeof tags === 'string' ? [tags] : tags)
   return { descriptor, manifests: plan.size, blobs }
 }
 

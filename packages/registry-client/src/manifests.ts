@@ -161,7 +161,9 @@ export async function putManifest(access: RepositoryAccess, put: PutManifest): P
   const host = await upstream(access, put.signal)
   const { digest, tags } = put
   for (const tag of tags) if (!isTag(tag)) throw registryErrors.referenceInvalid([tag, 'invalid tag'])
-  if (tags.length <= 1) return (await putOnce(host, access, put, tags[0] ?? digest, [])).subject
+  // Under a tag alone a registry makes the digest itself, with sha256.
+  const direct = tags.length === 0 || (tags.length === 1 && digestAlgorithm(digest) === 'sha256')
+  if (direct) return (await putOnce(host, access, put, tags[0] ?? digest, [])).subject
   const { subject, acknowledged } = await putOnce(host, access, put, digest, tags)
   for (const tag of tags) if (!acknowledged.has(tag)) await putOnce(host, access, put, tag, [])
   return subject

@@ -100,11 +100,11 @@ export class MemoryImages implements Source, Target {
   async pushManifest(
     bytes: Uint8Array,
     mediaType: string,
-    { tags = [], signal }: PushManifestOptions = {},
+    { tags = [], algorithm, signal }: PushManifestOptions = {},
   ): Promise<Descriptor> {
     signal?.throwIfAborted()
     parseManifest(bytes, mediaType)
-    const descriptor = { mediaType: bareMediaType(mediaType), digest: digestOf(bytes), size: bytes.length }
+    const descriptor = { mediaType: bareMediaType(mediaType), digest: digestOf(bytes, algorithm), size: bytes.length }
     this.#manifests.set(descriptor.digest, { descriptor, bytes: Buffer.from(bytes) })
     for (const tag of tags) this.#tags.set(tag, descriptor.digest)
     return descriptor

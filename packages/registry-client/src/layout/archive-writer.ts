@@ -86,11 +86,12 @@ export class ImageArchive implements Target, AsyncDisposable {
   async pushManifest(
     bytes: Uint8Array,
     mediaType: string,
-    { tags = [], signal }: PushManifestOptions = {},
+    { tags = [], algorithm, signal }: PushManifestOptions = {},
   ): Promise<Descriptor> {
     signal?.throwIfAborted()
     const document = parseManifest(bytes, mediaType)
-    const descriptor: Descriptor = { mediaType: bareMediaType(mediaType), digest: digestOf(bytes), size: bytes.length }
+    const digest = digestOf(bytes, algorithm)
+    const descriptor: Descriptor = { mediaType: bareMediaType(mediaType), digest, size: bytes.length }
     if (this.#format === 'docker') {
       if (document.kind === 'index') {
         throw registryErrors.unsupported([this.#path, 'an archive for docker holds one platform per image: choose one'])

@@ -135,10 +135,11 @@ export class OciLayout implements Source, Target, AsyncDisposable {
   }
 
   async pushManifest(bytes: Uint8Array, mediaType: string, options: PushManifestOptions = {}): Promise<Descriptor> {
-    const { tags = [], signal } = options
+    const { tags = [], algorithm, signal } = options
     const writer = this.#writable()
     parseManifest(bytes, mediaType)
-    const descriptor: Descriptor = { mediaType: bareMediaType(mediaType), digest: digestOf(bytes), size: bytes.length }
+    const digest = digestOf(bytes, algorithm)
+    const descriptor: Descriptor = { mediaType: bareMediaType(mediaType), digest, size: bytes.length }
     await writer.writeBytes(blobPath(descriptor.digest), bytes)
     signal?.throwIfAborted()
     // What refers to another manifest can be found only if the index lists it.
