@@ -1,16 +1,29 @@
 /** The program's entry: the compile cache first, since it helps only what is loaded after it; then everything else. */
 import { createRequire } from 'node:module'
+import { pathToFileURL } from 'node:url'
 
-interface CompileCache {
+interface Bin {
   enableOwnCompileCache(): void
+  programFile(): string
 }
 
 /** Runs the command line of this process and ends it. */
 export async function runProcess(): Promise<never> {
-  const cache = createRequire(import.meta.url)('../bin/compile-cache.js') as CompileCache
-  cache.enableOwnCompileCache()
+  bin('compile-cache').enableOwnCompileCache()
   const { runCommandLine } = await import('./process.ts')
   return runCommandLine()
 }
 
-if (import.meta.main) await runProcess()
+function bin(name: string): Bin {
+  return createRequire(import.meta.url)(`../bin/${name}.js`) as Bin
+}
+
+// Started by its name, the source too leaves the work to a current bundle, which loads in half the time.
+if (import.meta.main) {
+  const program = bin('program').programFile()
+  if (program.endsWith('.js') && import.meta.url.endsWith('.ts')) {
+    bin('compile-cache').enableOwnCompileCache()
+    const bundle = (await import(pathToFileURL(program).href)) as typeof import('./main.ts')
+    await bundle.runProcess()
+  } else await runProcess()
+}

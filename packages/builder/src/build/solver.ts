@@ -62,7 +62,7 @@ export async function openSolver(
     },
     emit: (event) => session.emit(event),
     signal,
-    concurrency: Math.max(2, cpus),
+    concurrency: Math.max(8, 2 * cpus),
     now,
     nextId: () => session.nextId(),
     handlers: {

@@ -2,7 +2,7 @@
  * Makes dist/: the program as few files, which load faster than the sources and run where types are not stripped (Node
  * does not do so below node_modules). `node packages/cli/src/tools/bundle.ts`
  */
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
@@ -28,7 +28,10 @@ function entryPoints(): Record<string, string> {
 
 /** @param directory where the files go */
 export async function bundle(directory: string): Promise<void> {
-  await build({
+  rmSync(directory, { recursive: true, force: true })
+  const { metafile } = await build({
+    metafile: true,
+    absWorkingDir: path('../..'),
     entryPoints: entryPoints(),
     outdir: directory,
     bundle: true,
@@ -44,6 +47,13 @@ export async function bundle(directory: string): Promise<void> {
     },
     logLevel: 'warning',
   })
+  writeFileSync(join(directory, 'sources.json'), JSON.stringify(Object.keys(metafile.inputs).map(stamp)))
+}
+
+/** What `bin/program.js` compares to know whether the bundle is made of the sources as they are. */
+function stamp(input: string): [path: string, size: number, mtime: number] {
+  const { size, mtimeMs } = statSync(join(path('../..'), input))
+  return [input, size, mtimeMs]
 }
 
 if (import.meta.main) await bundle(path('../../dist'))
