@@ -24,6 +24,8 @@ export interface Selected {
   readonly executor: Executor
   /** One line for the user when RUN is isolated less than usual. */
   readonly announcement: string | undefined
+  /** Why better ones were not possible: `name: reason`. */
+  readonly reasons: readonly string[]
 }
 
 interface Attempt {
@@ -38,7 +40,7 @@ export async function selectExecutor(options: SelectOptions): Promise<Selected> 
   for (const { name, open } of attempts) {
     try {
       const executor = await open()
-      return { executor, announcement: name === 'chroot' ? announce(reasons) : undefined }
+      return { executor, announcement: name === 'chroot' ? announce(reasons) : undefined, reasons }
     } catch (error) {
       reasons.push(`${name}: ${error instanceof Error ? error.message : String(error)}`)
     }

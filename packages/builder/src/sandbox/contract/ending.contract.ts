@@ -35,6 +35,12 @@ export function describeEnding(c: Contract): void {
       ).toBe('1')
     })
 
+    it('hold below a parent that is named, which goes again', async () => {
+      const parent = `/tsbuild-run-parent-${newMark()}/inner`
+      const ran = await sh('true', { resources: { pids: 100, cpusetCpus: '0' }, cgroupParent: parent })
+      expect(ran.exitCode).toBe(0)
+    })
+
     it('leave nothing behind', async () => {
       // Other builds on this machine may have groups for the time of a run.
       await until(

@@ -1,12 +1,12 @@
 /** A control group for one process: made with its limits, asked about memory at the end, removed. */
 import fs from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { sandboxErrors } from '../errors.ts'
 import type { ResourceLimits } from '../executor.ts'
 import { hasCode } from '../native/libc.ts'
 import { type Controller, findPlaces, type GroupPlace } from './hierarchy.ts'
 import { type Setting, settingsOf } from './settings.ts'
-import { removeGroupSoon, sweepGroups } from './sweep.ts'
+import { removeGroup, removeGroupSoon, sweepGroups } from './sweep.ts'
 
 export interface GroupOptions {
   readonly limits: ResourceLimits
@@ -28,10 +28,17 @@ export interface MemoryUse {
 export class ControlGroup {
   /** To be joined by the process: its id goes into `cgroup.procs` of each. */
   readonly directories: readonly string[]
+  /** Made above the groups, outer first; removed unless another run has a group in them. */
+  readonly #parents: readonly string[]
   readonly #memory: { readonly version: 1 | 2; readonly directory: string } | undefined
 
-  private constructor(directories: readonly string[], memory: { version: 1 | 2; directory: string } | undefined) {
+  private constructor(
+    directories: readonly string[],
+    parents: readonly string[],
+    memory: { version: 1 | 2; directory: string } | undefined,
+  ) {
     this.directories = directories
+    this.#parents = parents
     this.#memory = memory
   }
 
@@ -45,22 +52,23 @@ export class ControlGroup {
       ),
     )
     if (settings.size === 0) return undefined
-    const made = new Map<string, GroupPlace>()
+    const made = new Set<string>()
+    const parents = new Set<string>()
     const unavailable: string[] = []
     let memory: { version: 1 | 2; directory: string } | undefined
     for (const [controller, values] of settings) {
       const place = places.get(controller)
       try {
         if (place === undefined) throw new Error('no such controller')
-        const directory = makeGroup(place, controller, options)
-        made.set(directory, place)
+        const directory = makeGroup(place, controller, options, parents)
+        made.add(directory)
         writeSettings(directory, values)
         if (controller === 'memory') memory = { version: place.version, directory }
       } catch (error) {
         unavailable.push(`${controller} (${error instanceof Error ? error.message : error})`)
       }
     }
-    const group = new ControlGroup([...made.keys()], memory)
+    const group = new ControlGroup([...made], [...parents], memory)
     if (unavailable.length === 0) return group
     await group.remove()
     throw sandboxErrors.limitUnavailable([unavailable.join(', ')])
@@ -80,6 +88,7 @@ export class ControlGroup {
   /** Removes the group; its processes are gone, though the kernel may need a moment to see it. */
   async remove(): Promise<void> {
     for (const directory of this.directories) await removeGroupSoon(directory)
+    for (const directory of this.#parents.toReversed()) removeGroup(directory)
   }
 }
 
@@ -91,20 +100,33 @@ function read(path: string): string {
   }
 }
 
-function makeGroup(place: GroupPlace, controller: Controller, { parent, name }: GroupOptions): string {
+/** Makes the group's directory; `parents` is told of directories above it that had to be made. */
+function makeGroup(
+  place: GroupPlace,
+  controller: Controller,
+  { parent, name }: GroupOptions,
+  parents: Set<string>,
+): string {
   const above =
     parent === undefined ? place.own : parent.startsWith('/') ? join(place.mount, parent) : join(place.own, parent)
-  // Made for the machine at large only when it was asked for by name.
-  if (parent !== undefined) fs.mkdirSync(above, { recursive: true })
+  makeBelow(above, place, controller, (made) => parents.add(made))
   sweepGroups(above)
-  if (place.version === 2) delegate(above, controller)
   const directory = join(above, name)
-  if (!fs.existsSync(directory)) fs.mkdirSync(directory)
+  makeBelow(directory, place, controller, () => {})
+  return directory
+}
+
+function makeBelow(directory: string, place: GroupPlace, controller: Controller, onMade: (path: string) => void): void {
+  const above = dirname(directory)
+  if (fs.existsSync(directory)) return
+  makeBelow(above, place, controller, onMade)
+  if (place.version === 2) delegate(above, controller)
+  fs.mkdirSync(directory)
+  onMade(directory)
   if (place.version === 1 && controller === 'cpuset') {
     // Empty in a new group, and nothing can join it then.
     for (const file of ['cpuset.cpus', 'cpuset.mems']) fs.writeFileSync(join(directory, file), read(join(above, file)))
   }
-  return directory
 }
 
 /** Version 2 hands a controller down only from groups without processes: ours move into a group of their own. */

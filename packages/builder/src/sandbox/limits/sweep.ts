@@ -8,7 +8,7 @@ import { hasCode } from '../native/libc.ts'
 export const groupPrefix = 'tsbuild-run-'
 
 /** Removes a group; false when it is still in use, which may last a moment after its processes have ended. */
-function removeGroup(directory: string): boolean {
+export function removeGroup(directory: string): boolean {
   try {
     fs.rmdirSync(directory)
     return true
@@ -41,4 +41,12 @@ export function hierarchyMounts(): string[] {
     if (/^cgroup2?$/.test(words[words.indexOf('-') + 1] ?? '')) mounts.push(words[4]!)
   }
   return mounts
+}
+
+/** Directories on the way from the hierarchies' mounts down to `parent` that do not exist yet, outer first. */
+export function missingParents(mounts: readonly string[], parent: string): string[] {
+  const parts = parent.split('/').filter((part) => part !== '')
+  return mounts.flatMap((mount) =>
+    parts.map((_, i) => join(mount, ...parts.slice(0, i + 1))).filter((directory) => !fs.existsSync(directory)),
+  )
 }

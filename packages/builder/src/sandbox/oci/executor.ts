@@ -9,7 +9,14 @@ import { cancelled, throwIfAborted } from '../../errors.ts'
 import { sandboxErrors } from '../errors.ts'
 import type { Executor, ProcessExit, ProcessIO, ProcessSpec } from '../executor.ts'
 import { checkUlimits } from '../limits/rlimit.ts'
-import { groupPrefix, hierarchyMounts, removeGroupSoon, sweepGroups } from '../limits/sweep.ts'
+import {
+  groupPrefix,
+  hierarchyMounts,
+  missingParents,
+  removeGroup,
+  removeGroupSoon,
+  sweepGroups,
+} from '../limits/sweep.ts'
 import { removeStubs, type Stub } from '../mounts/stubs.ts'
 import { openStdio } from '../stdio.ts'
 import { ociConfig } from './config.ts'
@@ -86,6 +93,8 @@ export class OciExecutor implements Executor {
     io: ProcessIO,
     signal: AbortSignal,
   ): Promise<ProcessExit> {
+    const hierarchies = hierarchyMounts()
+    const made = missingParents(hierarchies, spec.cgroupParent ?? '')
     const log = join(bundle, 'log.json')
     const runtime = [this.#options.runtime, '--root', join(state, 'state'), '--log', log, '--log-format', 'json']
     const stdio = openStdio(io)
@@ -115,11 +124,12 @@ export class OciExecutor implements Executor {
       await stdio.close()
       // After a kill the runtime's own records and control groups are left; in order, there is nothing to delete.
       await promisify(execFile)(runtime[0]!, [...runtime.slice(1), 'delete', '--force', id]).catch(() => {})
-      for (const mount of hierarchyMounts()) {
+      for (const mount of hierarchies) {
         const parent = join(mount, spec.cgroupParent ?? '')
         await removeGroupSoon(join(parent, id))
         sweepGroups(parent)
       }
+      for (const directory of made.toReversed()) removeGroup(directory)
     }
   }
 

@@ -61,7 +61,7 @@ export async function probeMachine({ root, env, signal }: ProbeOptions): Promise
     chroot: uid === 0 ? await run('chroot', '/', 'true') : { ok: false, detail: 'only root may chroot' },
     runtimes: runtimes.filter((runtime) => runtime !== undefined),
     binfmt: binfmt.filter((name) => name !== 'register' && name !== 'status').sort(),
-    networkHelper: { ok: helper !== undefined, detail: helper ?? 'neither pasta nor slirp4netns is installed' },
+    networkHelper: describeHelper(helper),
     store,
     hindrances: await probeHindrances(),
   }
@@ -80,6 +80,18 @@ function describeIds(ids: Awaited<ReturnType<typeof subordinateRanges>>): Fact {
     return { ok: false, detail: 'no ranges in /etc/subuid and /etc/subgid, or no newuidmap and newgidmap' }
   const count = Math.min(...[ids.uids, ids.gids].map((ranges) => ranges.reduce((sum, range) => sum + range.count, 0)))
   return { ok: count >= usefulCount, detail: `${count} ids` }
+}
+
+/** A program that connects namespaces, and the device it does it with. */
+function describeHelper(path: string | undefined): Fact {
+  if (path === undefined) return { ok: false, detail: 'neither pasta nor slirp4netns is installed' }
+  const device = '/dev/net/tun'
+  try {
+    fs.accessSync(device, fs.constants.R_OK | fs.constants.W_OK)
+    return { ok: true, detail: path }
+  } catch {
+    return { ok: false, detail: `${path} is installed, but ${device} may not be opened` }
+  }
 }
 
 async function probeVersion(
