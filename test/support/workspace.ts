@@ -4,7 +4,7 @@ import { join, relative, resolve } from 'node:path'
 import { cacheDirectory } from './base-images.ts'
 import { type Finished, type Running, type RunOptions, start } from './process.ts'
 import { type FileTree, tempDirectory, writeTree } from './temp.ts'
-import { repository, toolPath } from './tools.ts'
+import { repository, toolPath, which } from './tools.ts'
 
 export interface TsbuildOptions extends RunOptions {
   /** Added to an environment that is otherwise empty but for PATH, HOME, TMPDIR and TSBUILD_ROOT. */
@@ -25,6 +25,8 @@ export interface Workspace extends AsyncDisposable {
   files(files: FileTree, directory?: string): Promise<string>
   start(args: readonly string[], options?: TsbuildOptions): Running
   run(args: readonly string[], options?: TsbuildOptions): Promise<Finished>
+  /** Runs a command on a terminal of its own, which `script` makes; what it prints is all in `stdout`. */
+  terminal(args: readonly string[], options?: TsbuildOptions): Promise<Finished>
   /** Runs a command that must succeed. @throws Error with its stderr */
   must(args: readonly string[], options?: TsbuildOptions): Promise<Finished>
 }
@@ -33,11 +35,13 @@ export async function openWorkspace(): Promise<Workspace> {
   const directory = await tempDirectory()
   const [root, home, tmp] = [directory.join('state'), directory.join('home'), directory.join('tmp')]
   for (const path of [home, tmp]) await mkdir(path)
-  const startCommand = (args: readonly string[], options: TsbuildOptions = {}): Running => {
-    const checkout = options.checkout ?? repository
+  const commandLine = (args: readonly string[], { checkout = repository }: TsbuildOptions): [string, string[]] => {
     // The sources: a bundle in dist may be older.
     const node = resolve(checkout, relative(repository, process.execPath))
-    return start(node, [join(checkout, 'packages/cli/src/main.ts'), ...args], {
+    return [node, [join(checkout, 'packages/cli/src/main.ts'), ...args]]
+  }
+  const startProgram = (file: string, args: readonly string[], options: TsbuildOptions): Running =>
+    start(file, args, {
       cwd: directory.path,
       ...options,
       env: {
@@ -50,7 +54,8 @@ export async function openWorkspace(): Promise<Workspace> {
         ...options.env,
       },
     })
-  }
+  const startCommand = (args: readonly string[], options: TsbuildOptions = {}): Running =>
+    startProgram(...commandLine(args, options), options)
   return {
     path: directory.path,
     root,
@@ -60,6 +65,11 @@ export async function openWorkspace(): Promise<Workspace> {
     files: (files, name = 'context') => writeTree(directory.join(name), files),
     start: startCommand,
     run: (args, options) => startCommand(args, options).finished,
+    terminal(args, options = {}) {
+      const [file, rest] = commandLine(args, options)
+      const quoted = [file, ...rest].map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(' ')
+      return startProgram(which('script')!, ['-qec', quoted, '/dev/null'], options).finished
+    },
     async must(args, options) {
       const result = await startCommand(args, options).finished
       if (result.code !== 0)

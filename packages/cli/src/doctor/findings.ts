@@ -93,7 +93,7 @@ function runtimes({ runtimes: tried }: Diagnosis): Finding | readonly Finding[] 
 }
 
 function networks({ machine: { networkHelper } }: Diagnosis): Finding {
-  const found = networkHelper.ok ? networkHelper.detail : `${networkHelper.detail} (only --network isolated needs one)`
+  const found = networkHelper.ok ? networkHelper.detail : `${networkHelper.detail} (only --network isolated needs it)`
   return ok('isolated network', found)
 }
 
