@@ -1,6 +1,7 @@
+import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { chown } from 'node:fs/promises'
-import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest'
 import { mountsOf, pathsBelow, processesOf } from '../support/leftovers.ts'
 import { type Finished, must } from '../support/process.ts'
 import { gate } from '../support/tools.ts'
@@ -26,12 +27,15 @@ describe.each(userCases('docker-registry', 'busybox'))('after a failed RUN, $tit
   let context: string
   /** A directory that the user may write to. */
   let results: string
+  beforeAll(async () => {
+    if (!skip) opened = await open()
+  })
+  afterAll(() => opened?.[Symbol.asyncDispose]())
   beforeEach(async () => {
     if (skip) return
-    opened = await open()
     const { place, options } = opened
     context = await place.files({ Dockerfile: DOCKERFILE(`${inject('registry')}/busybox`) })
-    results = await place.files({}, 'results')
+    results = await place.files({}, `results-${randomUUID()}`)
     if (options.uid !== undefined) await chown(results, options.uid, options.gid!)
   })
   afterEach(async () => {
@@ -40,7 +44,6 @@ describe.each(userCases('docker-registry', 'busybox'))('after a failed RUN, $tit
     expect(processesOf(root)).toEqual([])
     expect(mountsOf(root)).toEqual([])
     expect([...pathsBelow(tmp), ...pathsBelow(`${root}/tmp`), ...pathsBelow(`${root}/leases`)]).toEqual([])
-    await opened[Symbol.asyncDispose]()
   })
 
   const tsbuild = (args: readonly string[], options: TsbuildOptions = {}): Promise<Finished> =>

@@ -1,5 +1,5 @@
 import { accessSync, constants, readFileSync, statSync } from 'node:fs'
-import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { pathsBelow, processesOf } from '../support/leftovers.ts'
 import type { Finished } from '../support/process.ts'
 import { gate, isRoot } from '../support/tools.ts'
@@ -28,10 +28,10 @@ const base = () => `FROM ${inject('registry')}/busybox\n`
 
 describe.each(userCases('docker-registry', 'busybox'))('limits of RUN, $title', ({ skip, open, ordinary }) => {
   let opened: UserWorkspace
-  beforeEach(async () => {
+  beforeAll(async () => {
     if (!skip) opened = await open()
   })
-  afterEach(() => opened?.[Symbol.asyncDispose]())
+  afterAll(() => opened?.[Symbol.asyncDispose]())
 
   async function build(run: string, ...flags: string[]): Promise<Finished> {
     const { place, options } = opened

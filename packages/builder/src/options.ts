@@ -118,13 +118,15 @@ export interface Volume {
 
 /** Options of {@link runImage}; what is not given is as the image says. */
 export interface RunImageOptions
-  extends Pick<DockerfileOptions, 'signal' | 'onProgress' | 'root' | 'mirrors' | 'pull' | 'dockerConfig' | 'env'>,
+  extends Pick<DockerfileOptions, 'signal' | 'onProgress' | 'root' | 'mirrors' | 'dockerConfig' | 'env'>,
     Pick<
       BuildOptions,
       'addHosts' | 'dns' | 'shmSize' | 'ulimits' | 'resources' | 'cgroupParent' | 'isolation' | 'ociRuntime'
     > {
-  /** A name, an id or the beginning of one; fetched when the store does not have it. */
+  /** A name, an id or the beginning of one. */
   readonly image: string
+  /** When the registry is asked: always, when the store does not have the image (the default), never. */
+  readonly pull?: 'always' | 'missing' | 'never'
   /** Takes the place of CMD. */
   readonly command?: readonly string[]
   /** Takes the place of ENTRYPOINT, and of CMD. */

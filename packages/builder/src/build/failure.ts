@@ -57,8 +57,12 @@ async function handle(failed: FailedRun, services: FailureServices): Promise<Bui
 }
 
 function withHint(error: BuildError, hint: string): BuildError {
-  const { code, message, ...details } = error
-  return new BuildError(code, message, { ...details, hint: error.hint === undefined ? hint : `${error.hint}\n${hint}` })
+  const { code, message, cause, ...details } = error
+  return new BuildError(code, message, {
+    ...details,
+    cause,
+    hint: error.hint === undefined ? hint : `${error.hint}\n${hint}`,
+  })
 }
 
 function concerns({ stage }: FailureOutput, { step }: FailedRun, parsed: ParsedDockerfile): boolean {
@@ -115,6 +119,7 @@ export function shellOf(args: readonly string[]): string {
 }
 
 async function discard({ kept }: FailedRun, { worker }: FailureServices): Promise<void> {
-  // Also when the build was aborted.
-  await worker.call('snapshot.remove', { ids: [kept] }, { signal: new AbortController().signal })
+  // Also when the build was aborted. Prune finds what cannot be removed now.
+  const { signal } = new AbortController()
+  await worker.call('snapshot.remove', { ids: [kept] }, { signal }).catch(() => undefined)
 }

@@ -30,10 +30,14 @@ export const runImageErrors = {
  * @throws BuildError when the process could not be started; a process that fails is a normal result
  */
 export async function runImage(options: RunImageOptions): Promise<RunImageResult> {
-  const { stdin, stdout, stderr, tty = false, ...rest } = options
+  const { stdin, stdout, stderr, tty = false, pull, ...rest } = options
   const { image: name, platform, isolation, ociRuntime, signal, onProgress } = rest
   try {
-    const settings = resolveSettings({ ...rest, ...(platform !== undefined && { platforms: [platform] }) })
+    const settings = resolveSettings({
+      ...rest,
+      pull: pull === 'always',
+      ...(platform !== undefined && { platforms: [platform] }),
+    })
     await using session = await Session.open(settings)
     const image = await findImage(name, session, options)
     const { layers, worker } = openLayers(
@@ -55,8 +59,9 @@ export async function runImage(options: RunImageOptions): Promise<RunImageResult
 async function findImage(name: string, session: Session, { pull }: RunImageOptions): Promise<FoundImage> {
   const { store, settings, images } = session
   const platform = settings.platforms[0]!
-  if (pull) return await session.resolveImage(name, platform)
-  const stored = await new ImageStore(store, Date.now).resolve(name).catch(() => undefined)
+  if (pull === 'always') return await session.resolveImage(name, platform)
+  const lookUp = new ImageStore(store, Date.now).resolve(name)
+  const stored = pull === 'never' ? await lookUp : await lookUp.catch(() => undefined)
   if (stored === undefined) return await session.resolveImage(name, platform)
   return await images.open(name, stored, platform, storeSource(store.blobs))
 }

@@ -7,6 +7,7 @@ import { parseSize } from '../flags/values.ts'
 import { startProgress } from '../progress/index.ts'
 import { CONSOLE_FLAGS, openConsole, runToEnd } from '../run/console.ts'
 import { LIMIT_FLAGS, makeVolumes, parseLimits, parseVariables, parseVolume } from '../run/options.ts'
+import { UsageError } from '../usage-error.ts'
 
 const NETWORKS: Readonly<Record<string, NonNullable<RunImageOptions['network']>>> = {
   default: 'host',
@@ -59,7 +60,13 @@ export const command = defineCommand({
     { name: 'add-host', type: 'list', value: 'NAME:ADDRESS', help: 'Add a line to /etc/hosts (repeatable)' },
     { name: 'dns', type: 'list', value: 'ADDRESS', help: 'Name server (repeatable)' },
     { name: 'platform', type: 'string', value: 'OS/ARCH[/VARIANT]', help: 'Platform of an image that has several' },
-    { name: 'pull', type: 'boolean', help: 'Ask the registry also when the store has the image' },
+    {
+      name: 'pull',
+      type: 'string',
+      value: 'WHEN',
+      choices: ['always', 'missing', 'never'],
+      help: 'When to fetch the image: always, missing or never (default missing)',
+    },
     ...LIMIT_FLAGS,
     { name: 'shm-size', type: 'string', value: 'SIZE', help: 'Size of /dev/shm (default 64m)' },
     { name: 'ulimit', type: 'list', value: 'NAME=SOFT[:HARD]', help: 'Limit of a process (repeatable)' },
@@ -73,6 +80,8 @@ export const command = defineCommand({
     },
     { name: 'oci-runtime', type: 'string', value: 'PATH', completes: 'file', help: 'Runtime of --isolation oci' },
     { name: 'quiet', alias: 'q', type: 'boolean', help: 'Do not show how the image is fetched' },
+    { name: 'detach', alias: 'd', type: 'boolean', hidden: true, help: 'Not supported' },
+    { name: 'publish', alias: 'p', type: 'list', value: 'PORT', hidden: true, help: 'Not supported' },
     { name: 'rm', type: 'boolean', help: 'No effect, accepted for scripts written for docker: nothing is ever left' },
   ],
   examples: [
@@ -85,6 +94,9 @@ export const command = defineCommand({
   ],
   async run({ values, words: [image, ...args] }, context) {
     const { io, signal, global } = context
+    if (values.detach) throw new UsageError('--detach is not supported', 'the process runs in the foreground')
+    if (values.publish)
+      throw new UsageError('--publish is not supported', "the process is in this machine's network: its ports are open")
     const volumes = (values.volume ?? []).map(parseVolume)
     const { stdin, stdout, stderr, tty } = openConsole(io, {
       interactive: values.interactive === true,
@@ -97,7 +109,7 @@ export const command = defineCommand({
       hostname: values.hostname,
       network: values.network === undefined ? undefined : NETWORKS[values.network],
       platform: values.platform,
-      pull: values.pull,
+      pull: values.pull as 'always' | undefined,
       shmSize: values['shm-size'] === undefined ? undefined : parseSize(values['shm-size'], 'shm-size'),
       cgroupParent: values['cgroup-parent'],
       // The parser has checked the choices.

@@ -1,0 +1,58 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { UsageError } from '../usage-error.ts'
+import { makeVolumes, parseLimits, parseVariables, parseVolume } from './options.ts'
+
+describe('flags of run', () => {
+  it.each([
+    ['/a:/b', { source: '/a', target: '/b', readonly: false }],
+    ['./a:/b:ro', { source: './a', target: '/b', readonly: true }],
+    ['.:/b:rw,z', { source: '.', target: '/b', readonly: false }],
+  ])('--volume %s', (text, expected) => expect(parseVolume(text)).toEqual(expected))
+
+  it.each(['/a', '/a:', ':/b', '/a:b', 'name:/b', '/a:/b:rx', '/a:/b:ro:x'])('--volume %s is refused', (text) =>
+    expect(() => parseVolume(text)).toThrow(UsageError),
+  )
+
+  it('makes directories of volumes that are missing and leaves files alone', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'tsbuild-volumes-'))
+    try {
+      writeFileSync(join(directory, 'file'), 'x')
+      const paths = ['file', 'a/b'].map((name) => join(directory, name))
+      await makeVolumes(paths.map((source) => ({ source, target: '/x' })))
+      await expect(makeVolumes([{ source: join(directory, 'file/below'), target: '/x' }])).rejects.toThrow('ENOTDIR')
+    } finally {
+      rmSync(directory, { recursive: true })
+    }
+  })
+
+  it('--env and --env-file', () => {
+    const directory = mkdtempSync(join(tmpdir(), 'tsbuild-env-'))
+    try {
+      const file = join(directory, 'env')
+      writeFileSync(file, '# a comment\n\nA=1\r\n  B=x = y\nC\nUNSET\n')
+      const variables = parseVariables(['A=2', 'D', 'EMPTY='], [file], { C: 'c', D: 'd' })
+      expect(variables).toEqual(['A=1', 'B=x = y', 'C=c', 'A=2', 'D=d', 'EMPTY='])
+    } finally {
+      rmSync(directory, { recursive: true })
+    }
+    for (const text of ['=x', 'A B=x']) expect(() => parseVariables([text], [], {})).toThrow(UsageError)
+  })
+
+  it('limits', () => {
+    expect(parseLimits({})).toEqual({})
+    const limits = { memory: '1m', 'memory-swap': '-1', cpus: '1.5', 'cpuset-cpus': '0,2', 'pids-limit': '-1' }
+    expect(parseLimits(limits)).toEqual({
+      memory: 2 ** 20,
+      memorySwap: -1,
+      cpuPeriod: 100_000,
+      cpuQuota: 150_000,
+      cpusetCpus: '0,2',
+      pids: -1,
+    })
+    for (const bad of [{ cpus: '0' }, { cpus: 'x' }, { memory: 'much' }])
+      expect(() => parseLimits(bad)).toThrow(UsageError)
+  })
+})
