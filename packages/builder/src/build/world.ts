@@ -1,8 +1,9 @@
 /** The planner's questions, answered from a session: base images, named contexts, times of contexts. */
 import type { Platform } from '@tsbuild/registry-client'
+import { fetchGit } from '../context/git.ts'
 import type { FoundImage } from '../image/resolve.ts'
-import { planErrors } from '../plan/errors.ts'
 import type { NamedContext, PlanWorld } from '../plan/world.ts'
+import { downloaded } from '../steps/http-step.ts'
 import type { Session } from './session.ts'
 
 /** @param found collects every image that was resolved, by its reference */
@@ -31,11 +32,16 @@ export function planWorld(session: Session, found: Map<string, FoundImage>): Pla
           return { kind: 'tree', context: context.name }
       }
     },
-    async sourceDateEpoch(value) {
-      if (value === 'context') return await session.contexts.time('context')
-      const context = session.contexts.find(value)
-      if (context?.kind === 'tree') return await session.contexts.time(context.name)
-      throw planErrors.epochInvalid([value])
+    async contextTime(name) {
+      const context = name === 'context' ? { kind: 'tree' as const, name } : session.contexts.find(name)
+      return context?.kind === 'tree' ? await session.contexts.time(context.name) : undefined
+    },
+    async sourceTime(source) {
+      const { store, signal, settings } = session
+      if (source.kind === 'http') return (await downloaded(source, store, signal)).mtime || undefined
+      const directory = session.use(await store.blobs.temporary('git')).path
+      return (await fetchGit({ ...source, submodules: false }, `${directory}/checkout`, { signal, env: settings.env }))
+        .time
     },
   }
 }

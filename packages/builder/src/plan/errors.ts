@@ -18,6 +18,11 @@ export const planErrors = {
     message: (expression: string) => `base name (${expression}) should not be blank`,
     hint: 'give the ARG before the first FROM a default value, or pass it with --build-arg',
   }),
+  epochStage: defineError({
+    code: 'SOURCE_DATE_EPOCH_STAGE',
+    doc: 'SOURCE_DATE_EPOCH names a stage that is more, or less, than FROM scratch with one ADD of a URL or git repository.',
+    message: (problem: string) => problem,
+  }),
   emptyPlatform: defineError({
     code: 'PLATFORM_EMPTY',
     doc: 'The value of `FROM --platform` is empty once its variables are replaced.',

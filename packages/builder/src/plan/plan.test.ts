@@ -52,7 +52,8 @@ function world(images: Record<string, Partial<ImageConfig>> = { busybox: {} }) {
     },
     hasNamedContext: (name) => name === 'named',
     namedContext: async (name) => (name === 'named' ? { kind: 'tree', context: 'named' } : undefined),
-    sourceDateEpoch: async () => undefined,
+    contextTime: async () => undefined,
+    sourceTime: async (source) => (source.url === 'https://x/y.tar' ? 1_700_000_000 : undefined),
   }
   return { asked, answers }
 }
@@ -150,6 +151,37 @@ describe('config and history', () => {
     const result = await plan('FROM busybox\nRUN x', { buildArgs: new Map([['http_proxy', 'p']]) })
     expect(history(result)).toEqual(['RUN /bin/sh -c x # buildkit'])
     expect(result.rootfs).toMatchObject({ proxyEnv: ['HTTP_PROXY=p', 'http_proxy=p'] })
+  })
+})
+
+describe('SOURCE_DATE_EPOCH', () => {
+  const STAGE = 'ARG v=y\nFROM scratch AS source\nARG v\nADD https://x/$v.tar /\nFROM scratch\nARG SOURCE_DATE_EPOCH\n'
+  const epoch = (value: string) => ({ buildArgs: new Map([['SOURCE_DATE_EPOCH', value]]) })
+
+  it('is the time of the source that a stage adds, also where ARG reads it', async () => {
+    const result = await plan(STAGE, {
+      ...epoch('source'),
+      buildArgs: new Map([
+        ['SOURCE_DATE_EPOCH', 'source'],
+        ['v', 'y'],
+      ]),
+    })
+    expect(result.epoch).toBe(1_700_000_000)
+    expect(history(result)).toEqual(['ARG SOURCE_DATE_EPOCH=1700000000'])
+  })
+
+  it.each([
+    ['soon', 'invalid SOURCE_DATE_EPOCH: soon', 'FROM scratch'],
+    ['s', 'SOURCE_DATE_EPOCH stage must contain exactly one remote ADD', 'FROM scratch AS s'],
+    ['s', 'SOURCE_DATE_EPOCH stage must use FROM scratch', 'FROM busybox AS s\nADD https://x/y /'],
+    ['s', 'SOURCE_DATE_EPOCH stage source must be a single HTTP(S) or Git ADD', 'FROM scratch AS s\nADD file /'],
+    [
+      's',
+      'SOURCE_DATE_EPOCH stage does not meet source-only requirements: unsupported copy instruction',
+      'FROM scratch AS s\nCOPY a /',
+    ],
+  ])('%s: %s', async (value, message, dockerfile) => {
+    expect(await failure(dockerfile, epoch(value))).toMatchObject({ message })
   })
 })
 

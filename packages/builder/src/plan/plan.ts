@@ -22,6 +22,7 @@ import { planInstruction } from './instructions/index.ts'
 import { mountSources } from './instructions/run.ts'
 import { parsePlatformValue } from './platform.ts'
 import { emptyImage, setPlatform } from './platform-image.ts'
+import { datedSource } from './source-date-epoch.ts'
 import { type StageCommand, StageGraph, StageNode } from './stage-graph.ts'
 import { StageState } from './stage-state.ts'
 import { contextStep, stepNamer } from './step-names.ts'
@@ -101,13 +102,20 @@ class Planner {
     const buildArgs = new Map(this.#options.buildArgs)
     const value = buildArgs.get(key) ?? args.get(key) ?? ''
     if (value === '') return
-    const epoch = /^-?\d{1,15}$/.test(value) ? Number(value) : await this.#world.sourceDateEpoch(value)
+    const epoch = /^-?\d{1,15}$/.test(value) ? Number(value) : await this.#epochOf(value, args)
     for (const table of [buildArgs, args]) {
       if (table.get(key) === undefined) continue
       if (epoch === undefined) table.delete(key)
       else table.set(key, String(epoch))
     }
     this.#options = { ...this.#options, buildArgs, epoch: this.#options.epoch ?? epoch }
+  }
+
+  async #epochOf(value: string, args: EnvList): Promise<number | undefined> {
+    if (value === 'context' || this.#world.hasNamedContext(value)) return await this.#world.contextTime(value)
+    const source = datedSource(value, this.#parsed, args, this.#options.buildArgs, this.#expander)
+    if (source === undefined) throw planErrors.epochInvalid([value])
+    return await this.#world.sourceTime(source)
   }
 
   #addStage(stage: ParsedDockerfile['stages'][number], args: EnvList): void {

@@ -2,6 +2,7 @@
 import type { Descriptor, Platform } from '@tsbuild/registry-client'
 import type { ImageConfig } from '../graph/image-config.ts'
 import type { Location } from '../source.ts'
+import type { DatedSource } from './source-date-epoch.ts'
 
 /** An image whose manifest and config are known; its layers are not fetched yet. */
 export interface ResolvedImage {
@@ -26,6 +27,8 @@ export interface PlanWorld {
   hasNamedContext(name: string): boolean
   /** Resolves a named context; undefined if there is none of that name. */
   namedContext(name: string, platform: Platform): Promise<NamedContext | undefined>
-  /** The time (seconds) that `SOURCE_DATE_EPOCH=context` or another non-numeric value stands for; undefined if it has none. */
-  sourceDateEpoch(value: string): Promise<number | undefined>
+  /** When a context was made, seconds; undefined if it has no such time. */
+  contextTime(name: string): Promise<number | undefined>
+  /** When a remote source was made, seconds: of the commit, or Last-Modified. */
+  sourceTime(source: DatedSource): Promise<number | undefined>
 }

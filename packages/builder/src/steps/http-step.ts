@@ -8,43 +8,53 @@ import type { FileResult, StepHandler } from './types.ts'
 
 type Known = Pick<HttpFile, 'digest' | 'size' | 'mtime' | 'etag' | 'lastModified'>
 
-export function httpHandler({ store }: { store: Store }): StepHandler<HttpStep> {
-  const result = ({ digest, mtime }: Known): FileResult => ({
-    kind: 'file',
-    digest,
-    path: store.blobs.path(digest),
-    mtime,
+/**
+ * Downloads a file into the store, or finds that what is there is still current.
+ *
+ * @param report bytes so far
+ */
+export async function downloaded(
+  { url, checksum }: { readonly url: string; readonly checksum: string | undefined },
+  store: Store,
+  signal: AbortSignal,
+  report: (size: number) => void = () => {},
+  fresh = false,
+): Promise<Known> {
+  // URLs may hold credentials, which are written nowhere.
+  const key = hashKey('http', url)
+  const record = fresh ? undefined : await store.records.get<Known>('http', key)
+  const known = record && (await store.blobs.has(record.digest)) ? record : undefined
+  if (known && checksum === known.digest) return known
+  const fetched = await fetchHttp(url, {
+    signal,
+    checksum,
+    validators: checksum === undefined ? known : undefined,
+    sink: async (body) => {
+      let size = 0
+      async function* counted() {
+        for await (const chunk of body) {
+          size += chunk.length
+          report(size)
+          yield chunk
+        }
+      }
+      await store.blobs.put(counted(), undefined, signal)
+    },
   })
+  if (fetched.kind === 'unchanged') return known!
+  const { digest, size, mtime, etag, lastModified } = fetched
+  await store.records.put('http', key, { digest, size, mtime, etag, lastModified }, { blobs: [digest] })
+  return fetched
+}
+
+export function httpHandler({ store }: { store: Store }): StepHandler<HttpStep> {
   return {
     kind: 'http',
     key: async () => undefined,
-    async run({ step, signal, progress }) {
-      const { url, checksum } = step
-      // URLs may hold credentials, which are written nowhere.
-      const key = hashKey('http', url)
-      const record = step.noCache ? undefined : await store.records.get<Known>('http', key)
-      const known = record && (await store.blobs.has(record.digest)) ? record : undefined
-      if (known && checksum === known.digest) return result(known)
-      const fetched = await fetchHttp(url, {
-        signal,
-        checksum,
-        validators: checksum === undefined ? known : undefined,
-        sink: async (body) => {
-          let size = 0
-          async function* counted() {
-            for await (const chunk of body) {
-              size += chunk.length
-              progress(redactUrl(url), size, 0)
-              yield chunk
-            }
-          }
-          await store.blobs.put(counted(), undefined, signal)
-        },
-      })
-      if (fetched.kind === 'unchanged') return result(known!)
-      const { digest, size, mtime, etag, lastModified } = fetched
-      await store.records.put('http', key, { digest, size, mtime, etag, lastModified }, { blobs: [digest] })
-      return result(fetched)
+    async run({ step, signal, progress }): Promise<FileResult> {
+      const report = (size: number) => progress(redactUrl(step.url), size, 0)
+      const { digest, mtime } = await downloaded(step, store, signal, report, step.noCache)
+      return { kind: 'file', digest, path: store.blobs.path(digest), mtime }
     },
   }
 }
