@@ -26,7 +26,7 @@ export function describeProcess(c: Contract): void {
       expect(await sh('exit 5', {}, { stdin: 'x'.repeat(1_000_000) })).toMatchObject({ exitCode: 5 })
     })
 
-    it('works in its c.directory, which is made for its user', async () => {
+    it('works in its directory, which is made for its user', async () => {
       c.useNewRootfs()
       expect((await sh('pwd; stat -c "%a %u:%g" . ..', { cwd: '/srv/app' })).out).toBe('/srv/app\n755 0:0\n755 0:0\n')
       expect((await sh('pwd', { cwd: '/tmp' })).out).toBe('/tmp\n')

@@ -30,15 +30,14 @@ export async function userDriver(root: string, mode: 'subids' | 'single'): Promi
     passwd: `${fs.readFileSync('/etc/passwd', 'utf8')}\ntsbuild-test:x:${testUid}:${testUid}::/:/bin/sh\n`,
     ...(mode === 'subids' ? { subuid: `${testUid}:3000000:65536\n`, subgid: `${testUid}:3000000:65536\n` } : {}),
   }
-  let bind = ''
-  for (const [name, text] of Object.entries(accounts)) {
-    const path = join(root, name)
-    fs.writeFileSync(path, text, { mode: 0o644 })
-    bind += `mount --bind ${path} /etc/${name} && `
-  }
+  const etc = join(root, 'etc')
+  fs.mkdirSync(etc)
+  for (const [name, text] of Object.entries(accounts)) fs.writeFileSync(join(etc, name), text, { mode: 0o644 })
+  // Over the whole directory: a mount on a file is lost when another process replaces that file meanwhile.
+  const cover = `mount -t overlay overlay -o lowerdir=${etc}:/etc /etc && `
   const entry = new URL('./user-driver.ts', import.meta.url).pathname
   const become = `exec setpriv --reuid=${testUid} --regid=${testUid} --clear-groups "$@"`
-  const child = spawn('unshare', ['-m', 'sh', '-c', `${bind}${become}`, 'sh', process.execPath, entry, root, mode], {
+  const child = spawn('unshare', ['-m', 'sh', '-c', `${cover}${become}`, 'sh', process.execPath, entry, root, mode], {
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     serialization: 'advanced',
     cwd: '/',
