@@ -24,8 +24,8 @@ type Operation = 'push' | 'pull' | 'copy'
 /** How a tool does an operation: its command line. */
 type Tool = (operation: Operation, image: Image, host: string, out: string) => string[] | undefined
 
-/** Our side: one bundled file, as it is shipped. */
-const client = join(work, 'client.mjs')
+/** Our side: bundled, with what is loaded on demand in files of its own. */
+const client = join(work, 'bundle', 'client.mjs')
 const source = `
 import { copy, OciLayout, RegistryClient } from ${JSON.stringify(pathToFileURL(join(import.meta.dirname, '../packages/registry-client/src/index.ts')).pathname)}
 const [operation, image, host, layout, out] = process.argv.slice(2)
@@ -140,7 +140,9 @@ try {
     minify: true,
     platform: 'node',
     format: 'esm',
-    outfile: client,
+    splitting: true,
+    outdir: join(work, 'bundle'),
+    outExtension: { '.js': '.mjs' },
     banner,
     logLevel: 'error',
   })
