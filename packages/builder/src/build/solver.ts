@@ -78,7 +78,7 @@ export async function openSolver(
         layers,
         worker,
         secret: secretReader(options.secrets ?? [], settings.env),
-        ssh: openSsh(options.ssh ?? [], settings.env),
+        ssh: openSsh(options.ssh ?? [], settings.env, store),
         now,
         nonce: randomUUID,
         dns: options.dns ?? [],

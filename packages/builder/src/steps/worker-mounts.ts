@@ -1,5 +1,5 @@
 /** What RUN asked to mount, made into what an executor can mount. */
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, mkdirSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { openRootTree } from '../context/local.ts'
 import type { SandboxMount } from '../sandbox/executor.ts'
@@ -74,6 +74,9 @@ export class MountOpener {
         return { type: 'file', target, content, mode, uid, gid }
       }
       case 'socket':
+        // The socket belongs to this step alone: it gets the owner and mode that the mount asks for.
+        chownSync(mount.path, mount.uid, mount.gid)
+        chmodSync(mount.path, mount.mode)
         return { type: 'bind', source: mount.path, target: mount.target, readonly: false }
       case 'host':
         return { type: 'bind', source: mount.source, target: mount.target, readonly: mount.readonly }
