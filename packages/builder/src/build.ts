@@ -1,7 +1,7 @@
 /**
  * Builds images: read the Dockerfile, parse it, plan a graph per platform, solve it, assemble images, export them.
  */
-import { availableParallelism } from 'node:os'
+import { openWorker } from './build/layers.ts'
 import { lintAll } from './build/lint.ts'
 import { exportAll } from './build/outputs.ts'
 import { planAll } from './build/plan-all.ts'
@@ -23,11 +23,12 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
   try {
     const settings = resolveBuildSettings(options)
     await using session = await Session.open(settings)
+    const worker = openWorker(session, options)
     for (const message of withoutEffect(options)) session.warn({ rule: '', message })
     const parsed = await readSources(session)
     const { plans, images } = await planAll(parsed, session, settings)
     await lintAll(parsed, session, images)
-    const solver = await openSolver(parsed, session, settings, plans, images, availableParallelism())
+    const solver = await openSolver({ parsed, plans, images }, worker, session, settings)
     const results = await solver.solve()
     return await exportAll(results, solver, session, settings)
   } catch (error) {

@@ -8,7 +8,7 @@ export { defaultCredentials } from './auth/docker-config.ts'
 export { type CredentialFileOptions, eraseCredentials, type StoredCredentials, storeCredentials } from './auth/login.ts'
 export { RegistryClient, type RegistryClientOptions, Repository } from './client.ts'
 export * from './content.ts'
-export { type CopyOptions, type CopyProgress, type CopyResult, copy } from './copy.ts'
+export { type CopyOptions, type CopyProgress, type CopyResult, copy, onceMore } from './copy.ts'
 export {
   blobsOf,
   type ContainerConfig,

@@ -1,4 +1,6 @@
 /** What a call needs to work on root filesystems: the worker, and the layers it works on. */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import type { FoundImage } from '../image/resolve.ts'
 import type { BuildOptions } from '../options.ts'
 import { LayerService } from '../steps/layers.ts'
@@ -7,19 +9,27 @@ import { LazyWorker, snapshotExists } from '../steps/worker-client.ts'
 import type { Session } from './session.ts'
 
 export interface OpenedLayers {
-  readonly worker: LazyWorker
   readonly cache: StepCache
   readonly layers: LayerService
 }
 
-/** Opens the worker and the layers of `images`; they end with the session. */
+type WorkerChoice = Pick<BuildOptions, 'isolation' | 'ociRuntime'>
+
+/** The session's worker, which ends with it. */
+export function openWorker(session: Session, { isolation = 'auto', ociRuntime }: WorkerChoice): LazyWorker {
+  const worker = session.use(new LazyWorker({ root: session.store.root, isolation, ociRuntime }))
+  // Without snapshots there is no step to be had from the cache: the worker starts while the rest is being read.
+  if (!existsSync(join(session.store.root, 'snapshots'))) void worker.start()
+  return worker
+}
+
+/** Opens the layers of `images`. */
 export function openLayers(
   session: Session,
-  { isolation = 'auto', ociRuntime }: Pick<BuildOptions, 'isolation' | 'ociRuntime'>,
+  worker: LazyWorker,
   images: ReadonlyMap<string, FoundImage>,
 ): OpenedLayers {
   const { store, signal } = session
-  const worker = session.use(new LazyWorker({ root: store.root, isolation, ociRuntime }))
   const cache = new StepCache(store.records, store.blobs, (id) => snapshotExists(store.root, id))
   const layers = new LayerService({
     store,
@@ -29,7 +39,7 @@ export function openLayers(
     task: (title, work) => session.task(title, work),
     signal,
   })
-  return { worker, cache, layers }
+  return { cache, layers }
 }
 
 /** Makes the executor ready; says if it isolates less than usual. */

@@ -9,7 +9,7 @@ import type { RunImageOptions, RunImageResult } from '../options.ts'
 import { imageRootfs } from '../steps/image.ts'
 import { runInteractive } from '../steps/interactive.ts'
 import type { RunMountSpec, RunParams } from '../steps/worker-api.ts'
-import { openLayers, prepareRun } from './layers.ts'
+import { openLayers, openWorker, prepareRun } from './layers.ts'
 import { processResult } from './process-result.ts'
 import { Session } from './session.ts'
 import { asBuildError, hostOption, resolveSettings } from './settings.ts'
@@ -40,11 +40,11 @@ export async function runImage(options: RunImageOptions): Promise<RunImageResult
     })
     await using session = await Session.open(settings)
     const image = await findImage(name, session, options)
-    const { layers, worker } = openLayers(
-      session,
-      { ...(isolation && { isolation }), ...(ociRuntime !== undefined && { ociRuntime }) },
-      new Map([[image.ref, image]]),
-    )
+    const worker = openWorker(session, {
+      ...(isolation && { isolation }),
+      ...(ociRuntime !== undefined && { ociRuntime }),
+    })
+    const { layers } = openLayers(session, worker, new Map([[image.ref, image]]))
     if (onProgress) await prepareRun(worker, session)
     const stack = await layers.snapshots(imageRootfs(image).stack)
     const params = runParams(image, stack, options)

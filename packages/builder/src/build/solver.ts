@@ -1,5 +1,6 @@
 /** Everything that solving a build needs, put together: cache, layers, worker, handlers. */
 import { randomUUID } from 'node:crypto'
+import { availableParallelism } from 'node:os'
 import { inputsOf, type RootfsStep, type Step } from '../graph/step.ts'
 import type { FoundImage } from '../image/resolve.ts'
 import type { ParsedDockerfile } from '../instructions/nodes.ts'
@@ -35,34 +36,41 @@ export interface BuildSolver {
   solve(): Promise<SolvedImage[]>
 }
 
+/** What a build has found out before it does anything. */
+export interface Planned {
+  readonly parsed: ParsedDockerfile
+  readonly plans: readonly ImagePlan[]
+  readonly images: ReadonlyMap<string, FoundImage>
+}
+
 /** Opens the solver of one build; what it starts belongs to the session. */
 export async function openSolver(
-  parsed: ParsedDockerfile,
+  { parsed, plans, images }: Planned,
+  worker: LazyWorker,
   session: Session,
   settings: BuildSettings,
-  plans: readonly ImagePlan[],
-  images: ReadonlyMap<string, FoundImage>,
-  cpus: number,
 ): Promise<BuildSolver> {
   const { store, signal } = session
   const { options } = settings
-  const { worker, cache, layers } = openLayers(session, options, images)
+  const { cache, layers } = openLayers(session, worker, images)
+  // While images are fetched and files copied.
+  const prepare = once(() => {
+    if (hasRun(plans)) void prepareRun(worker, session)
+  })
+  if (worker.started) prepare()
   const statCache = await session.contexts.statCache()
   const now = Date.now
   const exported = new Set(plans.flatMap((plan) => ancestors(plan.rootfs)))
   const solver = new Solver({
     cache,
-    onWork: once(() => {
-      // While images are fetched and files copied.
-      if (hasRun(plans)) void prepareRun(worker, session)
-    }),
+    onWork: prepare,
     // Packing overlaps with the steps that follow. Errors are met again when the image is assembled.
     onResult: (step, { stack }) => {
       if (exported.has(step)) layers.blob(stack, stack.length - 1).catch(() => undefined)
     },
     emit: (event) => session.emit(event),
     signal,
-    concurrency: Math.max(8, 2 * cpus),
+    concurrency: Math.max(8, 2 * availableParallelism()),
     now,
     nextId: () => session.nextId(),
     handlers: {

@@ -1,6 +1,6 @@
 /** Pushes built images: layers side by side, then configs, manifests, and the index last. */
 import { createReadStream } from 'node:fs'
-import { parseReference } from '@tsbuild/registry-client'
+import { type Digest, parseReference, selfVerifying } from '@tsbuild/registry-client'
 import pLimit from 'p-limit'
 import type { ContentStore } from '../store/content-store.ts'
 import type { BuiltImages, ExportContext } from './exporter.ts'
@@ -41,6 +41,8 @@ export async function pushImage(name: string, built: BuiltImages, context: Expor
 }
 
 /** A blob from a byte on; only a whole read can be verified, and the registry verifies what a resumed one completes. */
-function contentFrom(blobs: ContentStore, digest: string, offset: number, signal: AbortSignal): AsyncIterable<Buffer> {
-  return offset === 0 ? blobs.open(digest, signal) : createReadStream(blobs.path(digest), { start: offset, signal })
+function contentFrom(blobs: ContentStore, digest: Digest, offset: number, signal: AbortSignal): AsyncIterable<Buffer> {
+  return offset === 0
+    ? selfVerifying(blobs.open(digest, signal), digest)
+    : createReadStream(blobs.path(digest), { start: offset, signal })
 }

@@ -2,7 +2,7 @@
  * Layers in their three forms, made from each other when needed: a blob in the store, a snapshot on disk, a source that
  * can be fetched. Everything is done once per layer and build.
  */
-import type { Descriptor, Source } from '@tsbuild/registry-client'
+import { type Descriptor, onceMore, type Source } from '@tsbuild/registry-client'
 import { defineError } from '../errors.ts'
 import type { SnapshotId } from '../snapshot/snapshotter.ts'
 import type { Store } from '../store/store.ts'
@@ -164,13 +164,15 @@ export class LayerService {
     await task(`pull ${descriptor.digest.slice(0, 19)} of ${image!.replace(/@.*/, '')}`, async (report) => {
       async function* counted() {
         let current = 0
-        for await (const chunk of source!.openBlob(descriptor, { signal })) {
+        // A chunk is written before the next one is asked for.
+        for await (const chunk of source!.openBlob(descriptor, { signal, transient: true })) {
           current += chunk.length
           report(descriptor.digest, current, descriptor.size)
           yield chunk
         }
       }
-      await store.blobs.put(counted(), { digest: descriptor.digest, size: descriptor.size }, signal)
+      const expected = { digest: descriptor.digest, size: descriptor.size }
+      await onceMore(() => store.blobs.put(counted(), expected, signal))
     })
   }
 }

@@ -25,13 +25,21 @@ export class LazyWorker implements WorkerClient, AsyncDisposable {
     return this.#worker !== undefined
   }
 
+  /** Starts it before it is needed; who needs it meets the error of a start that failed. */
+  start(): Promise<Worker<WorkerOperations, WorkerEvent>> {
+    if (this.#worker === undefined) {
+      this.#worker = openWorker(this.#options)
+      this.#worker.catch(() => undefined)
+    }
+    return this.#worker
+  }
+
   async call<O extends WorkerOperation>(
     operation: O,
     params: WorkerOperations[O]['params'],
     options: { signal: AbortSignal; onEvent?: (event: WorkerEvent) => void },
   ): Promise<WorkerOperations[O]['result']> {
-    this.#worker ??= openWorker(this.#options)
-    const worker = await this.#worker
+    const worker = await this.start()
     return await worker.call(operation, params, options)
   }
 
@@ -56,8 +64,7 @@ export async function openWorker(
 
 /** Whether the main process can count on a snapshot, of either kind; the worker looks closer before it uses it. */
 export async function snapshotExists(root: string, id: SnapshotId): Promise<boolean> {
-  for (const kind of ['overlay', 'copy'])
-    if (await exists(join(root, 'snapshots', kind, id, 'layer.json'))) return true
+  for (const kind of ['overlay', 'copy']) if (await exists(join(root, 'snapshots', kind, id, 'layer.json'))) return true
   return false
 }
 
