@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config'
 
-// Three groups, one after the other: what fails fast comes first. Files of a group share the cores, but whole builds
-// are timed by their tests, so those run one at a time.
+// Three groups, one after the other: what fails fast comes first. Whole builds have deadlines in their tests, so those
+// run one at a time.
 export default defineConfig({
   test: {
     projects: [
@@ -15,7 +15,8 @@ export default defineConfig({
             'test/fuzz/**/*.test.ts',
           ],
           testTimeout: 30_000,
-          sequence: { groupOrder: 0 },
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
         },
       },
       {
@@ -26,7 +27,7 @@ export default defineConfig({
           testTimeout: 180_000,
           hookTimeout: 300_000,
           maxWorkers: 1,
-          sequence: { groupOrder: 1 },
+          sequence: { groupOrder: 2 },
         },
       },
       {
@@ -37,7 +38,7 @@ export default defineConfig({
           testTimeout: 900_000,
           hookTimeout: 300_000,
           maxWorkers: 1,
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 3 },
         },
       },
     ],
