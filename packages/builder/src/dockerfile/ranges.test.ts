@@ -47,9 +47,12 @@ it('puts instructions where dockerfile-ast puts them', () => {
   for (const text of OWN) expect(ours(text)).toEqual(theirs(text))
 })
 
-it.skipIf(corpus().length === 0)('agrees with it on nearly all Dockerfiles of the conformance cases (needs ../shared)', () => {
-  const texts = corpus().filter((text) => ours(text) !== undefined)
-  const agreed = texts.filter((text) => JSON.stringify(ours(text)) === JSON.stringify(theirs(text)))
-  // It differs from the reference's grammar in corners: even numbers of escapes, blank continuation lines, `3<<EOF`.
-  expect(agreed.length / texts.length).toBeGreaterThan(0.97)
-})
+it.skipIf(corpus().length === 0)(
+  'agrees with it on nearly all Dockerfiles of the conformance cases (needs ../shared)',
+  () => {
+    const texts = corpus().filter((text) => ours(text) !== undefined)
+    const agreed = texts.filter((text) => JSON.stringify(ours(text)) === JSON.stringify(theirs(text)))
+    // It differs from the reference's grammar in corners: even numbers of escapes, blank continuation lines, `3<<EOF`.
+    expect(agreed.length / texts.length).toBeGreaterThan(0.97)
+  },
+)
