@@ -23,12 +23,11 @@ tsbuild('-t', 'quickstart', '--build-context', `tools=${esbuildDirectory()}`, jo
 console.log()
 tsbuild('inspect', 'quickstart')
 
-const app = relative(process.cwd(), join(here, 'app'))
+const greeting = relative(process.cwd(), join(here, 'app/src/greeting.ts'))
 console.log(`
 What to try next:
-  npx pnpm@12 quickstart                   again: every step is cached
-  change ${join(app, 'src/greeting.ts')} and run it again: only what depends on it is built
-  npx pnpm@12 tsbuild images               the images of the local store
-  npx pnpm@12 tsbuild --check ${app}       what the linter says
-  npx pnpm@12 tsbuild --help               everything else
-  examples/                                more of them, README.md says what they show`)
+  npx pnpm@12 quickstart              again: every step comes from the cache
+  edit ${greeting}, and again: only what depends on it is built
+  npx pnpm@12 tsbuild images          the images of the local store
+  npx pnpm@12 tsbuild doctor          what builds can do on this machine
+  npx pnpm@12 tsbuild --help          everything else; examples/README.md has more to build`)

@@ -209,7 +209,7 @@ describe.skipIf(disk.skip)(`a full disk${disk.note}`, () => {
       'Dockerfile.small': 'FROM scratch\nCOPY Dockerfile /\n',
     })
     await mkdir(place.join('full'))
-    const node = `${process.execPath} ${repository}/packages/cli/src/main.ts --progress=plain`
+    const node = `${process.execPath} ${repository}/packages/cli/bin/tsbuild.js --progress=plain`
     const script = `mount -t tmpfs -o size=${size} tmpfs full && ${setup} ${args
       .replaceAll('TSBUILD', node)
       .replaceAll('CONTEXT', context)}`

@@ -35,7 +35,7 @@ describe('README.md', () => {
   it.skipIf(needs.skip).each(titled)(`commands work${needs.note}: %s …`, async (_title, script) => {
     await using place = await openWorkspace()
     const cwd = await project(place)
-    const shim = `#!/bin/sh\nexec ${process.execPath} ${repository}/packages/cli/src/main.ts "$@"\n`
+    const shim = `#!/bin/sh\nexec ${process.execPath} ${repository}/packages/cli/bin/tsbuild.js "$@"\n`
     await place.files({ tsbuild: { text: shim, mode: 0o755 } }, 'bin')
     const env = { PATH: `${place.join('bin')}:${toolPath}`, HOME: place.home, TMPDIR: place.tmp, TOKEN: 'x' }
     const text = script.replaceAll('localhost:5000', inject('registry'))

@@ -6,7 +6,7 @@ import { type Finished, run } from './process.ts'
 import { repository, shared, toolPath } from './tools.ts'
 
 /** The command as those suites take it: words separated by blanks. */
-export const command = `${process.execPath} ${join(repository, 'packages/cli/src/main.ts')}`
+export const command = `${process.execPath} ${join(repository, 'packages/cli/bin/tsbuild.js')}`
 
 export function runSuite(script: string, args: readonly string[], env: Record<string, string>): Promise<Finished> {
   const path = { PATH: toolPath, NODE_COMPILE_CACHE: join(cacheDirectory(), 'compiled') }

@@ -36,9 +36,8 @@ export async function openWorkspace(): Promise<Workspace> {
   const [root, home, tmp] = [directory.join('state'), directory.join('home'), directory.join('tmp')]
   for (const path of [home, tmp]) await mkdir(path)
   const commandLine = (args: readonly string[], { checkout = repository }: TsbuildOptions): [string, string[]] => {
-    // The sources: a bundle in dist may be older.
     const node = resolve(checkout, relative(repository, process.execPath))
-    return [node, [join(checkout, 'packages/cli/src/main.ts'), ...args]]
+    return [node, [join(checkout, 'packages/cli/bin/tsbuild.js'), ...args]]
   }
   const startProgram = (file: string, args: readonly string[], options: TsbuildOptions): Running =>
     start(file, args, {
