@@ -4,6 +4,7 @@ import { Contract, type ContractOptions } from './contract/contract.ts'
 import { describeEnding } from './contract/ending.contract.ts'
 import { describeFiles } from './contract/files.contract.ts'
 import { describeProcess } from './contract/process.contract.ts'
+import { describeTerminal } from './contract/terminal.contract.ts'
 import { describeView } from './contract/view.contract.ts'
 
 export type { Traits } from './contract/contract.ts'
@@ -14,6 +15,7 @@ export function describeExecutor(title: string, options: ContractOptions): void 
     beforeAll(async () => await contract.open(), 60_000)
     afterAll(async () => await contract.close())
     describeProcess(contract)
+    describeTerminal(contract)
     describeEnding(contract)
     describeFiles(contract)
     describeView(contract)

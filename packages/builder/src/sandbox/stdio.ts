@@ -67,16 +67,15 @@ function openTyped(io: ProcessIO, terminal: ProcessTerminal): ProcessStdio {
     typed = typed.then(async () => {
       try {
         for (let done = 0; open && done < data.length; ) done += (await write(ours, data, done)).bytesWritten
-      } catch (error) {
+      } catch {
         // The last process that had the terminal is gone.
-        if (!hasCode(error, 'EIO')) throw error
       }
     })
     return typed
   }
-  const onData = (data: Buffer): void => {
+  const onData = (data: Buffer | string): void => {
     input?.pause()
-    void type(data).then(() => input?.resume())
+    void type(Buffer.from(data as string)).then(() => input?.resume())
   }
   const onEnd = (): void => void type(END_OF_INPUT)
   terminal.onResize((size) => {

@@ -99,6 +99,7 @@ export class Contract {
     spec: { ...plain, ...spec },
     rootfs: this.#rootfs,
     stdin: undefined,
+    terminal: undefined,
     count: false,
     ...more,
   })

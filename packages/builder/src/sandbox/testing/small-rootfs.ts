@@ -16,7 +16,7 @@ export const busybox: string | undefined = candidates.find((path) => {
 })
 
 const applets =
-  'cat chmod chown env false grep head hostname id ip kill ln ls mkdir mknod mount nc nproc ps readlink rm setsid sh sleep stat sync tail tee test touch tr true tty umount unshare wc yes'
+  'cat chmod chown env false grep head hostname id ip kill ln ls mkdir mknod mount nc nproc ps readlink rm setsid sh sleep stat stty sync tail tee test touch tr true tty umount unshare wc yes'
 
 /** Makes a root filesystem at `path` (a new directory), owned by `uid`. */
 export function makeRootfs(path: string, uid = 0): string {
