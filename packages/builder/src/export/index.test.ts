@@ -1,0 +1,28 @@
+import { describe, expect, it } from 'vitest'
+import type { OutputSpec } from '../options.ts'
+import { prepareOutput } from './index.ts'
+
+describe('outputs', () => {
+  it.each<[message: string, type: string, attrs: Record<string, string>]>([
+    ['unknown output type "ocy": expected one of oci, docker, tar, local, image, registry, cacheonly', 'ocy', {}],
+    ['unknown attribute "dst" of output type oci', 'oci', { dst: 'x' }],
+    ['dest is required for local exporter', 'local', {}],
+    ['dest is required for oci exporter with tar=false', 'oci', { tar: 'false' }],
+    ['non-bool value for push: "maybe"', 'image', { push: 'maybe' }],
+    ['unsupported layer compression type: "lz4"', 'oci', { dest: 'x', compression: 'lz4' }],
+    ['non-integer value for compression-level: "high"', 'oci', { dest: 'x', 'compression-level': 'high' }],
+    ['invalid SOURCE_DATE_EPOCH: soon', 'oci', { dest: 'x', 'source-date-epoch': 'soon' }],
+  ])('refuses: %s', (message, type, attrs) => {
+    expect(() => prepareOutput({ type, attrs } as unknown as OutputSpec)).toThrow(
+      expect.objectContaining({ code: 'OUTPUT_INVALID', message }),
+    )
+  })
+
+  it.each<OutputSpec>([
+    { type: 'oci', attrs: { dest: 'x', 'rewrite-timestamp': 'true', 'annotation-index.a': 'b' } },
+    { type: 'docker', attrs: { name: 'a,b:c' } },
+    { type: 'tar', attrs: {} },
+    { type: 'registry', attrs: { name: 'host:5000/x', 'oci-mediatypes': '0' } },
+    { type: 'cacheonly', attrs: {} },
+  ])('takes %j', (spec) => expect(prepareOutput(spec).type).toBe(spec.type))
+})
