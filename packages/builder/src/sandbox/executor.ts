@@ -87,8 +87,8 @@ export interface ProcessTerminal {
 }
 
 export interface ProcessIO {
-  /** What the process reads from descriptor 0; undefined: an empty input. 'inherit': the caller's own. */
-  readonly stdin?: import('node:stream').Readable | 'inherit' | undefined
+  /** What the process reads from descriptor 0; undefined: an empty input. */
+  readonly stdin?: import('node:stream').Readable | undefined
   /** The process gets a pseudo terminal: `stdin` is typed on it, and what it shows is handed on as stdout. */
   readonly terminal?: ProcessTerminal | undefined
   /** Called with each chunk printed; backpressure is applied while the returned promise is pending. */

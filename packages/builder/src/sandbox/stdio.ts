@@ -24,12 +24,7 @@ export function openStdio(io: ProcessIO): ProcessStdio {
 }
 
 function openPipes(io: ProcessIO): ProcessStdio {
-  const [stdin, stdinWriter] =
-    io.stdin === undefined
-      ? [fs.openSync('/dev/null', 'r')]
-      : io.stdin === 'inherit'
-        ? [fs.openSync('/proc/self/fd/0', 'r')]
-        : pipe()
+  const [stdin, stdinWriter] = io.stdin === undefined ? [fs.openSync('/dev/null', 'r')] : pipe()
   const [stdout, stdoutWriter] = pipe()
   const [stderr, stderrWriter] = pipe()
   let begun = false
@@ -38,7 +33,7 @@ function openPipes(io: ProcessIO): ProcessStdio {
     given: [stdin, stdoutWriter, stderrWriter],
     async transfer() {
       begun = true
-      if (stdinWriter !== undefined) input = feed(stdinWriter, io.stdin as Readable)
+      if (stdinWriter !== undefined && io.stdin !== undefined) input = feed(stdinWriter, io.stdin)
       await Promise.all([
         drain(stdout, (chunk) => io.onOutput('stdout', chunk)),
         drain(stderr, (chunk) => io.onOutput('stderr', chunk)),
@@ -60,7 +55,7 @@ const CHUNK = 65536
 
 function openTyped(io: ProcessIO, terminal: ProcessTerminal): ProcessStdio {
   const [ours, theirs] = openTerminal(terminal.size)
-  const input = io.stdin === 'inherit' ? undefined : io.stdin
+  const input = io.stdin
   let open = true
   let typed = Promise.resolve()
   const type = (data: Buffer): Promise<void> => {

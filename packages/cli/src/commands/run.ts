@@ -1,9 +1,10 @@
 /** `tsbuild run`. */
-import type { RunImageOptions } from '@tsbuild/builder'
+import type { ProgressListener, RunImageOptions } from '@tsbuild/builder'
 import { defineCommand } from '../command.ts'
 import { parseAddHost, parseDns } from '../flags/build/add-host.ts'
 import { parseUlimit } from '../flags/build/limits.ts'
 import { parseSize } from '../flags/values.ts'
+import { escapeControls } from '../progress/escape.ts'
 import { startProgress } from '../progress/index.ts'
 import { CONSOLE_FLAGS, openConsole, runToEnd } from '../run/console.ts'
 import { LIMIT_FLAGS, makeVolumes, parseLimits, parseVariables, parseVolume } from '../run/options.ts'
@@ -138,7 +139,12 @@ export const command = defineCommand({
     await makeVolumes(volumes)
     const { runImage } = await import('@tsbuild/builder')
     using display = startProgress(values.quiet ? 'quiet' : 'plain', io.stderr, io.env)
-    return await runToEnd(context, () => runImage({ ...options, onProgress: display.listener }))
+    const onProgress: ProgressListener = (event) => {
+      // Before the process prints anything, and also with --quiet: that it is isolated less than usual must be known.
+      if (event.type === 'warning') io.stderr.write(`WARNING: ${escapeControls(event.warning.message)}\n`)
+      else display.listener(event)
+    }
+    return await runToEnd(context, () => runImage({ ...options, onProgress }))
   },
 })
 

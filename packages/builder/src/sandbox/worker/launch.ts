@@ -47,7 +47,7 @@ async function attempt(mode: WorkerMode, options: WorkerOptions): Promise<Pick<L
     : mode === 'root'
       ? ['unshare', '-m', ...node]
       : node
-  const stdio: StdioOptions = [options.stdin ?? 'ignore', 'ignore', 'pipe', gated ? 'pipe' : 'ignore', 'ipc']
+  const stdio: StdioOptions = ['ignore', 'ignore', 'pipe', gated ? 'pipe' : 'ignore', 'ipc']
   const { NODE_OPTIONS: _dropped, ...env } = environment
   const child = spawn(command[0]!, command.slice(1), {
     stdio,

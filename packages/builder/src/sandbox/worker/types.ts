@@ -28,8 +28,6 @@ export interface WorkerOptions {
   readonly root: string
   /** Forces a way to start instead of the best that works. */
   readonly mode?: WorkerMode | undefined
-  /** What the worker reads as descriptor 0: for a process that is run with the caller's terminal. Default: nothing. */
-  readonly stdin?: 'ignore' | 'inherit'
   /** Environment of the worker; default: the caller's. RUN never sees it. */
   readonly env?: Readonly<Record<string, string | undefined>>
   readonly signal?: AbortSignal
