@@ -61,7 +61,7 @@ function withHint(error: BuildError, hint: string): BuildError {
   return new BuildError(code, message, {
     ...details,
     cause,
-    hint: error.hint === undefined ? hint : `${error.hint}\n${hint}`,
+    hint: error.hint === undefined ? hint : `${error.hint}; ${hint}`,
   })
 }
 
