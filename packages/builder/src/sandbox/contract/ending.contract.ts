@@ -1,7 +1,9 @@
 /** Limits, output, and the ways a process ends. */
 import fs from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { groupPrefix, hierarchyMounts } from '../limits/sweep.ts'
+import { hasCode } from '../native/libc.ts'
 import { makeRootfs } from '../testing/small-rootfs.ts'
 import { type Contract, newMark, sleepers, until } from './contract.ts'
 
@@ -9,6 +11,8 @@ export function describeEnding(c: Contract): void {
   const { run, sh, request, traits } = c
 
   describe.skipIf(!traits.limits)('limits of resources', () => {
+    const before = groups()
+
     it('end a process that takes too much memory, and say so', async () => {
       const hungry = 'x=$(head -c 200000000 /dev/zero | tr "\\0" a); echo survived'
       const ran = await sh(hungry, { resources: { memory: 32 * 1024 * 1024, memorySwap: 32 * 1024 * 1024 } })
@@ -42,11 +46,9 @@ export function describeEnding(c: Contract): void {
     })
 
     it('leave nothing behind', async () => {
-      // Other builds on this machine may have groups for the time of a run.
-      await until(
-        () =>
-          !fs.readdirSync('/sys/fs/cgroup', { recursive: true }).some((path) => String(path).includes('tsbuild-run-')),
-      )
+      // Groups that were there before are others' own; those of other builds that run now end with them.
+      const ours = groups().filter((group) => !before.includes(group))
+      await until(() => !ours.some((group) => fs.existsSync(group)))
     })
   })
 
@@ -95,4 +97,23 @@ export function describeEnding(c: Contract): void {
       expect(await running).toBeInstanceOf(Error)
     }, 60_000)
   })
+}
+
+/** Directories of control groups that a run has made, ours or another build's. */
+function groups(): string[] {
+  return hierarchyMounts().flatMap((mount) => groupsBelow(mount))
+}
+
+function groupsBelow(directory: string): string[] {
+  let entries: fs.Dirent[] = []
+  try {
+    entries = fs.readdirSync(directory, { withFileTypes: true })
+  } catch (error) {
+    // Others end their groups while we look.
+    if (!hasCode(error, 'ENOENT', 'ENODEV', 'EACCES')) throw error
+  }
+  return entries
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => join(directory, entry.name))
+    .flatMap((group) => [...(basename(group).startsWith(groupPrefix) ? [group] : []), ...groupsBelow(group)])
 }
