@@ -73,7 +73,8 @@ export function serveWorker<T extends OperationMap<T>, E>(
 
   const close = async (): Promise<void> => {
     await options.onClose?.(orphaned).catch(() => {})
-    process.exit(orphaned ? 1 : 0)
+    if (orphaned) endNow()
+    process.exit(0)
   }
 
   /** Stops all operations; the last one to end closes the worker. */
@@ -86,7 +87,7 @@ export function serveWorker<T extends OperationMap<T>, E>(
   const abandon = (): void => {
     if (orphaned) return
     orphaned = true
-    setTimeout(() => process.exit(1), ORPHAN_MS).unref()
+    setTimeout(endNow, ORPHAN_MS).unref()
     stop()
   }
 
@@ -104,6 +105,11 @@ export function serveWorker<T extends OperationMap<T>, E>(
 /** How long a worker whose main process is gone may clean up. */
 const ORPHAN_MS = 3000
 const ORPHAN_SIGNAL = 'SIGTERM'
+
+/** Unlike an exit, this does not wait for threads: one that reads a terminal may never return. */
+function endNow(): void {
+  process.kill(process.pid, 'SIGKILL')
+}
 
 /** Learns of the main process's end from the kernel. Where system calls cannot be made, `disconnect` is all. */
 async function tieToParent(parent: number): Promise<void> {
