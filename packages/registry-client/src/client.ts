@@ -171,6 +171,7 @@ export class RegistryClient implements AsyncDisposable {
     await this.#env.connections.close()
   }
 
+  /** The same as {@link RegistryClient.close}, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }
@@ -183,6 +184,7 @@ export class Repository implements Source, Target {
   readonly #access: RepositoryAccess
   readonly #lock: KeyedLock
 
+  /** @hidden repositories come from {@link RegistryClient.repository} */
   constructor(reference: Reference, access: RepositoryAccess, lock: KeyedLock) {
     this.reference = reference
     this.#access = access
@@ -274,6 +276,7 @@ export class Repository implements Source, Target {
     await deleteManifest(this.#access, tag, options.signal)
   }
 
+  /** Deletes a blob (distribution-spec "Deleting Blobs"); one that does not exist is an error. */
   async deleteBlob(digest: Digest, options: CallOptions = {}): Promise<void> {
     await deleteBlob(this.#access, digest, options.signal)
   }

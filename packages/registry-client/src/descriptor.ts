@@ -206,7 +206,7 @@ function checkOptional(document: Record<string, unknown>, fail: Fail): void {
  *
  * @param where names it in the error that `fail` makes
  */
-export function checkDescriptor(value: unknown, where: string, fail: Fail): Descriptor {
+export function checkDescriptor(value: unknown, where: string, fail: (why: string) => Error): Descriptor {
   if (!isObject(value)) throw fail(`${where} is not a descriptor`)
   const { mediaType, digest, size, platform, urls } = value
   if (!isDigest(digest)) throw fail(`${where} has an invalid digest ${JSON.stringify(String(digest).slice(0, 160))}`)

@@ -4,7 +4,7 @@
  */
 
 export { type CredentialProvider, type CredentialQuery, type Credentials, firstOf } from './auth/credentials.ts'
-export { defaultCredentials } from './auth/docker-config.ts'
+export { defaultCredentials, type Env } from './auth/docker-config.ts'
 export { type CredentialFileOptions, eraseCredentials, type StoredCredentials, storeCredentials } from './auth/login.ts'
 export { RegistryClient, type RegistryClientOptions, Repository } from './client.ts'
 export * from './content.ts'

@@ -15,6 +15,7 @@ import { dockerName } from './docker-archive.ts'
 import { blobPath } from './oci-layout.ts'
 import { blockBytes, formatTarHeader, tarPadding } from './tar-header.ts'
 
+/** What an {@link ImageArchive} is to be. */
 export interface ImageArchiveOptions {
   /**
    * `oci`: an OCI layout; names are ref names. `docker`: also with the `manifest.json` that `docker load` reads, for
@@ -132,6 +133,7 @@ export class ImageArchive implements Target, AsyncDisposable {
     await rename(this.#temporary, this.#path)
   }
 
+  /** Gives up an archive that was not finished: nothing of it is left. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#closed) return
     this.#closed = true

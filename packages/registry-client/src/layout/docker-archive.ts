@@ -72,6 +72,7 @@ export class DockerArchive implements Source, AsyncDisposable {
     return selfVerifying({ [Symbol.asyncIterator]: () => verified(chunks(), descriptor) }, descriptor.digest)
   }
 
+  /** Closes the files that are read. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#files[Symbol.asyncDispose]()
   }

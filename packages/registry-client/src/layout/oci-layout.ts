@@ -148,6 +148,7 @@ export class OciLayout implements Source, Target, AsyncDisposable {
     return descriptor
   }
 
+  /** Closes the files that are read. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#files instanceof TarFiles) await this.#files[Symbol.asyncDispose]()
   }
