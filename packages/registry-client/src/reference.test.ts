@@ -19,6 +19,7 @@ describe('parseReference', () => {
     ['127.0.0.1:5000/a/b_c/d__e/f-g/h.i', '127.0.0.1:5000/a/b_c/d__e/f-g/h.i', '127.0.0.1:5000/a/b_c/d__e/f-g/h.i'],
     ['[::1]:5000/app', '[::1]:5000/app', '[::1]:5000/app'],
     ['Registry.Example.com/app', 'registry.example.com/app', 'registry.example.com/app'],
+    ['Host/app', 'Host/app', 'Host/app'],
     [`app@${digest}`, `docker.io/library/app@${digest}`, `app@${digest}`],
     [`r.io/app:v1@${digest}`, `r.io/app:v1@${digest}`, `r.io/app:v1@${digest}`],
     ['app:A_b.c-D', 'docker.io/library/app:A_b.c-D', 'app:A_b.c-D'],

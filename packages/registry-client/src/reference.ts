@@ -79,17 +79,25 @@ export function parseReference(text: string): Reference {
 function splitRegistry(name: string): { registry: string; repository: string } {
   const slash = name.indexOf('/')
   const first = slash < 0 ? '' : name.slice(0, slash)
-  const isHost = first !== '' && (/[.:[]/.test(first) || first === 'localhost' || first.toLowerCase() !== first)
+  const isHost = first !== '' && looksLikeHost(first)
   const registry = isHost ? normalizeRegistry(first) : 'docker.io'
   const repository = isHost ? name.slice(slash + 1) : name
   const official = registry === 'docker.io' && !repository.includes('/')
   return { registry, repository: official ? `library/${repository}` : repository }
 }
 
-/** The registry's usual name: `docker.io` for every name of Docker Hub, else the host in lowercase. */
+/**
+ * The registry's usual name: `docker.io` for every name of Docker Hub, else the host in lowercase, but for one that only
+ * its capitals tell from a part of a repository's name.
+ */
 export function normalizeRegistry(host: string): string {
   const lower = host.toLowerCase()
-  return hubNames.has(lower) ? 'docker.io' : lower
+  if (hubNames.has(lower)) return 'docker.io'
+  return looksLikeHost(lower) ? lower : host
+}
+
+function looksLikeHost(text: string): boolean {
+  return /[.:[]/.test(text) || text === 'localhost' || text.toLowerCase() !== text
 }
 
 /** `registry/repository[:tag][@digest]` with everything written out. */
