@@ -19,7 +19,7 @@ const file = (name: string, ...from: FileStep[]): FileStep => ({
 /** Handlers that note what runs when; `work` decides what a step does. */
 function solver(
   work: (name: string, signal: AbortSignal) => Promise<void>,
-  changes: { concurrency?: number; signal?: AbortSignal } = {},
+  changes: { concurrency?: number; signal?: AbortSignal; saving?: () => Promise<void> } = {},
 ) {
   const log: string[] = []
   const events: ProgressEvent[] = []
@@ -38,7 +38,10 @@ function solver(
   const unused: StepHandler<never> = { kind: 'run' as never, key: async () => undefined, run: async () => EMPTY_ROOTFS }
   const cache = {
     lookup: async (key: string) => (records.has(key) ? { record: records.get(key)!, blob: undefined } : undefined),
-    save: async (key: string, record: StepRecord) => void records.set(key, record),
+    save: async (key: string, record: StepRecord) => {
+      await changes.saving?.()
+      records.set(key, record)
+    },
   } as unknown as StepCache
   let id = 0
   const make = () =>
@@ -87,6 +90,18 @@ describe('solving', () => {
     expect(second.counts).toEqual({ total: 1, cached: 1 })
     expect(result).toMatchObject({ identity: 'a' } satisfies Partial<RootfsResult>)
     expect(types(s.events)).toEqual(['started', 'done', 'started', 'cached'])
+  })
+
+  it('does not end before results are remembered, which other steps do not wait for', async () => {
+    const s = solver(async () => {}, { saving: () => delay(50) })
+    await s.make().solve([file('b', file('a'))])
+    expect([...s.records.keys()].sort()).toEqual(['a', 'b'])
+    expect(s.log).toEqual(['+a', '-a', '+b', '-b'])
+  })
+
+  it('fails when a result cannot be remembered', async () => {
+    const s = solver(async () => {}, { saving: () => Promise.reject(new Error('disk full')) })
+    await expect(s.make().solve([file('a')])).rejects.toThrow('disk full')
   })
 
   it('does not look for steps that must run', async () => {

@@ -8,7 +8,7 @@ import pLimit from 'p-limit'
 import { BuildError, cancelled } from '../errors.ts'
 import { inputsOf, type RootfsStep, type Step } from '../graph/step.ts'
 import type { ProgressListener } from '../progress.ts'
-import type { StepCache } from '../steps/step-cache.ts'
+import type { StepCache, StepRecord } from '../steps/step-cache.ts'
 import { EMPTY_ROOTFS, type RootfsResult, type StepHandler, type StepResult, type Visit } from '../steps/types.ts'
 
 export type Handlers = { readonly [S in Step as S['kind']]: StepHandler<S> }
@@ -42,6 +42,7 @@ export class Solver {
   readonly #limit: ReturnType<typeof pLimit>
   readonly #visits = new Map<Step, Promise<StepResult>>()
   readonly #byKey = new Map<string, Promise<StepResult>>()
+  readonly #saves: Promise<void>[] = []
   readonly #stop = new AbortController()
   readonly #signal: AbortSignal
   #failure: { readonly error: unknown } | undefined
@@ -60,6 +61,7 @@ export class Solver {
       ),
     )
     await Promise.allSettled(this.#visits.values())
+    await Promise.all(this.#saves)
     if (this.#options.signal.aborted) throw cancelled([], { cause: this.#options.signal.reason })
     if (this.#failure) throw this.#failure.error
     return results.map((r) => {
@@ -156,9 +158,14 @@ export class Solver {
     if (result.kind === 'rootfs') this.#options.onResult?.(step, result)
     const top = result.kind === 'rootfs' ? result.stack.at(-1) : undefined
     if (top?.created !== undefined && top.started !== undefined)
-      await this.#options.cache.save(key, { snapshot: top.snapshot, created: top.created, started: top.started })
+      this.#save(key, { snapshot: top.snapshot, created: top.created, started: top.started })
     tell.done()
     return result
+  }
+
+  /** Remembers a result while the next steps go on; the solve does not end before. */
+  #save(key: string, record: StepRecord): void {
+    this.#saves.push(this.#options.cache.save(key, record).catch((error: unknown) => this.#fail(error)))
   }
 
   #makeVisit<S extends Step>(step: S, inputs: ReadonlyMap<Step, StepResult>): Visit<S> {
