@@ -64,8 +64,12 @@ export function runInit(fds: readonly number[], memory: CloneableMemory): never 
     const message = error instanceof Error ? error.message : String(error)
     const kind = error instanceof ExecError ? 'exec' : error instanceof UserError ? 'user' : 'setup'
     const exitCode = error instanceof ExecError ? error.exitCode : 125
-    tell({ type: 'failed', kind, message, exitCode })
-    raw.exit(exitCode)
+    try {
+      tell({ type: 'failed', kind, message, exitCode })
+    } finally {
+      // Also when nobody listens any more: a clone that ended as Node does would wait for threads that it does not have.
+      raw.exit(exitCode)
+    }
   }
   // Not reached: exec replaced the program or _exit ended it.
   return process.abort()
