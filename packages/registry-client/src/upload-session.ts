@@ -6,7 +6,7 @@ import type { Descriptor } from './descriptor.ts'
 import { type Digest, DigestVerifier } from './digest.ts'
 import { registryErrors } from './errors.ts'
 import { type RepositoryAccess, sendTo } from './repository-access.ts'
-import type { HostClient } from './transport/host-client.ts'
+import type { HostClient, RegistryAnswer } from './transport/host-client.ts'
 import { header } from './transport/http.ts'
 import { resolveLocation } from './transport/redirect.ts'
 import { isSelfVerifying } from './verified-stream.ts'
@@ -97,18 +97,7 @@ export async function sendChunks(job: UploadJob, session: UploadSession, plan: C
         'content-length': String(bytes),
         'content-range': `${start}-${start + bytes - 1}`,
       }
-      const call = {
-        method: 'PATCH',
-        path: session.location,
-        headers,
-        body,
-        expect: [202, 204],
-        attempts: 1,
-        what,
-        signal,
-      } as const
-      const answer = await sendTo(host, access, { ...call, headersMs: host.env.timeouts.commitMs }, 'pull', 'push')
-      await answer.body.discard()
+      const answer = await patch({ host, access, what, signal }, session, headers, body)
       const range = /^(?:bytes=)?0-(\d{1,15})$/.exec(header(answer.headers, 'range')?.trim() ?? '')
       if (range !== null && Number(range[1]) !== start + bytes - 1) {
         throw registryErrors.rejected(
@@ -117,8 +106,7 @@ export async function sendChunks(job: UploadJob, session: UploadSession, plan: C
         )
       }
       session.offset = start + bytes
-      const location = header(answer.headers, 'location')
-      if (location !== undefined) session.location = resolveLocation(location, answer.url, what)
+      follow(session, answer, what)
     }
   } finally {
     await reader.close()
@@ -126,12 +114,39 @@ export async function sendChunks(job: UploadJob, session: UploadSession, plan: C
   await finish(job, session.location, descriptor.digest)
 }
 
+type Sender = Pick<UploadJob, 'host' | 'access' | 'what' | 'signal'>
+
+/** One PATCH at the session's location. */
+export async function patch(
+  { host, access, what, signal }: Sender,
+  session: UploadSession,
+  headers: Readonly<Record<string, string>>,
+  body: () => AsyncIterable<Uint8Array>,
+): Promise<RegistryAnswer> {
+  const call = {
+    method: 'PATCH',
+    path: session.location,
+    headers,
+    body,
+    expect: [202, 204],
+    attempts: 1,
+    headersMs: host.env.timeouts.commitMs,
+    what,
+    signal,
+  } as const
+  const answer = await sendTo(host, access, call, 'pull', 'push')
+  await answer.body.discard()
+  return answer
+}
+
+/** Where the session goes on, if the answer says so. */
+export function follow(session: UploadSession, answer: RegistryAnswer, what: string): void {
+  const location = header(answer.headers, 'location')
+  if (location !== undefined) session.location = resolveLocation(location, answer.url, what)
+}
+
 /** The closing PUT of a session whose bytes are all there. */
-export async function finish(
-  { host, access, what, signal }: Pick<UploadJob, 'host' | 'access' | 'what' | 'signal'>,
-  location: URL,
-  digest: Digest,
-): Promise<void> {
+export async function finish({ host, access, what, signal }: Sender, location: URL, digest: Digest): Promise<void> {
   const path = withQuery(location, 'digest', digest)
   const call = {
     method: 'PUT',

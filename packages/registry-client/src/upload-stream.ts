@@ -3,11 +3,9 @@
  */
 import type { CallOptions } from './content.ts'
 import { type DigestAlgorithm, Digester, type Expected } from './digest.ts'
-import { type RepositoryAccess, sendTo, upstream } from './repository-access.ts'
-import { header } from './transport/http.ts'
-import { resolveLocation } from './transport/redirect.ts'
+import { type RepositoryAccess, upstream } from './repository-access.ts'
 import { begin, discardSession } from './upload.ts'
-import { finish, SourceFailure, type UploadSession } from './upload-session.ts'
+import { finish, follow, patch, SourceFailure, type UploadSession } from './upload-session.ts'
 
 export interface UploadStreamOptions extends CallOptions {
   readonly algorithm?: DigestAlgorithm | undefined
@@ -44,22 +42,11 @@ export async function uploadStream(
       }
     }
     const headers = { 'content-type': 'application/octet-stream' }
-    const call = {
-      method: 'PATCH',
-      path: session.location,
-      headers,
-      body,
-      expect: [202, 204],
-      attempts: 1,
-      what,
-      signal,
-    } as const
-    const answer = await sendTo(host, access, { ...call, headersMs: host.env.timeouts.commitMs }, 'pull', 'push')
-    await answer.body.discard()
-    const location = header(answer.headers, 'location')
-    if (location !== undefined) session.location = resolveLocation(location, answer.url, what)
+    const sender = { host, access, what, signal }
+    const answer = await patch(sender, session, headers, body)
+    follow(session, answer, what)
     const digest = digester.digest()
-    await finish({ host, access, what, signal }, session.location, digest)
+    await finish(sender, session.location, digest)
     return { digest, size: digester.size }
   } catch (error) {
     await discardSession(host, access, session, undefined)

@@ -50,6 +50,21 @@ export interface CopyOp {
   readonly mtime: number | undefined
 }
 
+/** Copies what a path is, with its owners and modes, as no flag of COPY asks for anything else. */
+export function plainCopy(source: string, dest: string): CopyOp {
+  return {
+    op: 'copy',
+    dest,
+    selection: { patterns: [source], parents: false, exclude: [] },
+    chown: undefined,
+    chmod: undefined,
+    keepOwner: true,
+    link: false,
+    unpack: 'never',
+    mtime: undefined,
+  }
+}
+
 /** A file that stands in the Dockerfile itself (heredoc) or was downloaded (ADD of a URL). */
 export interface WriteOp {
   readonly op: 'write'

@@ -1,5 +1,6 @@
 /** Arguments that count in FROM lines: the predefined ones and the ARGs above the first FROM. */
-import { formatPlatform, type Platform } from '@tsbuild/registry-client'
+
+import { predefinedEntries } from '../graph/predefined-args.ts'
 import type { ParsedDockerfile } from '../instructions/nodes.ts'
 import { expandAt } from './at-place.ts'
 import type { ArgFact, LintWorld } from './facts.ts'
@@ -15,9 +16,8 @@ export interface GlobalArgs {
 /** Platforms and target; `--build-arg` overrides each of them. */
 export function predefinedArgs(parsed: ParsedDockerfile, world: LintWorld): ReadonlyMap<string, string> {
   const { platform, buildPlatform, target, buildArgs } = world
-  const entries = [...platformArgs('BUILD', buildPlatform), ...platformArgs('TARGET', platform)]
-  entries.push(['TARGETSTAGE', target || parsed.stages.at(-1)?.from.stageName || 'default'])
-  return new Map(entries.map(([name, value]) => [name, buildArgs.get(name) ?? value]))
+  const targetStage = target || parsed.stages.at(-1)?.from.stageName || ''
+  return new Map(predefinedEntries({ build: buildPlatform, target: platform, targetStage }, buildArgs))
 }
 
 /**
@@ -43,14 +43,4 @@ export function globalArgs(
     }
   }
   return { values, facts, names: new Set([...facts.keys(), ...values.keys()]) }
-}
-
-function platformArgs(prefix: 'BUILD' | 'TARGET', platform: Platform): [string, string][] {
-  return [
-    [`${prefix}PLATFORM`, formatPlatform(platform)],
-    [`${prefix}OS`, platform.os],
-    [`${prefix}OSVERSION`, platform['os.version'] ?? ''],
-    [`${prefix}ARCH`, platform.architecture],
-    [`${prefix}VARIANT`, platform.variant ?? ''],
-  ]
 }

@@ -1,32 +1,13 @@
 /** Arguments that are there before the first FROM: the platform's, the target's, and the file's own global ARGs. */
-import { formatPlatform, type Platform } from '@tsbuild/registry-client'
+
+import { type PlatformArgs, predefinedEntries } from '../graph/predefined-args.ts'
 import type { ArgNode } from '../instructions/nodes.ts'
 import { EnvList } from './env-list.ts'
 import type { Expander } from './expander.ts'
 
-/** Values the predefined arguments get. */
-export interface PlatformArgs {
-  readonly build: Platform
-  readonly target: Platform
-  /** Value of TARGETSTAGE: the requested target, else the name of the last stage, else `default`. */
-  readonly targetStage: string
-}
-
-function platformEntries(prefix: 'BUILD' | 'TARGET', platform: Platform): [string, string][] {
-  return [
-    [`${prefix}PLATFORM`, formatPlatform(platform)],
-    [`${prefix}OS`, platform.os],
-    [`${prefix}OSVERSION`, platform['os.version'] ?? ''],
-    [`${prefix}ARCH`, platform.architecture],
-    [`${prefix}VARIANT`, platform.variant ?? ''],
-  ]
-}
-
 /** The predefined global arguments; `--build-arg` overrides each of them. */
 export function predefinedArgs(args: PlatformArgs, buildArgs: ReadonlyMap<string, string>): EnvList {
-  const entries = [...platformEntries('BUILD', args.build), ...platformEntries('TARGET', args.target)]
-  entries.push(['TARGETSTAGE', args.targetStage || 'default'])
-  return new EnvList(entries.map(([name, value]) => [name, buildArgs.get(name) ?? value]))
+  return new EnvList(predefinedEntries(args, buildArgs))
 }
 
 /** Adds the ARGs that stand before the first FROM; `--build-arg` wins over their defaults. */

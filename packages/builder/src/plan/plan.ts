@@ -8,6 +8,7 @@ import { normalizePlatform, type Platform } from '@tsbuild/registry-client'
 import { locate } from '../dockerfile/ast.ts'
 import { suggest } from '../dockerfile/suggest.ts'
 import { BuildError, throwIfAborted } from '../errors.ts'
+import { plainCopy } from '../graph/file-op.ts'
 import type { ImageConfig } from '../graph/image-config.ts'
 import type { ContextStep, FileStep, RootfsStep, SourceStep } from '../graph/step.ts'
 import type { InstructionNode, ParsedDockerfile } from '../instructions/nodes.ts'
@@ -281,17 +282,7 @@ class Planner {
       link: false,
       ops: [
         {
-          op: {
-            op: 'copy',
-            dest: '/',
-            selection: { patterns: ['/'], parents: false, exclude: [] },
-            chown: undefined,
-            chmod: undefined,
-            keepOwner: true,
-            link: false,
-            unpack: 'never',
-            mtime: undefined,
-          },
+          op: plainCopy('/', '/'),
           from,
         },
       ],

@@ -2,6 +2,7 @@
 import { chmodSync, chownSync, mkdirSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { openRootTree } from '../context/local.ts'
+import { plainCopy } from '../graph/file-op.ts'
 import type { SandboxMount } from '../sandbox/executor.ts'
 import { resolveInRoot } from '../util/inroot.ts'
 import { removeTree } from '../util/raw-path.ts'
@@ -87,17 +88,9 @@ export class MountOpener {
 /** Copies what a directory of a root filesystem holds, with owners and modes. */
 async function copyDirectory(root: string, source: string, directory: string, signal: AbortSignal): Promise<void> {
   const tree = openRootTree(root)
-  const selection = { patterns: [source], parents: false, exclude: [] }
-  const op = {
-    op: 'copy',
-    dest: '/',
-    selection,
-    chown: undefined,
-    chmod: undefined,
-    keepOwner: true,
-    link: false,
-    unpack: 'never',
-    mtime: undefined,
-  } as const
-  await applyFileOps(directory, [{ op, tree, entries: await select(tree, selection, signal) }], { signal, readArchive })
+  const op = plainCopy(source, '/')
+  await applyFileOps(directory, [{ op, tree, entries: await select(tree, op.selection, signal) }], {
+    signal,
+    readArchive,
+  })
 }

@@ -2,12 +2,10 @@
  * containerd's `hosts.toml`: the servers that a registry is pulled from and pushed to, in order.
  */
 import { dirname, resolve } from 'node:path'
-import { parse } from 'smol-toml'
 import { registryErrors } from '../errors.ts'
 import { loadTls } from './certs.ts'
 import { allCapabilities, type Capability, type Endpoint } from './endpoint.ts'
-
-type Table = Record<string, unknown>
+import { parseToml, type Table } from './toml.ts'
 
 /**
  * The servers that a file names, the registry itself last unless `server` says otherwise.
@@ -17,15 +15,7 @@ type Table = Record<string, unknown>
  */
 export async function parseHostsToml(text: string, file: string, upstream: Endpoint): Promise<Endpoint[]> {
   const fail = (why: string) => registryErrors.configInvalid([file, why])
-  let root: Table
-  try {
-    root = parse(text) as Table
-  } catch (cause) {
-    throw registryErrors.configInvalid(
-      [file, cause instanceof Error ? cause.message.split('\n', 1)[0]! : 'not valid TOML'],
-      { cause },
-    )
-  }
+  const root = parseToml(text, file)
   const endpoints: Endpoint[] = []
   for (const [name, table] of Object.entries((root.host as Table | undefined) ?? {})) {
     if (typeof table !== 'object' || table === null) throw fail(`host ${name} is not a table`)

@@ -1,9 +1,9 @@
 /**
  * containers' `registries.conf` (version 2): mirrors, rewritten locations, blocked and insecure registries.
  */
-import { parse } from 'smol-toml'
 import { registryErrors } from '../errors.ts'
 import type { Capability } from './endpoint.ts'
+import { parseToml, type Table } from './toml.ts'
 
 /** One `[[registry]]`. */
 export interface RegistryRule {
@@ -24,19 +24,9 @@ export interface MirrorRule {
   readonly capabilities: ReadonlySet<Capability>
 }
 
-type Table = Record<string, unknown>
-
 /** @throws RegistryError CONFIG_INVALID */
 export function parseRegistriesConf(text: string, file: string): RegistryRule[] {
-  let root: Table
-  try {
-    root = parse(text) as Table
-  } catch (cause) {
-    throw registryErrors.configInvalid(
-      [file, cause instanceof Error ? cause.message.split('\n', 1)[0]! : 'not valid TOML'],
-      { cause },
-    )
-  }
+  const root = parseToml(text, file)
   if (root.registry === undefined) return []
   if (!Array.isArray(root.registry))
     throw registryErrors.configInvalid([file, 'version 1 of the format is not supported: use [[registry]]'])

@@ -1,6 +1,7 @@
 /** RUN: one process in the stage's root filesystem, one layer. */
 import { posix } from 'node:path'
 import { tryHeredocHead } from '../../dockerfile/heredoc.ts'
+import { plainCopy } from '../../graph/file-op.ts'
 import type { FileStep, RunMount, RunStep, SourceStep } from '../../graph/step.ts'
 import { type ResolvedMount, resolveMount } from '../../instructions/mount.ts'
 import type { RunNode } from '../../instructions/nodes.ts'
@@ -157,17 +158,7 @@ function mountedContext(from: SourceStep, source: string, context: InstructionCo
     link: false,
     ops: [
       {
-        op: {
-          op: 'copy',
-          dest: MOUNTED,
-          selection: { patterns: [path], parents: false, exclude: [] },
-          chown: undefined,
-          chmod: undefined,
-          keepOwner: true,
-          link: false,
-          unpack: 'never',
-          mtime: undefined,
-        },
+        op: plainCopy(path, MOUNTED),
         from,
       },
     ],

@@ -3,7 +3,7 @@
  * files where mounts would be. Not isolated: processes, network, /sys; what is mounted writable is copied in and back.
  */
 import { throwIfAborted } from '../../errors.ts'
-import { ClonerProcess } from '../cloner/cloner-process.ts'
+import { LastingCloner } from '../cloner/lasting-cloner.ts'
 import { runClone } from '../cloner/run.ts'
 import { sandboxErrors } from '../errors.ts'
 import type { Executor, ProcessExit, ProcessIO, ProcessSpec } from '../executor.ts'
@@ -21,11 +21,11 @@ export interface ChrootOptions {
 export class ChrootExecutor implements Executor {
   readonly name = 'chroot'
   readonly #options: ChrootOptions
-  #cloner: ClonerProcess
+  readonly #cloner: LastingCloner
 
   constructor(options: ChrootOptions) {
     this.#options = options
-    this.#cloner = this.#start()
+    this.#cloner = new LastingCloner({ compileCache: options.compileCache, pidNamespace: false })
   }
 
   /** Resolves when the first process can be started without delay; rejects when none can. */
@@ -39,8 +39,7 @@ export class ChrootExecutor implements Executor {
       throw sandboxErrors.isolationUnavailable([
         `network ${spec.network} needs namespaces, which this machine does not allow`,
       ])
-    if (!this.#cloner.alive) this.#cloner = this.#start()
-    await this.#cloner.ready()
+    const cloner = await this.#cloner.get()
     throwIfAborted(signal)
     await using substitutes = await Substitutes.open(rootfs)
     try {
@@ -52,7 +51,7 @@ export class ChrootExecutor implements Executor {
     const { singleId, seccomp } = this.#options
     return await withGroup(spec, (cgroups) =>
       runClone(
-        this.#cloner,
+        cloner,
         {
           spec: {
             mode: 'chroot',
@@ -74,10 +73,6 @@ export class ChrootExecutor implements Executor {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#cloner.close()
-  }
-
-  #start(): ClonerProcess {
-    return new ClonerProcess({ compileCache: this.#options.compileCache, pidNamespace: false })
+    await this.#cloner[Symbol.asyncDispose]()
   }
 }

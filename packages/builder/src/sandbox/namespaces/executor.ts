@@ -3,7 +3,7 @@
  * has. At the end, mount points that were made are removed.
  */
 import { throwIfAborted } from '../../errors.ts'
-import { ClonerProcess } from '../cloner/cloner-process.ts'
+import { LastingCloner } from '../cloner/lasting-cloner.ts'
 import { runClone } from '../cloner/run.ts'
 import type { Executor, ProcessExit, ProcessIO, ProcessSpec } from '../executor.ts'
 import { attachNetwork, type NetworkHelpers } from '../isolated-network.ts'
@@ -26,11 +26,11 @@ export interface NamespacesOptions {
 export class NamespacesExecutor implements Executor {
   readonly name = 'namespaces'
   readonly #options: NamespacesOptions
-  #cloner: ClonerProcess
+  readonly #cloner: LastingCloner
 
   constructor(options: NamespacesOptions) {
     this.#options = options
-    this.#cloner = this.#start()
+    this.#cloner = new LastingCloner({ compileCache: options.compileCache, pidNamespace: true })
   }
 
   /** Resolves when the first process can be started without delay; rejects when none can. */
@@ -40,9 +40,7 @@ export class NamespacesExecutor implements Executor {
 
   async run(spec: ProcessSpec, rootfs: string, io: ProcessIO, signal: AbortSignal): Promise<ProcessExit> {
     throwIfAborted(signal)
-    // A cloner that somebody has killed is replaced.
-    if (!this.#cloner.alive) this.#cloner = this.#start()
-    await this.#cloner.ready()
+    const cloner = await this.#cloner.get()
     throwIfAborted(signal)
     const stubs: Stub[] = []
     const isolated = spec.network === 'isolated'
@@ -50,7 +48,7 @@ export class NamespacesExecutor implements Executor {
     try {
       return await withGroup(spec, (cgroups) =>
         runClone(
-          this.#cloner,
+          cloner,
           {
             spec: {
               mode: 'namespaces',
@@ -76,10 +74,6 @@ export class NamespacesExecutor implements Executor {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#cloner.close()
-  }
-
-  #start(): ClonerProcess {
-    return new ClonerProcess({ compileCache: this.#options.compileCache, pidNamespace: true })
+    await this.#cloner[Symbol.asyncDispose]()
   }
 }
