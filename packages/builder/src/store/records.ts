@@ -1,9 +1,18 @@
 /**
- * Small JSON records by kind and key: results of steps, fingerprints of files. They live in cacache, which is loaded
- * with the first use. A record names the blobs and snapshots that it needs, which keeps them from being pruned.
+ * Small JSON records by kind and key: results of steps, fingerprints of files. A record names the blobs and snapshots
+ * that it needs, which keeps them from being pruned.
+ *
+ * ```
+ * <root>/records/<kind>/<sha256 of the key>   a checksum, a line feed, JSON
+ * ```
+ *
+ * A record is written beside its place and renamed, so it is seen whole or not at all. It is not flushed to disk: one
+ * that a power failure damages does not match its checksum and counts as absent.
  */
-import { stat, utimes } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
+import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { currentOwner } from '../util/owner.ts'
 import type { StoreRefs } from './locks.ts'
 
 /** A stored record as lists and prune see it. */
@@ -21,84 +30,87 @@ export interface RecordInfo {
 export interface Records {
   /** The value, or undefined when there is none or it is damaged. Counts as a use. */
   get<T>(kind: string, key: string): Promise<T | undefined>
-  /** Stores or replaces a record. @param refs what it needs to be of use */
+  /**
+   * Stores or replaces a record.
+   *
+   * @param kind lower-case letters
+   * @param refs what it needs to be of use
+   */
   put(kind: string, key: string, value: unknown, refs?: StoreRefs): Promise<void>
   remove(kind: string, key: string): Promise<void>
   /** All records, or those of one kind. Does not count as a use. */
   list(kind?: string): AsyncIterable<RecordInfo>
 }
 
-type Cacache = typeof import('cacache')
-interface Metadata {
-  readonly kind: string
+/** What a record's file holds. */
+interface Stored {
   readonly key: string
+  readonly created: number
   readonly refs: Required<StoreRefs>
+  readonly value: unknown
 }
 
-/** Records in `<root>/records`. */
+/** Records of the store in `root`; temporary files are in its `tmp`. */
 export function openRecords(root: string): Records {
   const directory = join(root, 'records')
-  let loading: Promise<Cacache> | undefined
-  const cacache = () => {
-    loading ??= import('cacache').then((module) => module.default as unknown as Cacache)
-    return loading
-  }
-  const id = (kind: string, key: string) => `${kind}:${key}`
+  let written = 0
+  const place = (kind: string, key: string) => join(directory, kind, sha256(key))
 
   return {
     async get<T>(kind: string, key: string) {
-      const cache = await cacache()
-      try {
-        const found = await cache.get(directory, id(kind, key), { memoize: false })
-        const info = await cache.get.info(directory, id(kind, key))
-        if (info) await touch(info.path)
-        return (JSON.parse(found.data.toString('utf8')) as { value: T }).value
-      } catch (error) {
-        const code = (error as NodeJS.ErrnoException).code
-        if (code === 'ENOENT') return undefined
-        if (code !== 'EINTEGRITY' && code !== 'EBADSIZE' && !(error instanceof SyntaxError)) throw error
-        await cache.rm.entry(directory, id(kind, key))
-        return undefined
-      }
+      const path = place(kind, key)
+      const stored = await read(path)
+      if (stored?.key !== key) return undefined
+      // Reading is a use; a read-only store is no reason to fail.
+      const now = Date.now() / 1000
+      await utimes(path, now, now).catch(() => undefined)
+      return stored.value as T
     },
-    async put(kind, key, value, refs = {}) {
-      const cache = await cacache()
-      const metadata: Metadata = { kind, key, refs: { blobs: refs.blobs ?? [], snapshots: refs.snapshots ?? [] } }
-      // Kind and key are part of the content, so that no two records share a file and its time of use.
-      await cache.put(directory, id(kind, key), JSON.stringify({ kind, key, value }), { metadata, memoize: false })
+    async put(kind, key, value, { blobs = [], snapshots = [] } = {}) {
+      const json = JSON.stringify({ key, created: Date.now(), refs: { blobs, snapshots }, value } satisfies Stored)
+      const temporary = join(root, 'tmp', `${currentOwner()}.record-${++written}`)
+      await writeFile(temporary, `${sha256(json)}\n${json}`)
+      await rename(temporary, place(kind, key)).catch(async (error: unknown) => {
+        if (!isAbsence(error)) throw error
+        await mkdir(join(directory, kind), { recursive: true })
+        await rename(temporary, place(kind, key))
+      })
     },
-    async remove(kind, key) {
-      const cache = await cacache()
-      const info = await cache.get.info(directory, id(kind, key))
-      if (!info) return
-      await removeEntry(cache, directory, id(kind, key))
-      await cache.rm.content(directory, info.integrity)
-    },
-    async *list(kind) {
-      const cache = await cacache()
-      for await (const entry of cache.ls.stream(directory) as AsyncIterable<import('cacache').CacheObject>) {
-        const metadata = entry.metadata as Metadata | undefined
-        if (!metadata || (kind !== undefined && metadata.kind !== kind)) continue
-        const file = await stat(entry.path).catch(() => undefined)
-        if (!file) continue
-        yield { ...metadata, created: entry.time, lastUsed: Math.max(entry.time, file.mtimeMs), size: file.size }
+    remove: (kind, key) => rm(place(kind, key), { force: true }),
+    async *list(only) {
+      for (const kind of only === undefined ? await readdir(directory).catch(() => []) : [only]) {
+        for (const name of await readdir(join(directory, kind)).catch(() => [])) {
+          const path = join(directory, kind, name)
+          const [stored, file] = await Promise.all([read(path), stat(path).catch(() => undefined)])
+          if (!stored || !file) continue
+          const { key, refs, created } = stored
+          yield { kind, key, refs, created, lastUsed: file.mtimeMs, size: file.size }
+        }
       }
     },
   }
 }
 
-/** Removes the index file too: without the option (which the types do not know) cacache adds a line that says «removed». */
-async function removeEntry(cache: Cacache, directory: string, key: string): Promise<void> {
-  const remove = cache.rm.entry as (
-    directory: string,
-    key: string,
-    options: { removeFully: boolean },
-  ) => Promise<unknown>
-  await remove(directory, key, { removeFully: true })
+/** undefined when the file is missing, or is not what was written: then it is removed. */
+async function read(path: string): Promise<Stored | undefined> {
+  let text: string
+  try {
+    text = await readFile(path, 'utf8')
+  } catch (error) {
+    if (isAbsence(error)) return undefined
+    throw error
+  }
+  const [checksum, json] = text.split('\n', 2)
+  if (json !== undefined && sha256(json) === checksum) return JSON.parse(json) as Stored
+  await rm(path, { force: true }).catch(() => undefined)
+  return undefined
 }
 
-/** Reading is a use; a read-only store is no reason to fail. */
-async function touch(path: string): Promise<void> {
-  const now = new Date()
-  await utimes(path, now, now).catch(() => undefined)
+/** Whoever else has put something there, it is no record. */
+function isAbsence(error: unknown): boolean {
+  return ['ENOENT', 'EISDIR', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')
+}
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex')
 }

@@ -255,12 +255,32 @@ describe('records', () => {
 
   it('forgets a damaged record', async () => {
     await store.records.put('step', 'k', { value: 'x'.repeat(100) })
-    const files = readdirSync(join(root, 'records'), { recursive: true, withFileTypes: true }).filter((f) => f.isFile())
-    for (const file of files)
-      if (file.parentPath.includes('content-v2')) writeFileSync(join(file.parentPath, file.name), 'damaged')
-    expect(await store.records.get('step', 'k')).toBeUndefined()
+    const [name] = readdirSync(join(root, 'records/step'))
+    const file = join(root, 'records/step', name!)
+    const whole = readFileSync(file, 'utf8')
+    for (const damaged of ['', 'damaged', whole.slice(0, -1), whole.replace('xxx', 'xyx')]) {
+      writeFileSync(file, damaged)
+      expect(await Array.fromAsync(store.records.list())).toEqual([])
+      writeFileSync(file, damaged)
+      expect(await store.records.get('step', 'k')).toBeUndefined()
+      expect(existsSync(file)).toBe(false)
+    }
     await store.records.put('step', 'k', 'again')
     expect(await store.records.get('step', 'k')).toBe('again')
+  })
+
+  it('lets many write the same record at once, and leaves no temporary file', async () => {
+    await Promise.all(Array.from({ length: 20 }, (_, i) => store.records.put('step', 'k', i)))
+    expect(await store.records.get('step', 'k')).toBeTypeOf('number')
+    expect(readdirSync(join(root, 'tmp'))).toEqual([])
+    expect(readdirSync(join(root, 'records/step'))).toHaveLength(1)
+  })
+
+  it('passes over what is no record', async () => {
+    await store.records.put('step', 'k', 1)
+    mkdirSync(join(root, 'records/step/directory'))
+    writeFileSync(join(root, 'records/file'), '')
+    expect((await Array.fromAsync(store.records.list())).map(({ key }) => key)).toEqual(['k'])
   })
 })
 

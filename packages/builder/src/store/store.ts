@@ -3,7 +3,7 @@
  *
  * ```
  * <root>/oci-layout index.json blobs/      what other tools can read
- * <root>/records/                          small JSON records (cacache)
+ * <root>/records/                          small JSON records
  * <root>/snapshots/                        root filesystems; the worker's (snapshot/)
  * <root>/tmp/ locks/ leases/ quarantine/   housekeeping
  * ```

@@ -47,7 +47,9 @@ export async function bundle(directory: string): Promise<void> {
     },
     logLevel: 'warning',
   })
-  writeFileSync(join(directory, 'sources.json'), JSON.stringify(Object.keys(metafile.inputs).map(stamp)))
+  // Dependencies change by installing, which makes the bundle anew.
+  const sources = Object.keys(metafile.inputs).filter((input) => !input.includes('node_modules/'))
+  writeFileSync(join(directory, 'sources.json'), JSON.stringify(sources.map(stamp)))
 }
 
 /** What `bin/program.js` compares to know whether the bundle is made of the sources as they are. */
