@@ -11,8 +11,7 @@ export async function rewrittenLayer(blob: LayerBlob, epoch: number, session: Se
   const key = hashKey('rewrite', blob.descriptor.digest, epoch)
   let result = await store.records.get<LayerBlob>('rewrite', key)
   if (!result || !(await store.blobs.has(result.descriptor.digest))) {
-    await using temporary = await store.blobs.temporary('rewrite')
-    const out = `${temporary.path}/blob`
+    await using file = store.blobs.temporaryFile('rewrite')
     const { descriptor } = blob
     const source = createReadStream(store.blobs.path(descriptor.digest), { highWaterMark: 256 * 1024 })
     const compression = descriptor.mediaType.endsWith('zstd')
@@ -23,10 +22,10 @@ export async function rewrittenLayer(blob: LayerBlob, epoch: number, session: Se
     const packed = await rewriteLayer(
       source,
       { mapTime: ({ mtime }) => Math.min(mtime, epoch), compression, signal },
-      out,
+      file.path,
     )
     const { mediaType, digest, size, diffID } = packed
-    await store.blobs.adopt(out, { digest, size })
+    await store.blobs.adopt(file.path, { digest, size })
     result = { descriptor: { mediaType, digest, size }, diffID }
     await store.records.put('rewrite', key, result, { blobs: [digest] })
   }

@@ -43,8 +43,7 @@ export async function saveFailedFiles(
     await write(dest, 'directory')
     return
   }
-  await using temporary = await store.blobs.temporary('export')
-  const file = `${temporary.path}/rootfs.tar`
-  await write(file, 'tar')
-  await writeOutput(dest, createReadStream(file, { highWaterMark: 1 << 20 }), stdout, signal)
+  await using file = store.blobs.temporaryFile('export')
+  await write(file.path, 'tar')
+  await writeOutput(dest, createReadStream(file.path, { highWaterMark: 1 << 20 }), stdout, signal)
 }

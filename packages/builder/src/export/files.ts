@@ -22,10 +22,14 @@ function rootfsExporter(type: OutputSpec['type'] & ('local' | 'tar')): Exporter 
             await context.writeRootfs(dest, 'directory')
             return { type, dest }
           }
-          await using temporary = await context.store.blobs.temporary('export')
-          const file = `${temporary.path}/rootfs.tar`
-          await context.writeRootfs(file, 'tar')
-          await writeOutput(dest, createReadStream(file, { highWaterMark: 1 << 20 }), context.stdout, context.signal)
+          await using file = context.store.blobs.temporaryFile('export')
+          await context.writeRootfs(file.path, 'tar')
+          await writeOutput(
+            dest,
+            createReadStream(file.path, { highWaterMark: 1 << 20 }),
+            context.stdout,
+            context.signal,
+          )
           return { type, dest }
         },
       }

@@ -5,11 +5,11 @@
  * gzip: each chunk is a run of deflate blocks that ends on a byte boundary (Z_SYNC_FLUSH) and knows the last 32 KiB before it
  * as its dictionary, so that joined they are one ordinary gzip member. zstd: each chunk is a frame.
  */
-import type { FileHandle } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import zlib from 'node:zlib'
 import { Digester } from '@tsbuild/registry-client'
 import { throwIfAborted } from '../errors.ts'
+import type { BlobFile } from './blob-file.ts'
 
 export type Compression = 'gzip' | 'zstd' | 'none'
 
@@ -41,7 +41,7 @@ const NOTHING = Buffer.alloc(0)
 export class CompressedWriter {
   readonly chunkSize: number
   readonly #codec: Codec
-  readonly #file: FileHandle
+  readonly #file: BlobFile
   readonly #signal: AbortSignal | undefined
   readonly #digester = new Digester('sha256')
   readonly #free: Buffer[] = []
@@ -51,7 +51,7 @@ export class CompressedWriter {
   #last: Promise<void>
 
   /** @param level as zlib or zstd count; undefined: 6 for gzip, 3 for zstd */
-  constructor(file: FileHandle, compression: Compression, level: number | undefined, signal: AbortSignal | undefined) {
+  constructor(file: BlobFile, compression: Compression, level: number | undefined, signal: AbortSignal | undefined) {
     this.#codec = codecs[compression](level ?? DEFAULT_LEVEL[compression])
     this.#file = file
     this.#signal = signal
@@ -97,7 +97,7 @@ export class CompressedWriter {
   async #emit(data: Buffer): Promise<void> {
     throwIfAborted(this.#signal)
     this.#digester.update(data)
-    for (let at = 0; at < data.length; ) at += (await this.#file.write(data, at)).bytesWritten
+    await this.#file.write(data)
   }
 }
 

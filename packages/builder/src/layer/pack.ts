@@ -1,12 +1,12 @@
 /** Packs what a snapshot changed into a layer: a deterministic tar archive (image-spec layer.md "Representing Changes"). */
 import { type BigIntStats, readlinkSync } from 'node:fs'
-import { open } from 'node:fs/promises'
 import { type Digest, mediaTypes } from '@tsbuild/registry-client'
 import { throwIfAborted } from '../errors.ts'
 import { snapshotErrors } from '../snapshot/errors.ts'
 import type { Change } from '../snapshot/snapshotter.ts'
 import { decodeName } from '../util/raw-path.ts'
 import { decodeDevice, getXattr, listXattrs } from '../util/syscalls.ts'
+import { BlobFile } from './blob-file.ts'
 import { CompressedWriter, type Compression } from './compress.ts'
 import type { TarEntry, TarType } from './tar-header.ts'
 import { TarWriter } from './tar-writer.ts'
@@ -19,6 +19,8 @@ export interface PackOptions {
   /** Replaces an entry's modification time, in seconds (SOURCE_DATE_EPOCH). */
   readonly mapTime?: ((seconds: number) => number) | undefined
   readonly signal?: AbortSignal | undefined
+  /** Up to this many bytes no file is made: {@link PackedLayer.content} has them. Default 0. */
+  readonly inMemory?: number | undefined
   /** Called now and then with the uncompressed bytes so far. */
   readonly onProgress?: ((bytes: number) => void) | undefined
 }
@@ -29,11 +31,13 @@ export interface PackedLayer {
   /** Of the uncompressed archive. */
   readonly diffID: Digest
   readonly uncompressedSize: number
-  /** Of the file. */
+  /** Of the blob. */
   readonly digest: Digest
   readonly size: number
   /** Number of entries; 0 for a layer that changes nothing. */
   readonly entries: number
+  /** The blob itself; undefined when it is in the file. */
+  readonly content: Buffer | undefined
 }
 
 /** OCI media types of the layers that are written. */
@@ -56,7 +60,7 @@ export async function packLayer(
   out: string,
 ): Promise<PackedLayer> {
   const mapTime = options.mapTime ?? ((seconds: number) => seconds)
-  const file = await open(out, 'wx', 0o644)
+  await using file = new BlobFile(out, options.inMemory ?? 0)
   const compressed = new CompressedWriter(file, options.compression, options.level, options.signal)
   try {
     const tar = new TarWriter(compressed, options.onProgress)
@@ -73,10 +77,10 @@ export async function packLayer(
       }
       entries++
     }
-    return { mediaType: LAYER_TYPES[options.compression], ...(await tar.end()), entries }
+    const written = await tar.end()
+    return { mediaType: LAYER_TYPES[options.compression], ...written, entries, content: file.content() }
   } finally {
     await compressed.settle()
-    await file.close()
   }
 }
 

@@ -1,5 +1,5 @@
 /** Packs a layer again with other times (SOURCE_DATE_EPOCH with rewrite-timestamp), everything else as it is. */
-import { open } from 'node:fs/promises'
+import { BlobFile } from './blob-file.ts'
 import { CompressedWriter, type Compression } from './compress.ts'
 import { decompress, peek } from './decompress.ts'
 import { layerErrors } from './errors.ts'
@@ -31,7 +31,7 @@ export async function rewriteLayer(
   const { packing, chunks } = await peek(stream)
   if (packing === 'bzip2' || packing === 'xz') throw layerErrors.mediaTypeUnknown([packing])
   const reader = new TarReader(decompress(chunks, packing, options.signal))
-  const file = await open(out, 'wx', 0o644)
+  await using file = new BlobFile(out, 0)
   const compressed = new CompressedWriter(file, options.compression, options.level, options.signal)
   try {
     const writer = new TarWriter(compressed, options.onProgress)
@@ -43,10 +43,9 @@ export async function rewriteLayer(
       entries++
     }
     await reader.drain()
-    return { mediaType: LAYER_TYPES[options.compression], ...(await writer.end()), entries }
+    return { mediaType: LAYER_TYPES[options.compression], ...(await writer.end()), entries, content: undefined }
   } finally {
     await reader.close()
     await compressed.settle()
-    await file.close()
   }
 }

@@ -59,7 +59,7 @@ export class TarWriter {
   /** Ends the archive with two empty blocks. */
   async end(): Promise<WrittenTar> {
     await this.bytes(ZEROS)
-    if (this.#used > 0) await this.#flush()
+    if (this.#used > 0) await this.#handOver()
     const blob = await this.#out.end()
     return { ...blob, diffID: this.#digester.digest() as `sha256:${string}`, uncompressedSize: this.#digester.size }
   }
@@ -82,12 +82,15 @@ export class TarWriter {
   }
 
   async #flush(): Promise<void> {
-    const [chunk, length] = [this.#chunk, this.#used]
-    this.#digester.update(chunk.subarray(0, length))
-    this.#onProgress?.(this.#digester.size)
-    await this.#out.write(chunk, length)
+    await this.#handOver()
     this.#chunk = this.#out.buffer()
     this.#used = 0
+  }
+
+  async #handOver(): Promise<void> {
+    this.#digester.update(this.#chunk.subarray(0, this.#used))
+    this.#onProgress?.(this.#digester.size)
+    await this.#out.write(this.#chunk, this.#used)
   }
 }
 

@@ -3,9 +3,9 @@ import fs from 'node:fs'
 import net from 'node:net'
 import type { Readable } from 'node:stream'
 import { promisify } from 'node:util'
+import { hasCode } from '../util/has-code.ts'
 import type { ProcessIO, ProcessTerminal } from './executor.ts'
 import { pipe } from './native/descriptors.ts'
-import { hasCode } from './native/libc.ts'
 import { openTerminal, setTerminalSize } from './native/terminal.ts'
 
 /** Descriptors 0 to 2 of a process that is about to be started. */

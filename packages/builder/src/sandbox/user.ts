@@ -1,9 +1,9 @@
 /** Resolves the text of USER and --chown in a root filesystem's /etc/passwd and /etc/group, as the reference does. */
 import fs from 'node:fs'
+import { hasCode } from '../util/has-code.ts'
 import { sandboxErrors } from './errors.ts'
 import type { ProcessUser } from './executor.ts'
 import { AT_FDCWD, O_DIRECTORY, O_PATH, openAt } from './native/files.ts'
-import { hasCode } from './native/libc.ts'
 import { resolveInRoot } from './native/resolve.ts'
 
 /** A user of the image, as its process gets it. */

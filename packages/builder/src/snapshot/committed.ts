@@ -29,6 +29,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
+import { hasCode } from '../util/has-code.ts'
 import { currentOwner, isAbandoned } from '../util/owner.ts'
 import { removeTree } from '../util/raw-path.ts'
 import { syncFs } from '../util/syscalls.ts'
@@ -53,6 +54,8 @@ const FORMAT = 1
 export class CommittedSnapshots {
   readonly directory: string
   readonly #boot: string
+  /** What this process uses stays: builds hold leases. */
+  readonly #used = new Map<SnapshotId, LayerFacts>()
 
   constructor(directory: string) {
     this.directory = directory
@@ -81,12 +84,15 @@ export class CommittedSnapshots {
     return complete && facts.format === FORMAT ? facts : undefined
   }
 
-  /** As {@link facts}, counted as a use. @throws SNAPSHOT_MISSING */
+  /** As {@link facts}, counted as a use when it is the first one here. @throws SNAPSHOT_MISSING */
   use(id: SnapshotId): LayerFacts {
+    const known = this.#used.get(id)
+    if (known) return known
     const facts = this.facts(id)
     if (!facts) throw snapshotErrors.snapshotMissing([id])
     const now = new Date()
     utimesSync(this.#path(id), now, now)
+    this.#used.set(id, facts)
     return facts
   }
 
@@ -97,18 +103,20 @@ export class CommittedSnapshots {
 
   /** Gives a finished temporary directory (with its content in `fs`) its name; an existing snapshot stays. */
   install(temporary: string, id: SnapshotId, facts: Omit<LayerFacts, 'boot'>): void {
-    if (this.facts(id)) {
-      removeTree(temporary)
-      return
-    }
-    if (this.#stat(id)) this.remove(id)
     writeFileSync(join(temporary, 'layer.json'), JSON.stringify({ format: FORMAT, ...facts, boot: this.#boot }))
-    try {
-      renameSync(temporary, this.#path(id))
-    } catch (error) {
-      // Another process was faster.
-      if (!this.facts(id)) throw error
-      removeTree(temporary)
+    for (;;) {
+      try {
+        renameSync(temporary, this.#path(id))
+        return
+      } catch (error) {
+        if (!hasCode(error, 'ENOTEMPTY', 'EEXIST')) throw error
+      }
+      if (this.facts(id)) {
+        removeTree(temporary)
+        return
+      }
+      // Damaged.
+      this.remove(id)
     }
   }
 
@@ -116,10 +124,11 @@ export class CommittedSnapshots {
   remove(id: SnapshotId): void {
     const path = this.#path(id)
     const aside = this.temporary()
+    this.#used.delete(id)
     try {
       renameSync(path, aside)
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+      if (!hasCode(error, 'ENOENT')) throw error
     } finally {
       removeTree(aside)
     }

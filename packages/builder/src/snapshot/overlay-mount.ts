@@ -1,6 +1,7 @@
 /** Overlay mounts: the kernel stacks layers' directories. */
 import { mkdirSync, symlinkSync } from 'node:fs'
 import { join, relative } from 'node:path'
+import { removeTree } from '../util/raw-path.ts'
 import { MOUNT_ATTR, type MountParameter, mountFs, mountOld } from '../util/syscalls.ts'
 
 /** What an overlay mount is made of. All paths absolute. */
@@ -12,7 +13,7 @@ export interface OverlayMount {
   readonly upper?: { readonly directory: string; readonly work: string }
   /** Marks are `user.overlay.*` instead of `trusted.overlay.*`: in a user namespace. */
   readonly userXattr: boolean
-  /** A directory of the caller's for short names, used where the kernel takes options as one page of text. */
+  /** Where nothing is yet: place for short names while the kernel takes its options as one page of text. */
   readonly scratch: string
 }
 
@@ -70,5 +71,6 @@ export function mountWithOptions({ target, lowers, upper, userXattr, scratch }: 
     mountOld('overlay', target, 'overlay', upper ? 0 : MS_RDONLY, options.join(','))
   } finally {
     process.chdir(before)
+    removeTree(scratch)
   }
 }

@@ -1,5 +1,5 @@
 /** Snapshots by overlay mounts: what a RUN or COPY writes into the upper directory is the layer. */
-import { chmodSync, chownSync, lstatSync, mkdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, lstatSync, mkdirSync, unlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { throwIfAborted } from '../errors.ts'
 import { removeTree } from '../util/raw-path.ts'
@@ -9,6 +9,7 @@ import { CommittedSnapshots } from './committed.ts'
 import { snapshotErrors } from './errors.ts'
 import { deviceWhiteouts } from './marks.ts'
 import { mountOverlay } from './overlay-mount.ts'
+import { OverlayPlaces } from './overlay-places.ts'
 import { currentRoot, inheritedRoot, type RootAttributes, sameRoot } from './root-attributes.ts'
 import { settle } from './settle.ts'
 import type { ActiveSnapshot, SnapshotId, Snapshotter, SnapshotView } from './snapshotter.ts'
@@ -23,7 +24,7 @@ const MOST_LAYERS = 500
  */
 export function openOverlaySnapshotter(directory: string): Snapshotter {
   const committed = new CommittedSnapshots(directory)
-  const userXattr = probe(committed)
+  const { places, userXattr } = probe(committed)
   const opaqueXattr = `${userXattr ? 'user' : 'trusted'}.overlay.opaque`
   const open = new Set<AsyncDisposable>()
   committed.markSynced(Date.now()).catch(() => undefined)
@@ -39,47 +40,33 @@ export function openOverlaySnapshotter(directory: string): Snapshotter {
     return inheritedRoot(stack.map((id) => ({ facts: committed.use(id), content: committed.content(id) })))
   }
 
-  function makeRoot(path: string, attributes: RootAttributes): void {
-    mkdirSync(path)
-    chownSync(path, attributes.uid, attributes.gid)
-    chmodSync(path, attributes.mode)
-  }
-
-  function track<T extends AsyncDisposable>(resource: T): T {
-    open.add(resource)
-    return resource
-  }
-
-  async function prepare(stack: readonly SnapshotId[], signal?: AbortSignal): Promise<ActiveSnapshot> {
+  async function prepare(
+    stack: readonly SnapshotId[],
+    signal?: AbortSignal,
+    mountPoints: readonly string[] = [],
+  ): Promise<ActiveSnapshot> {
     throwIfAborted(signal)
     const inherited = inherit(stack)
     const lowers = lowersOf(stack)
-    const place = committed.temporary()
+    if (mountPoints.length > 0) lowers.push(places.backdrop(mountPoints))
+    const place = places.onDisk()
     const upper = join(place, 'fs')
-    makeRoot(upper, inherited)
-    const mounted = lowers.length > 0
-    const root = mounted ? join(place, 'root') : upper
-    if (mounted) {
-      const work = join(place, 'work')
-      for (const path of [root, work]) mkdirSync(path)
-      mountOverlay({ target: root, lowers, upper: { directory: upper, work }, userXattr, scratch: join(place, 'l') })
-    }
+    mkdirSync(upper)
+    setRoot(upper, inherited)
+    const mounted = lowers.length > 0 ? mountUpper(upper, lowers) : undefined
     let state: 'active' | 'released' | 'gone' = 'active'
     function release(): void {
-      if (state !== 'active') return
-      if (mounted) unmount(root)
+      if (state === 'active') mounted?.end()
       state = 'released'
     }
     const active: ActiveSnapshot = {
-      root,
+      root: mounted?.root ?? upper,
       async commit(id) {
         committed.content(id)
         release()
-        if (mounted) {
-          settle(upper, lowers, opaqueXattr)
-          for (const name of ['root', 'work', 'l']) removeTree(join(place, name))
-        }
-        committed.install(place, id, { based: mounted, rootChanged: !sameRoot(currentRoot(upper), inherited) })
+        if (mounted) settle(upper, lowers, opaqueXattr)
+        const facts = { based: mounted !== undefined, rootChanged: !sameRoot(currentRoot(upper), inherited) }
+        committed.install(place, id, facts)
         state = 'gone'
         open.delete(active)
       },
@@ -91,7 +78,22 @@ export function openOverlaySnapshotter(directory: string): Snapshotter {
         open.delete(active)
       },
     }
-    return track(active)
+    open.add(active)
+    return active
+  }
+
+  /** Mounts `lowers` with `directory` on top. */
+  function mountUpper(directory: string, lowers: readonly string[]): { readonly root: string; end(): void } {
+    const root = places.inMemory()
+    const work = places.onDisk()
+    mountOverlay({ target: root, lowers, upper: { directory, work }, userXattr, scratch: places.unused() })
+    return {
+      root,
+      end() {
+        unmount(root)
+        places.discard(work)
+      },
+    }
   }
 
   async function view(stack: readonly SnapshotId[], signal?: AbortSignal): Promise<SnapshotView> {
@@ -99,26 +101,25 @@ export function openOverlaySnapshotter(directory: string): Snapshotter {
     const attributes = inherit(stack)
     const lowers = lowersOf(stack)
     const top = lowers[0]
+    // The topmost directory gives the root its attributes.
     const own = top === undefined || !sameRoot(currentRoot(top), attributes)
     if (!own && lowers.length === 1) return { root: top, [Symbol.asyncDispose]: async () => undefined }
-    const place = committed.temporary()
-    const root = join(place, 'root')
-    makeRoot(root, attributes)
-    if (lowers.length > 0) {
-      // The topmost directory gives the root its attributes.
-      const head = join(place, 'head')
-      if (own) makeRoot(head, attributes)
-      mountOverlay({ target: root, lowers: own ? [head, ...lowers] : lowers, userXattr, scratch: join(place, 'l') })
-    }
+    const head = own ? places.onDisk() : undefined
+    if (head) setRoot(head, attributes)
+    const mounted = lowers.length > 0
+    const root = mounted ? places.inMemory() : head!
+    if (mounted)
+      mountOverlay({ target: root, lowers: head ? [head, ...lowers] : lowers, userXattr, scratch: places.unused() })
     const made: SnapshotView = {
       root,
       async [Symbol.asyncDispose]() {
         if (!open.delete(made)) return
-        if (lowers.length > 0) unmount(root)
-        removeTree(place)
+        if (mounted) unmount(root)
+        if (head) places.discard(head)
       },
     }
-    return track(made)
+    open.add(made)
+    return made
   }
 
   return {
@@ -133,36 +134,38 @@ export function openOverlaySnapshotter(directory: string): Snapshotter {
     remove: async (id) => committed.remove(id),
     async [Symbol.asyncDispose]() {
       for (const resource of [...open]) await resource[Symbol.asyncDispose]()
+      await places.close()
     },
   }
 }
 
-/** Tries a mount with a whiteout and returns whether marks are `user.overlay.*`. @throws OVERLAY_UNAVAILABLE */
-function probe(committed: CommittedSnapshots): boolean {
-  const place = committed.temporary()
-  const at = (name: string) => join(place, name)
+function setRoot(path: string, { uid, gid, mode }: RootAttributes): void {
+  chownSync(path, uid, gid)
+  chmodSync(path, mode)
+}
+
+/** Tries a mount with a whiteout and finds out whether marks are `user.overlay.*`. @throws OVERLAY_UNAVAILABLE */
+function probe(committed: CommittedSnapshots): { readonly places: OverlayPlaces; readonly userXattr: boolean } {
+  const directory = committed.temporary()
+  let places: OverlayPlaces | undefined
   try {
-    for (const name of ['low', 'low/gone', 'fs', 'work', 'root']) mkdirSync(at(name))
-    const userXattr = !canSetTrusted(at('low'))
-    mountOverlay({
-      target: at('root'),
-      lowers: [at('low')],
-      upper: { directory: at('fs'), work: at('work') },
-      userXattr,
-      scratch: at('l'),
-    })
+    places = new OverlayPlaces(directory)
+    const [upper, work, root] = [places.onDisk(), places.onDisk(), places.inMemory()]
+    const userXattr = !canSetTrusted(upper)
+    const lowers = [places.backdrop(['/gone'])]
+    mountOverlay({ target: root, lowers, upper: { directory: upper, work }, userXattr, scratch: places.unused() })
     try {
-      removeTree(at('root/gone'))
-      writeFileSync(at('root/new'), '')
+      unlinkSync(join(root, 'gone'))
     } finally {
-      unmount(at('root'))
+      unmount(root)
     }
-    if (!lstatSync(at('fs/gone')).isCharacterDevice()) throw new Error('whiteouts are not devices')
-    return userXattr
+    if (!lstatSync(join(upper, 'gone')).isCharacterDevice()) throw new Error('whiteouts are not devices')
+    for (const path of [upper, work]) places.discard(path)
+    return { places, userXattr }
   } catch (cause) {
+    places?.end()
+    removeTree(directory)
     throw snapshotErrors.overlayUnavailable([(cause as Error).message], { cause })
-  } finally {
-    removeTree(place)
   }
 }
 

@@ -60,8 +60,13 @@ export interface Snapshotter extends AsyncDisposable {
   readonly kind: 'overlay' | 'copy'
   /** Whether the snapshot is there, complete: one that a power failure may have damaged is removed and not there. */
   has(id: SnapshotId): Promise<boolean>
-  /** A writable root that shows `stack` (bottom first; empty: an empty directory, mode 0755, owner 0:0). */
-  prepare(stack: readonly SnapshotId[], signal?: AbortSignal): Promise<ActiveSnapshot>
+  /**
+   * A writable root that shows `stack` (bottom first; empty: an empty directory, mode 0755, owner 0:0).
+   *
+   * @param mountPoints absolute paths of files that something will be mounted on. Where the stack has nothing at such a
+   *   path, a kind that can do so shows an empty file there which is not part of what is committed; others show nothing.
+   */
+  prepare(stack: readonly SnapshotId[], signal?: AbortSignal, mountPoints?: readonly string[]): Promise<ActiveSnapshot>
   /** A root that shows `stack`, for reading only: what is written there is lost or damages the snapshot. */
   view(stack: readonly SnapshotId[], signal?: AbortSignal): Promise<SnapshotView>
   /** What committing `id` changed: parents before children, siblings by byte order, each path once. */

@@ -133,12 +133,12 @@ export class LayerService {
     const known = await cache.blob(name)
     if (known) return known
     const id = (await this.snapshots(stack)).at(-1)!
-    await using temporary = await store.blobs.temporary('layer')
-    const out = `${temporary.path}/blob`
-    const packed = await worker.call('layer.pack', { id, out, compression, level }, { signal })
-    const { mediaType, size, diffID } = packed
+    await using file = store.blobs.temporaryFile('layer')
+    const packed = await worker.call('layer.pack', { id, out: file.path, compression, level }, { signal })
+    const { mediaType, size, diffID, content } = packed
     const digest = packed.digest as Descriptor['digest']
-    await store.blobs.adopt(out, { digest, size })
+    if (content === undefined) await store.blobs.adopt(file.path, { digest, size })
+    else await store.blobs.put(onePiece(content), { digest, size }, signal)
     const blob: LayerBlob = { descriptor: { mediaType, digest, size }, diffID }
     await cache.saveBlob(name, blob)
     return blob
@@ -175,6 +175,10 @@ export class LayerService {
       await onceMore(() => store.blobs.put(counted(), expected, signal))
     })
   }
+}
+
+async function* onePiece(content: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield content
 }
 
 /** The name under which a layer's blob is remembered: the snapshot's, and how it is compressed unless as usual. */

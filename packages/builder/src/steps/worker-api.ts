@@ -118,6 +118,8 @@ export interface PackResult {
   readonly diffID: string
   readonly digest: string
   readonly size: number
+  /** The blob itself where it is small: no file was made. */
+  readonly content: Uint8Array | undefined
 }
 
 /** What the worker is told before anything else. */
@@ -149,7 +151,7 @@ export interface WorkerOperations {
     params: { id: SnapshotId; below: readonly SnapshotId[]; blob: string; mediaType: string; diffID: string }
     result: void
   }
-  /** Packs what `id` changed into a blob file. */
+  /** Packs what `id` changed, into a file if that is big. */
   'layer.pack': {
     params: { id: SnapshotId; out: string; compression: 'gzip' | 'zstd' | 'none'; level: number | undefined }
     result: PackResult

@@ -21,20 +21,24 @@ export async function unpackBlob(
   await active.commit(id)
 }
 
+/** Blobs up to this size are sent, not written: that costs less, and many are in the store already. */
+const SMALL = 64 * 1024
+
 /** Packs a snapshot's changes as a layer blob. */
 export async function packSnapshot(
   { id, out, compression, level }: Params<'layer.pack'>,
   { snapshotter, signal, emit }: OperationContext,
 ): Promise<PackResult> {
-  const { mediaType, diffID, digest, size } = await packLayer(
+  const { mediaType, diffID, digest, size, content } = await packLayer(
     snapshotter.changes(id, signal),
     {
       compression,
       level,
       signal,
+      inMemory: SMALL,
       onProgress: (bytes) => void emit({ type: 'progress', item: 'packing layer', current: bytes, total: 0 }),
     },
     out,
   )
-  return { mediaType, diffID, digest, size }
+  return { mediaType, diffID, digest, size, content }
 }

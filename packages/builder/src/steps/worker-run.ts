@@ -1,5 +1,6 @@
 /** RUN inside the worker: mounts and user are resolved, the process runs, what it changed is committed. */
 import type { ProcessIO, ProcessSpec, SandboxMount } from '../sandbox/executor.ts'
+import { RUN_FILES } from '../sandbox/mounts/order.ts'
 import { hostsFile, readMachineResolvConf, resolvConf } from '../sandbox/network.ts'
 import { type Selected, selectExecutor } from '../sandbox/select.ts'
 import { resolveUser } from '../sandbox/user.ts'
@@ -42,7 +43,8 @@ export class Runner implements AsyncDisposable {
     const { executor } = await this.#executor()
     const from = Date.now()
     await using resources = new AsyncDisposableStack()
-    const active = resources.use(await snapshotter.prepare(params.stack, signal))
+    const mounted = executor.name === 'chroot' ? [] : Object.values(RUN_FILES)
+    const active = resources.use(await snapshotter.prepare(params.stack, signal, mounted))
     const spec = await processSpec(params, active.root, await this.#mounts.open(params, resources, context))
     const timeout = params.timeout === undefined ? undefined : AbortSignal.timeout(params.timeout)
     const limited = timeout === undefined ? signal : AbortSignal.any([signal, timeout])

@@ -1,4 +1,5 @@
 /** The content store as plain files: temporary name → fsync → verify → rename → fsync of the directory. */
+import { randomUUID } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { chmod, type FileHandle, mkdir, mkdtemp, open, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
@@ -13,7 +14,7 @@ import {
 } from '@tsbuild/registry-client'
 import { throwIfAborted } from '../errors.ts'
 import { currentOwner } from '../util/owner.ts'
-import type { BlobInfo, ContentStore, ExpectedBlob, TemporaryDirectory } from './content-store.ts'
+import type { BlobInfo, ContentStore, ExpectedBlob, TemporaryPath } from './content-store.ts'
 import { storeErrors } from './errors.ts'
 
 const READ_CHUNK = 1024 * 1024
@@ -54,6 +55,11 @@ export function openBlobs(root: string): ContentStore {
     await rename(path(digest), join(aside, `${digestHex(digest)}.${process.hrtime.bigint()}`)).catch(absent)
   }
 
+  function temporaryFile(prefix: string): TemporaryPath {
+    const file = join(root, 'tmp', `${currentOwner()}.${prefix}-${randomUUID()}`)
+    return { path: file, [Symbol.asyncDispose]: () => rm(file, { force: true }) }
+  }
+
   async function install(temporary: string, digest: Digest): Promise<void> {
     await chmod(temporary, 0o644)
     const target = path(digest)
@@ -76,9 +82,8 @@ export function openBlobs(root: string): ContentStore {
         return { digest: wanted, size: stored }
       }
     }
-    await using temporary = await makeTemporary(root, 'put')
-    const file = join(temporary.path, 'blob')
-    const handle = await open(file, 'wx', 0o644)
+    await using file = temporaryFile('put')
+    const handle = await open(file.path, 'wx', 0o644)
     let written: BlobInfo
     try {
       written = await writeAll(handle, data, wanted ? digestAlgorithm(wanted) : 'sha256', expected, signal)
@@ -86,7 +91,7 @@ export function openBlobs(root: string): ContentStore {
     } finally {
       await handle.close()
     }
-    await install(file, written.digest)
+    await install(file.path, written.digest)
     return written
   }
 
@@ -118,6 +123,7 @@ export function openBlobs(root: string): ContentStore {
       await install(file, digest)
     },
     temporary: (prefix) => makeTemporary(root, prefix),
+    temporaryFile,
   }
 }
 
@@ -143,7 +149,7 @@ async function writeAll(
   return { digest, size: digester.size }
 }
 
-async function makeTemporary(root: string, prefix: string): Promise<TemporaryDirectory> {
+async function makeTemporary(root: string, prefix: string): Promise<TemporaryPath> {
   const parent = join(root, 'tmp')
   const path = await mkdtemp(join(parent, `${currentOwner()}.${prefix}-`))
   return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) }

@@ -33,11 +33,13 @@ export interface ContentStore {
   adopt(path: string, blob: { readonly digest: string; readonly size: number }): Promise<void>
   /** Absolute path of a stored blob, for link or clone. The file must not be changed. */
   path(digest: string): string
-  /** A new private directory for files on their way into the store; removed when disposed. */
-  temporary(prefix: string): Promise<TemporaryDirectory>
+  /** A new private directory; removed when disposed. */
+  temporary(prefix: string): Promise<TemporaryPath>
+  /** A path for one file on its way into the store, where nothing is yet; what is there when disposed is removed. */
+  temporaryFile(prefix: string): TemporaryPath
 }
 
-/** A directory that is removed when disposed, or by the next start when its process died. */
-export interface TemporaryDirectory extends AsyncDisposable {
+/** A path whose content is removed when disposed, or by the next start when its process died. */
+export interface TemporaryPath extends AsyncDisposable {
   readonly path: string
 }

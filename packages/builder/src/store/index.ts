@@ -1,5 +1,5 @@
 /** State on disk: blobs, image names, records, locks; its disk usage and pruning. */
-export type { BlobInfo, ContentStore, ExpectedBlob, TemporaryDirectory } from './content-store.ts'
+export type { BlobInfo, ContentStore, ExpectedBlob, TemporaryPath } from './content-store.ts'
 export { storeErrors } from './errors.ts'
 export { type PruneOptions, type PruneResult, prune } from './gc.ts'
 export type { Lease, Locks, StoreRefs } from './locks.ts'

@@ -9,9 +9,10 @@
  * A record is written beside its place and renamed, so it is seen whole or not at all. It is not flushed to disk: one
  * that a power failure damages does not match its checksum and counts as absent.
  */
-import { createHash } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { hasCode } from '../util/has-code.ts'
 import { currentOwner } from '../util/owner.ts'
 import type { StoreRefs } from './locks.ts'
 
@@ -53,7 +54,6 @@ interface Stored {
 /** Records of the store in `root`; temporary files are in its `tmp`. */
 export function openRecords(root: string): Records {
   const directory = join(root, 'records')
-  let written = 0
   const place = (kind: string, key: string) => join(directory, kind, sha256(key))
 
   return {
@@ -68,7 +68,7 @@ export function openRecords(root: string): Records {
     },
     async put(kind, key, value, { blobs = [], snapshots = [] } = {}) {
       const json = JSON.stringify({ key, created: Date.now(), refs: { blobs, snapshots }, value } satisfies Stored)
-      const temporary = join(root, 'tmp', `${currentOwner()}.record-${++written}`)
+      const temporary = join(root, 'tmp', `${currentOwner()}.record-${randomUUID()}`)
       await writeFile(temporary, `${sha256(json)}\n${json}`)
       await rename(temporary, place(kind, key)).catch(async (error: unknown) => {
         if (!isAbsence(error)) throw error
@@ -108,7 +108,7 @@ async function read(path: string): Promise<Stored | undefined> {
 
 /** Whoever else has put something there, it is no record. */
 function isAbsence(error: unknown): boolean {
-  return ['ENOENT', 'EISDIR', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')
+  return hasCode(error, 'ENOENT', 'EISDIR', 'ENOTDIR')
 }
 
 function sha256(text: string): string {

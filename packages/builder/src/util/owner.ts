@@ -10,9 +10,12 @@ export type Owner = string
 /** How long a sign of life from a process in another pid namespace (another container) is believed, milliseconds. */
 const FOREIGN_LIFE_MS = 60 * 60 * 1000
 
-/** The name of this process. */
+let own: Owner | undefined
+
+/** The name of this process, which is read once. */
 export function currentOwner(): Owner {
-  return `${process.pid}-${startTime(process.pid) ?? 0}-${pidNamespace()}`
+  own ??= `${process.pid}-${startTime(process.pid) ?? 0}-${pidNamespace()}`
+  return own
 }
 
 /**

@@ -2,7 +2,7 @@
 import fs from 'node:fs'
 import { copyFile, cp, link, mkdir, readdir, readlink, rename, rm, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { hasCode } from '../native/libc.ts'
+import { hasCode } from '../../util/has-code.ts'
 
 /** Copies `from` to `to`, which must not exist. Sockets are linked: a copy of one could not be connected to. */
 export async function copyTree(from: string, to: string): Promise<void> {

@@ -1,7 +1,7 @@
 /** Device nodes where /dev cannot be mounted. */
 import fs from 'node:fs'
+import { hasCode } from '../../util/has-code.ts'
 import { makeCharacterDevice } from '../native/files.ts'
-import { hasCode } from '../native/libc.ts'
 
 const numbers = { null: [1, 3], zero: [1, 5], full: [1, 7], random: [1, 8], urandom: [1, 9], tty: [5, 0] } as const
 

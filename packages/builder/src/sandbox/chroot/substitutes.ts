@@ -5,12 +5,12 @@
 import fs from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { hasCode } from '../../util/has-code.ts'
 import type { SandboxMount } from '../executor.ts'
 import { checkTarget } from '../mounts/order.ts'
 import { MountPoints, type Stub } from '../mounts/points.ts'
 import { removeStubs } from '../mounts/stubs.ts'
 import { AT_FDCWD, O_DIRECTORY, O_PATH, openAt, setTimesOf } from '../native/files.ts'
-import { hasCode } from '../native/libc.ts'
 import { copyTree, moveChildren } from './copy-tree.ts'
 import { makeDevice } from './devices.ts'
 

@@ -5,6 +5,7 @@
  */
 import fs from 'node:fs'
 import { deserialize } from 'node:v8'
+import { hasCode } from '../../util/has-code.ts'
 import type { ProcessSpec } from '../executor.ts'
 import { setResourceLimits, tameOpenFiles } from '../limits/rlimit.ts'
 import { joinControlGroups, raiseLoopback } from '../namespaces/isolation.ts'
@@ -19,7 +20,7 @@ import {
   setCapabilities,
 } from '../native/capabilities.ts'
 import { readMemoryFile } from '../native/descriptors.ts'
-import { check, hasCode, raw } from '../native/libc.ts'
+import { check, raw } from '../native/libc.ts'
 import {
   type CloneableMemory,
   closeOnExecFrom,

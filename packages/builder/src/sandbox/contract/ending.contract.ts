@@ -2,8 +2,8 @@
 import fs from 'node:fs'
 import { basename, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { hasCode } from '../../util/has-code.ts'
 import { groupPrefix, hierarchyMounts } from '../limits/sweep.ts'
-import { hasCode } from '../native/libc.ts'
 import { makeRootfs } from '../testing/small-rootfs.ts'
 import { type Contract, newMark, sleepers, until } from './contract.ts'
 

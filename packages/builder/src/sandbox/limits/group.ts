@@ -1,9 +1,9 @@
 /** A control group for one process: made with its limits, asked about memory at the end, removed. */
 import fs from 'node:fs'
 import { dirname, join } from 'node:path'
+import { hasCode } from '../../util/has-code.ts'
 import { sandboxErrors } from '../errors.ts'
 import type { ResourceLimits } from '../executor.ts'
-import { hasCode } from '../native/libc.ts'
 import { type Controller, findPlaces, type GroupPlace } from './hierarchy.ts'
 import { type Setting, settingsOf } from './settings.ts'
 import { removeGroup, removeGroupSoon, sweepGroups } from './sweep.ts'

@@ -1,8 +1,9 @@
 /** Process limits: `--ulimit` and what takes the place of control groups where none is writable. */
 
+import { hasCode } from '../../util/has-code.ts'
 import { sandboxErrors } from '../errors.ts'
 import type { Ulimit } from '../executor.ts'
-import { check, hasCode, raw } from '../native/libc.ts'
+import { check, raw } from '../native/libc.ts'
 
 /** Linux numbers of the limits, by the names that docker accepts. */
 const resources: ReadonlyMap<string, number> = new Map([

@@ -2,7 +2,7 @@
 import fs from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import { hasCode } from '../native/libc.ts'
+import { hasCode } from '../../util/has-code.ts'
 
 /** Groups of ours start with this. */
 export const groupPrefix = 'tsbuild-run-'

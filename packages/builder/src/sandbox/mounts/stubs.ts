@@ -1,7 +1,7 @@
 /** Removes mount points that were made in a root filesystem, as if they had never been there. */
 import fs from 'node:fs'
+import { hasCode } from '../../util/has-code.ts'
 import { AT_FDCWD, O_DIRECTORY, O_PATH, openAt, rmdirAt, setTimesOf, unlinkAt } from '../native/files.ts'
-import { hasCode } from '../native/libc.ts'
 import { resolveInRoot } from '../native/resolve.ts'
 import type { Stub } from './points.ts'
 

@@ -1,9 +1,9 @@
 /** /dev of a container: a small tmpfs with the machine's harmless devices, terminals, shared memory and queues. */
 import fs from 'node:fs'
+import { hasCode } from '../../util/has-code.ts'
 import type { InitSpec } from '../cloner/protocol.ts'
 import { defaultShmSize, deviceLinks, devices } from '../mounts/standard.ts'
 import { createFileAt, mkdirAt, O_PATH, openAt } from '../native/files.ts'
-import { hasCode } from '../native/libc.ts'
 import { bindOn, MS, mountOn } from '../native/mount.ts'
 import { resolveInRoot } from '../native/resolve.ts'
 

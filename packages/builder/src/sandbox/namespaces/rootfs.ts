@@ -1,12 +1,12 @@
 /** Makes a root filesystem the root of this mount namespace, with the mounts that a container has. */
 import fs from 'node:fs'
+import { hasCode } from '../../util/has-code.ts'
 import type { InitSpec, InitStatus } from '../cloner/protocol.ts'
 import { mountAll } from '../mounts/apply.ts'
 import { allMounts } from '../mounts/order.ts'
 import { MountPoints } from '../mounts/points.ts'
 import { maskedDirectories, maskedFiles, readonlyPaths } from '../mounts/standard.ts'
 import { AT_FDCWD, O_DIRECTORY, O_NOFOLLOW, O_PATH, openAt, openIfThere } from '../native/files.ts'
-import { hasCode } from '../native/libc.ts'
 import { bindOn, MS, mount, mountOn, pivotTo } from '../native/mount.ts'
 import { type ResolveOptions, resolveInRoot } from '../native/resolve.ts'
 import { mountDev } from './dev.ts'

@@ -1,5 +1,7 @@
 /** Linux capabilities by number, docker's default set, and how a process gives the others up. */
-import { check, hasCode, raw, SystemError } from './libc.ts'
+
+import { hasCode } from '../../util/has-code.ts'
+import { check, raw, SystemError } from './libc.ts'
 import { numbers } from './numbers.ts'
 
 /** In the order of their numbers: CAP_CHOWN is 0. */

@@ -29,11 +29,6 @@ export class SystemError extends Error {
   }
 }
 
-/** True when `error` is a system error (of ours or of node:fs) with one of the codes. */
-export function hasCode(error: unknown, ...codes: string[]): boolean {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' && codes.includes(error.code)
-}
-
 function check(result: number | bigint, syscall: string, path?: string): number {
   const value = Number(result)
   if (value < 0) throw new SystemError(syscall, koffi.errno(), path)

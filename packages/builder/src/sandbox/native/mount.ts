@@ -1,7 +1,8 @@
 /** Mounts by descriptor: where they go is decided by an open directory, not by a path that may change. */
 import fs from 'node:fs'
+import { hasCode } from '../../util/has-code.ts'
 import { AT_EMPTY_PATH, AT_FDCWD, O_CLOEXEC } from './files.ts'
-import { check, hasCode, raw, SystemError } from './libc.ts'
+import { check, raw, SystemError } from './libc.ts'
 import { numbers } from './numbers.ts'
 
 export const MS = {

@@ -1,0 +1,90 @@
+/**
+ * Where the overlay mounts of one process lie: what becomes a snapshot and the kernel's working directories beside the
+ * snapshots, since these have to share a file system; everything else on a tmpfs of the process's own.
+ *
+ * Making and deleting files is most of what a short step costs, so what is not needed any more is deleted while other
+ * steps go on.
+ */
+import { mkdirSync, utimesSync, writeFileSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { removeTree } from '../util/raw-path.ts'
+import { mountOld, unmount } from '../util/syscalls.ts'
+
+export class OverlayPlaces {
+  readonly #directory: string
+  readonly #memory: string
+  readonly #backdrops = new Map<string, string>()
+  readonly #removals = new Set<Promise<void>>()
+  #count = 0
+
+  /** @param directory an empty one of its own, removed by {@link close} */
+  constructor(directory: string) {
+    this.#directory = directory
+    this.#memory = join(directory, 'memory')
+    mkdirSync(this.#memory)
+    mountOld('tmpfs', this.#memory, 'tmpfs', 0, 'mode=700')
+  }
+
+  /** A new directory on the snapshots' file system. */
+  onDisk(): string {
+    return this.#make(this.#directory)
+  }
+
+  /** A new directory on the tmpfs. */
+  inMemory(): string {
+    return this.#make(this.#memory)
+  }
+
+  /**
+   * A directory with these empty files (absolute paths), for the bottom of a stack. All have the same old time, so that
+   * what is copied up from there is the same in every build. It never changes, as nothing may below a mounted overlay.
+   */
+  backdrop(files: readonly string[]): string {
+    const key = files.join('\n')
+    let directory = this.#backdrops.get(key)
+    if (directory === undefined) {
+      directory = this.inMemory()
+      for (const file of files) writeEmptyFile(directory, file)
+      this.#backdrops.set(key, directory)
+    }
+    return directory
+  }
+
+  /** A path on the snapshots' file system where nothing is yet. */
+  unused(): string {
+    return join(this.#directory, String(++this.#count))
+  }
+
+  /** Deletes a directory on the snapshots' file system sometime soon. */
+  discard(path: string): void {
+    // What cannot be deleted now is deleted with all the rest.
+    const removal = rm(path, { recursive: true, force: true }).catch(() => undefined)
+    this.#removals.add(removal)
+    removal.then(() => this.#removals.delete(removal))
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#removals)
+    this.end()
+  }
+
+  /** As {@link close}, at once. */
+  end(): void {
+    unmount(this.#memory)
+    removeTree(this.#directory)
+  }
+
+  #make(parent: string): string {
+    const path = join(parent, String(++this.#count))
+    mkdirSync(path)
+    return path
+  }
+}
+
+function writeEmptyFile(directory: string, file: string): void {
+  const path = join(directory, file)
+  mkdirSync(dirname(path), { recursive: true })
+  writeFileSync(path, '')
+  for (let at = path; at !== directory; at = dirname(at)) utimesSync(at, 0, 0)
+}
