@@ -9,6 +9,7 @@ import { Session } from './build/session.ts'
 import { asBuildError, resolveBuildSettings } from './build/settings.ts'
 import { openSolver } from './build/solver.ts'
 import { readSources } from './build/sources.ts'
+import type { ParsedDockerfile } from './instructions/nodes.ts'
 import type { BuildOptions, BuildResult } from './options.ts'
 
 /**
@@ -23,9 +24,9 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
   try {
     const settings = resolveBuildSettings(options)
     await using session = await Session.open(settings)
-    const worker = openWorker(session, options)
     for (const message of withoutEffect(options)) session.warn({ rule: '', message })
     const parsed = await readSources(session)
+    const worker = openWorker(session, options, hasRun(parsed))
     const { plans, images } = await planAll(parsed, session, settings)
     await lintAll(parsed, session, images)
     const solver = await openSolver({ parsed, plans, images }, worker, session, settings)
@@ -34,6 +35,10 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
   } catch (error) {
     throw asBuildError(error, options.signal)
   }
+}
+
+function hasRun({ stages }: ParsedDockerfile): boolean {
+  return stages.some(({ instructions }) => instructions.some(({ kind }) => kind === 'RUN'))
 }
 
 /** What other builders do with options whose absence makes no image wrong. */

@@ -15,9 +15,17 @@ export interface OpenedLayers {
 
 type WorkerChoice = Pick<BuildOptions, 'isolation' | 'ociRuntime'>
 
-/** The session's worker, which ends with it. */
-export function openWorker(session: Session, { isolation = 'auto', ociRuntime }: WorkerChoice): LazyWorker {
-  const worker = session.use(new LazyWorker({ root: session.store.root, isolation, ociRuntime }))
+/**
+ * The session's worker, which ends with it.
+ *
+ * @param willRun whether processes will have to be run, unless they were run before
+ */
+export function openWorker(
+  session: Session,
+  { isolation = 'auto', ociRuntime }: WorkerChoice,
+  willRun: boolean,
+): LazyWorker {
+  const worker = session.use(new LazyWorker({ root: session.store.root, isolation, ociRuntime, willRun }))
   // Without snapshots there is no step to be had from the cache: the worker starts while the rest is being read.
   if (!existsSync(join(session.store.root, 'snapshots'))) void worker.start()
   return worker

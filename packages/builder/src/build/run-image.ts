@@ -40,10 +40,8 @@ export async function runImage(options: RunImageOptions): Promise<RunImageResult
     })
     await using session = await Session.open(settings)
     const image = await findImage(name, session, options)
-    const worker = openWorker(session, {
-      ...(isolation && { isolation }),
-      ...(ociRuntime !== undefined && { ociRuntime }),
-    })
+    const choice = { ...(isolation && { isolation }), ...(ociRuntime !== undefined && { ociRuntime }) }
+    const worker = openWorker(session, choice, true)
     const { layers } = openLayers(session, worker, new Map([[image.ref, image]]))
     if (onProgress) await prepareRun(worker, session)
     const stack = await layers.snapshots(imageRootfs(image).stack)

@@ -1,5 +1,6 @@
 /** Chooses the executor: the most isolated that works here, or the one that was asked for. */
 import { ChrootExecutor } from './chroot/executor.ts'
+import type { LastingCloner } from './cloner/lasting-cloner.ts'
 import { sandboxErrors } from './errors.ts'
 import type { Executor } from './executor.ts'
 import { type MachineFacts, machineFacts } from './machine.ts'
@@ -18,6 +19,8 @@ export interface SelectOptions {
   readonly root: string
   /** Where runtimes are looked for; default: the worker's own PATH. */
   readonly searchPath?: string
+  /** One that was started for the namespaces executor, which takes it over; disposed when another executor is chosen. */
+  readonly cloner?: LastingCloner | undefined
 }
 
 export interface Selected {
@@ -40,6 +43,7 @@ export async function selectExecutor(options: SelectOptions): Promise<Selected> 
   for (const { name, open } of attempts) {
     try {
       const executor = await open()
+      if (name !== 'namespaces') await options.cloner?.[Symbol.asyncDispose]()
       return { executor, announcement: name === 'chroot' ? announce(reasons) : undefined, reasons }
     } catch (error) {
       reasons.push(`${name}: ${error instanceof Error ? error.message : String(error)}`)
@@ -54,7 +58,7 @@ function announce(reasons: readonly string[]): string {
 }
 
 function attemptsFor(
-  { isolation, root, ociRuntime, searchPath = process.env.PATH }: SelectOptions,
+  { isolation, root, ociRuntime, searchPath = process.env.PATH, cloner }: SelectOptions,
   facts: MachineFacts,
 ): Attempt[] {
   const filter = facts.seccomp ? compileProfile(process.arch) : undefined
@@ -66,7 +70,7 @@ function attemptsFor(
       const [pasta, slirp4netns] = await Promise.all(
         ['pasta', 'slirp4netns'].map((name) => findRuntime(name, searchPath)),
       )
-      return await opened(new NamespacesExecutor({ ...common, networkHelpers: { pasta, slirp4netns } }))
+      return await opened(new NamespacesExecutor({ ...common, networkHelpers: { pasta, slirp4netns }, cloner }))
     },
   }
   const chroot: Attempt = {

@@ -122,6 +122,9 @@ export interface PackResult {
   readonly content: Uint8Array | undefined
 }
 
+/** Argument of a worker that will probably have to run processes in namespaces. */
+export const WILL_RUN = '--will-run'
+
 /** What the worker is told before anything else. */
 export interface OpenParams {
   /** The state directory. */

@@ -3,13 +3,21 @@ import { access } from 'node:fs/promises'
 import { extname, join } from 'node:path'
 import { startWorker, type Worker } from '../sandbox/worker.ts'
 import type { SnapshotId } from '../snapshot/snapshotter.ts'
-import type { WorkerClient, WorkerEvent, WorkerOperation, WorkerOperations } from './worker-api.ts'
+import {
+  WILL_RUN,
+  type WorkerClient,
+  type WorkerEvent,
+  type WorkerOperation,
+  type WorkerOperations,
+} from './worker-api.ts'
 
 export interface LazyWorkerOptions {
   /** The state directory. */
   readonly root: string
   readonly isolation: 'auto' | 'namespaces' | 'oci' | 'chroot'
   readonly ociRuntime: string | undefined
+  /** Whether processes will probably have to be run. */
+  readonly willRun?: boolean
 }
 
 export class LazyWorker implements WorkerClient, AsyncDisposable {
@@ -50,12 +58,12 @@ export class LazyWorker implements WorkerClient, AsyncDisposable {
 }
 
 /** Starts a worker and opens the store in it. The caller disposes it. */
-export async function openWorker(
-  options: Pick<LazyWorkerOptions, 'root' | 'isolation' | 'ociRuntime'>,
-): Promise<Worker<WorkerOperations, WorkerEvent>> {
-  const { root, isolation, ociRuntime } = options
+export async function openWorker(options: LazyWorkerOptions): Promise<Worker<WorkerOperations, WorkerEvent>> {
+  const { root, isolation, ociRuntime, willRun = false } = options
+  const inNamespaces = (isolation === 'auto' || isolation === 'namespaces') && ociRuntime === undefined
   const worker = await startWorker<WorkerOperations, WorkerEvent>({
     entry: new URL(`./worker-main${extname(import.meta.url)}`, import.meta.url),
+    args: willRun && inNamespaces && process.platform === 'linux' ? [WILL_RUN] : [],
     root,
   })
   await worker.call('open', { root, mode: worker.mode, isolation, ociRuntime })

@@ -1,67 +1,16 @@
-/** The worker's entry: the table of its operations. It runs inside the namespaces; the main process never imports it. */
-import { join } from 'node:path'
-import { type CallContext, type OperationTable, serveWorker } from '../sandbox/worker-host.ts'
-import { openSnapshotter } from '../snapshot/index.ts'
-import { openStore } from '../store/store.ts'
-import type { OpenParams, WorkerEvent, WorkerOperations } from './worker-api.ts'
-import type { OperationContext } from './worker-files.ts'
-import { applyFiles, fingerprintFiles } from './worker-files.ts'
-import { packSnapshot, unpackBlob } from './worker-layers.ts'
-import { copyRootfs, tarRootfs } from './worker-rootfs.ts'
-import { Runner } from './worker-run.ts'
+/**
+ * The worker's entry. It runs inside the namespaces; the main process never imports it.
+ *
+ * A RUN needs a second Node process, which takes as long to start as everything that this one has to load. So it is
+ * started first where a RUN is to be expected.
+ */
+import { WILL_RUN } from './worker-api.ts'
 
-/** What is open in this process. */
-class WorkerState {
-  readonly params: OpenParams
-  readonly snapshotter
-  readonly runner: Runner
-
-  constructor(params: OpenParams) {
-    this.params = params
-    this.snapshotter = openSnapshotter(join(params.root, 'snapshots'), 'auto').snapshotter
-    this.runner = new Runner(params)
-  }
+async function startCloner() {
+  const { LastingCloner } = await import('../sandbox/cloner/lasting-cloner.ts')
+  return new LastingCloner({ compileCache: process.env['NODE_COMPILE_CACHE'], pidNamespace: true })
 }
 
-let state: WorkerState | undefined
-
-function opened(): WorkerState {
-  if (state === undefined) throw new Error('the worker was not opened')
-  return state
-}
-
-type Call = CallContext<WorkerEvent>
-
-function context({ signal, emit }: Call): OperationContext {
-  return { snapshotter: opened().snapshotter, signal, emit }
-}
-
-const operations: OperationTable<WorkerOperations, WorkerEvent> = {
-  open: async (params) => {
-    state = new WorkerState(params)
-  },
-  'snapshot.has': async ({ ids }) => await Promise.all(ids.map((id) => opened().snapshotter.has(id))),
-  'snapshot.list': () => Array.fromAsync(opened().snapshotter.list()),
-  'snapshot.remove': async ({ ids }) => {
-    for (const id of ids) await opened().snapshotter.remove(id)
-  },
-  'layer.unpack': (params, call) => unpackBlob(params, context(call)),
-  'layer.pack': (params, call) => packSnapshot(params, context(call)),
-  'files.apply': (params, call) => applyFiles(params, context(call)),
-  'files.fingerprint': (params, call) => fingerprintFiles(params, context(call)),
-  'run.prepare': () => opened().runner.prepare(),
-  run: (params, call) => opened().runner.run(params, context(call)),
-  'run.input': ({ id, data }) => opened().runner.inputs.write(id, data),
-  'run.resize': async ({ id, size }) => opened().runner.inputs.resize(id, size),
-  'rootfs.tar': (params, call) => tarRootfs(params, context(call)),
-  'rootfs.copy': (params, call) => copyRootfs(params, context(call)),
-}
-
-serveWorker(operations, {
-  onClose: async (orphaned) => {
-    await state?.runner[Symbol.asyncDispose]()
-    await state?.snapshotter[Symbol.asyncDispose]()
-    // Nobody else is left to remove the main process's temporary files and its lease: opening and listing does.
-    if (orphaned && state) await (await openStore(state.params.root)).leases(Date.now())
-  },
-})
+const cloner = process.argv.includes(WILL_RUN) ? await startCloner() : undefined
+const { serve } = await import('./worker-serve.ts')
+serve(cloner)

@@ -1,4 +1,5 @@
 /** RUN inside the worker: mounts and user are resolved, the process runs, what it changed is committed. */
+import type { LastingCloner } from '../sandbox/cloner/lasting-cloner.ts'
 import type { ProcessIO, ProcessSpec, SandboxMount } from '../sandbox/executor.ts'
 import { RUN_FILES } from '../sandbox/mounts/order.ts'
 import { hostsFile, readMachineResolvConf, resolvConf } from '../sandbox/network.ts'
@@ -15,11 +16,14 @@ import { MountOpener } from './worker-mounts.ts'
 export class Runner implements AsyncDisposable {
   readonly inputs = new InputTable()
   readonly #params: OpenParams
+  readonly #cloner: LastingCloner | undefined
   readonly #mounts: MountOpener
   #selected: Promise<Selected> | undefined
 
-  constructor(params: OpenParams) {
+  /** @param cloner see {@link selectExecutor} */
+  constructor(params: OpenParams, cloner: LastingCloner | undefined) {
     this.#params = params
+    this.#cloner = cloner
     this.#mounts = new MountOpener(params.root)
   }
 
@@ -31,7 +35,7 @@ export class Runner implements AsyncDisposable {
 
   #executor(): Promise<Selected> {
     const { root, isolation, ociRuntime } = this.#params
-    this.#selected ??= selectExecutor({ isolation, ociRuntime, root })
+    this.#selected ??= selectExecutor({ isolation, ociRuntime, root, cloner: this.#cloner })
     return this.#selected
   }
 
@@ -72,7 +76,7 @@ export class Runner implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     const selected = await this.#selected?.catch(() => undefined)
-    await selected?.executor[Symbol.asyncDispose]()
+    await (selected?.executor ?? this.#cloner)?.[Symbol.asyncDispose]()
   }
 }
 

@@ -1,6 +1,6 @@
 /** The worker's side of the cloner: starts it, sends it requests, hears its reports. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import fs from 'node:fs'
+import fs, { existsSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { extname } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -29,6 +29,15 @@ const NODE_FLAGS = [
 ]
 const STDERR_LIMIT = 4096
 
+/**
+ * The cloner as a single CommonJS file, where there is one: with V8 flags of its own, Node has to compile the modules of
+ * its own that it starts without, and a CommonJS file needs the fewest of these.
+ */
+function entryFile(): string {
+  const bundled = fileURLToPath(new URL('./cloner.cjs', import.meta.url))
+  return existsSync(bundled) ? bundled : fileURLToPath(new URL(`./cloner${extname(import.meta.url)}`, import.meta.url))
+}
+
 export interface ClonerOptions {
   /** Where Node keeps compiled modules; undefined: nowhere. */
   readonly compileCache: string | undefined
@@ -48,7 +57,7 @@ export class ClonerProcess {
 
   constructor({ compileCache, pidNamespace }: ClonerOptions) {
     const [ours, theirs] = packetPair()
-    const entry = fileURLToPath(new URL(`./cloner${extname(import.meta.url)}`, import.meta.url))
+    const entry = entryFile()
     const env = compileCache === undefined ? {} : { NODE_COMPILE_CACHE: compileCache }
     this.#socket = ours
     const command = [...(pidNamespace ? ['unshare', '-p', '-f'] : []), process.execPath, ...NODE_FLAGS, entry]

@@ -4,7 +4,6 @@
  * last. Never returns; what goes wrong is told on the status pipe.
  */
 import fs from 'node:fs'
-import { deserialize } from 'node:v8'
 import { hasCode } from '../../util/has-code.ts'
 import type { ProcessSpec } from '../executor.ts'
 import { setResourceLimits, tameOpenFiles } from '../limits/rlimit.ts'
@@ -31,7 +30,7 @@ import {
 } from '../native/process.ts'
 import { loadFilter } from '../seccomp/load.ts'
 import { ExecError, execProcess } from './exec.ts'
-import type { InitDescriptors, InitSpec, InitStatus } from './protocol.ts'
+import { decodeSpec, type InitDescriptors, type InitSpec, type InitStatus } from './protocol.ts'
 import { superviseClone } from './supervise.ts'
 
 class UserError extends Error {}
@@ -43,7 +42,7 @@ export function runInit(fds: readonly number[], memory: CloneableMemory): never 
     fs.writeSync(status, `${JSON.stringify(message)}\n`)
   }
   try {
-    const spec = deserialize(readMemoryFile(specFd)) as InitSpec
+    const spec = decodeSpec(readMemoryFile(specFd))
     raw.dup2(stdin, 0)
     raw.dup2(stdout, 1)
     raw.dup2(stderr, 2)

@@ -19,6 +19,33 @@ export interface InitSpec {
   readonly waitForGo: boolean
 }
 
+/**
+ * As JSON, with bytes as base64: unlike what node:v8 offers, that costs a process with V8 flags of its own nothing to
+ * load.
+ */
+export function encodeSpec(spec: InitSpec): Buffer {
+  // The value itself: buffers have a form of their own in JSON, which is what a replacer is given.
+  function replace(this: Readonly<Record<string, unknown>>, key: string, value: unknown): unknown {
+    const own = this[key]
+    return own instanceof Uint8Array ? { [BYTES]: Buffer.from(own).toString('base64') } : value
+  }
+  return Buffer.from(JSON.stringify(spec, replace))
+}
+
+/** The inverse of {@link encodeSpec}. */
+export function decodeSpec(content: Buffer): InitSpec {
+  return JSON.parse(content.toString('utf8'), (_, value: unknown) =>
+    isBytes(value) ? Buffer.from(value[BYTES], 'base64') : value,
+  ) as InitSpec
+}
+
+/** No object of a specification has such a key, and strings in it stay strings. */
+const BYTES = 'base64'
+
+function isBytes(value: unknown): value is { readonly [BYTES]: string } {
+  return typeof value === 'object' && value !== null && BYTES in value
+}
+
 /** Descriptors of a start request, in this order. The life line is closed when the worker is gone or gives up. */
 export type InitDescriptors = readonly [
   spec: number,

@@ -1,7 +1,6 @@
 /** Runs one process through the cloner: the specification goes there, output and the exit come back. */
 import fs from 'node:fs'
 import { constants } from 'node:os'
-import { serialize } from 'node:v8'
 import { cancelled } from '../../errors.ts'
 import { sandboxErrors } from '../errors.ts'
 import type { ProcessExit, ProcessIO } from '../executor.ts'
@@ -10,7 +9,7 @@ import type { Stub } from '../mounts/points.ts'
 import { memoryFile, pipe } from '../native/descriptors.ts'
 import { openStdio } from '../stdio.ts'
 import type { ClonerProcess } from './cloner-process.ts'
-import type { ClonerReport, InitSpec } from './protocol.ts'
+import { type ClonerReport, encodeSpec, type InitSpec } from './protocol.ts'
 import { readStatus, setUpError, signalName, type Told } from './status.ts'
 
 export interface CloneRequest {
@@ -55,7 +54,7 @@ async function attempt(
   const stdio = openStdio(io)
   const [status, statusWriter] = pipe()
   const [lifeReader, life] = pipe()
-  const specFile = memoryFile('spec', serialize(spec))
+  const specFile = memoryFile('spec', encodeSpec(spec))
   const given = [specFile, ...stdio.given, statusWriter, lifeReader] as const
   const ended = Promise.withResolvers<Ended>()
   let running: number

@@ -21,6 +21,8 @@ export interface NamespacesOptions {
   readonly networkHelpers: NetworkHelpers
   /** Directory for Node's compile cache. */
   readonly compileCache: string | undefined
+  /** One that was started already; the executor disposes it. */
+  readonly cloner?: LastingCloner | undefined
 }
 
 export class NamespacesExecutor implements Executor {
@@ -30,7 +32,7 @@ export class NamespacesExecutor implements Executor {
 
   constructor(options: NamespacesOptions) {
     this.#options = options
-    this.#cloner = new LastingCloner({ compileCache: options.compileCache, pidNamespace: true })
+    this.#cloner = options.cloner ?? new LastingCloner({ compileCache: options.compileCache, pidNamespace: true })
   }
 
   /** Resolves when the first process can be started without delay; rejects when none can. */

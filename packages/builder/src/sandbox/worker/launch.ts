@@ -40,7 +40,7 @@ async function candidates(options: WorkerOptions): Promise<WorkerMode[]> {
 
 async function attempt(mode: WorkerMode, options: WorkerOptions): Promise<Pick<Launched, 'child' | 'errorOutput'>> {
   const environment = options.env ?? process.env
-  const node = [process.execPath, fileURLToPath(options.entry)]
+  const node = [process.execPath, fileURLToPath(options.entry), ...(options.args ?? [])]
   const gated = mode === 'subids' || mode === 'single'
   const command = gated
     ? ['unshare', '-U', '-m', '/bin/sh', '-c', WAIT_FOR_IDS, 'sh', ...node]

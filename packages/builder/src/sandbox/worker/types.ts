@@ -24,6 +24,8 @@ export type UntypedOperations = Readonly<Record<string, { readonly params: unkno
 export interface WorkerOptions {
   /** Module that calls `serveWorker` with its operations. */
   readonly entry: URL
+  /** Its arguments. */
+  readonly args?: readonly string[]
   /** State directory: `compile-cache` in it speeds up the next start when this process has no such cache itself. */
   readonly root: string
   /** Forces a way to start instead of the best that works. */
