@@ -11,6 +11,8 @@ import { dirname, join } from 'node:path'
 import { removeTree } from '../util/raw-path.ts'
 import { mountOld, unmount } from '../util/syscalls.ts'
 
+const MS_SHARED = 1 << 20
+
 export class OverlayPlaces {
   readonly #directory: string
   readonly #memory: string
@@ -24,6 +26,8 @@ export class OverlayPlaces {
     this.#memory = join(directory, 'memory')
     mkdirSync(this.#memory)
     mountOld('tmpfs', this.#memory, 'tmpfs', 0, 'mode=700')
+    // What is mounted here later shows in namespaces that were copied from this one before, too.
+    mountOld('', this.#memory, '', MS_SHARED, '')
   }
 
   /** A new directory on the snapshots' file system. */

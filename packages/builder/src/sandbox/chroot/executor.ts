@@ -64,6 +64,7 @@ export class ChrootExecutor implements Executor {
             waitForGo: false,
           },
           flags: 0,
+          staged: false,
           io,
           signal,
         },

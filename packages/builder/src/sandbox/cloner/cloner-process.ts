@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { sandboxErrors } from '../errors.ts'
 import { packetPair, sendPacket } from '../native/descriptors.ts'
-import type { ClonerReport, ClonerRequest } from './protocol.ts'
+import { type ClonerReport, type ClonerRequest, STAGES } from './protocol.ts'
 
 /** Told of one started process; `exited` may come before the status pipe has been read. */
 export interface ChildListener {
@@ -41,7 +41,7 @@ function entryFile(): string {
 export interface ClonerOptions {
   /** Where Node keeps compiled modules; undefined: nowhere. */
   readonly compileCache: string | undefined
-  /** A pid namespace of its own: whatever it started dies with it. */
+  /** A pid namespace of its own: whatever it started dies with it. Clones are made ready there before they are needed. */
   readonly pidNamespace: boolean
 }
 
@@ -61,6 +61,7 @@ export class ClonerProcess {
     const env = compileCache === undefined ? {} : { NODE_COMPILE_CACHE: compileCache }
     this.#socket = ours
     const command = [...(pidNamespace ? ['unshare', '-p', '-f'] : []), process.execPath, ...NODE_FLAGS, entry]
+    if (pidNamespace) command.push(STAGES)
     this.#child = spawn(command[0]!, command.slice(1), {
       stdio: ['ignore', 'pipe', 'pipe', theirs],
       env: { PATH: process.env['PATH'], ...env },
@@ -107,12 +108,12 @@ export class ClonerProcess {
   }
 
   /** Starts a process; the descriptors (see {@link InitDescriptors}) may be closed after the call. Returns its id. */
-  start(flags: number, fds: readonly number[], listener: ChildListener): number {
+  start(how: { flags: number; staged: boolean }, fds: readonly number[], listener: ChildListener): number {
     if (this.#gone !== undefined) throw sandboxErrors.executorFailed([this.#gone])
     const id = this.#nextId++
     this.#listeners.set(id, listener)
     this.#ref()
-    this.#send({ op: 'start', id, flags }, fds)
+    this.#send({ op: 'start', id, ...how }, fds)
     return id
   }
 

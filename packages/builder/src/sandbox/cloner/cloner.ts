@@ -12,11 +12,14 @@ import { receivePacket } from '../native/descriptors.ts'
 import { raw } from '../native/libc.ts'
 import { cloneableMemory, cloneProcess, dieWithParent, openPidFd, reap, waitReadable } from '../native/process.ts'
 import { runInit } from './init.ts'
-import type { ClonerReport, ClonerRequest } from './protocol.ts'
+import { type ClonerReport, type ClonerRequest, STAGES } from './protocol.ts'
+import { cloneStaged, type StagedClone } from './staged-clone.ts'
 
 const SOCKET = 3
 /** How often children are looked for where the kernel cannot tell of their end by descriptor. */
 const POLL_MS = 5
+/** How long a process has to run before the next clone is made ready beside it. */
+const SHORT_RUN_MS = 20
 
 interface Child {
   readonly id: number
@@ -28,56 +31,102 @@ function report(message: ClonerReport): void {
   fs.writeSync(1, `${JSON.stringify(message)}\n`)
 }
 
-function start(
-  id: number,
-  flags: number,
-  fds: readonly number[],
-  memory: ReturnType<typeof cloneableMemory>,
-): Child | undefined {
-  try {
-    const pid = cloneProcess(flags, memory)
-    if (pid === 0) runInit(fds, memory)
-    return { id, pid, pidFd: openPidFd(pid) }
-  } catch (error) {
-    report({ op: 'failed', id, message: error instanceof Error ? error.message : String(error) })
-    return undefined
-  } finally {
-    for (const fd of fds) fs.closeSync(fd)
-  }
-}
+class Cloner {
+  readonly #memory = cloneableMemory()
+  readonly #children = new Map<number, Child>()
+  #staged: StagedClone | undefined
+  /**
+   * Whether clones are made ready: from the first process on that could have been one, since what it is mounted on is
+   * there by then; and not any more where it does not work.
+   */
+  #stages: 'not yet' | 'yes' | 'no' = process.argv.includes(STAGES) ? 'not yet' : 'no'
 
-function serve(): void {
-  dieWithParent()
-  const memory = cloneableMemory()
-  const children = new Map<number, Child>()
-  module.flushCompileCache()
-  report({ op: 'ready' })
-  for (;;) {
-    const watched = [...children.values()]
-    const fds = watched.map((child) => child.pidFd).filter((fd) => fd !== undefined)
-    const [request] = waitReadable([SOCKET, ...fds], fds.length === watched.length ? -1 : POLL_MS)
-    if (request) {
-      const packet = receivePacket(SOCKET)
-      if (packet === undefined) return
-      const message = JSON.parse(packet.text) as ClonerRequest
-      if (message.op === 'start') {
-        const child = start(message.id, message.flags, packet.fds, memory)
-        if (child) children.set(child.pid, child)
-      } else {
-        for (const child of watched) if (child.id === message.id) raw.kill(child.pid, message.signal)
+  /** Serves requests until the worker closes its end. */
+  serve(): void {
+    for (;;) {
+      const watched = [...this.#children.values()]
+      const fds = watched.map((child) => child.pidFd).filter((fd) => fd !== undefined)
+      const blind = fds.length < watched.length
+      // Making one ready takes a processor from a process that only needs it for a moment.
+      if (watched.length === 0) this.#stage()
+      const waits = this.#stages === 'yes' && this.#staged === undefined
+      const events = waitReadable([SOCKET, ...fds], blind ? POLL_MS : waits ? SHORT_RUN_MS : -1)
+      if (!events.includes(true)) this.#stage()
+      const [request] = events
+      if (request) {
+        const packet = receivePacket(SOCKET)
+        if (packet === undefined) return
+        const message = JSON.parse(packet.text) as ClonerRequest
+        if (message.op === 'start') this.#start(message, packet.fds)
+        else for (const child of watched) if (child.id === message.id) raw.kill(child.pid, message.signal)
       }
+      this.#reap()
     }
+  }
+
+  /** Makes the next clone ready. */
+  #stage(): void {
+    if (this.#stages !== 'yes' || this.#staged !== undefined) return
+    try {
+      this.#staged = cloneStaged(this.#memory)
+    } catch {
+      this.#stages = 'no'
+    }
+  }
+
+  #start({ id, flags, staged }: Extract<ClonerRequest, { op: 'start' }>, fds: readonly number[]): void {
+    if (staged && this.#stages === 'not yet') this.#stages = 'yes'
+    try {
+      const { pid, pidFd } = (staged && this.#beginStaged(fds)) || this.#clone(flags, fds)
+      this.#children.set(pid, { id, pid, pidFd })
+    } catch (error) {
+      report({ op: 'failed', id, message: error instanceof Error ? error.message : String(error) })
+    } finally {
+      for (const fd of fds) fs.closeSync(fd)
+    }
+  }
+
+  #clone(flags: number, fds: readonly number[]): Omit<Child, 'id'> {
+    const pid = cloneProcess(flags, this.#memory)
+    if (pid === 0) runInit(fds, this.#memory)
+    return { pid, pidFd: openPidFd(pid) }
+  }
+
+  /** undefined when there is none that is ready. */
+  #beginStaged(fds: readonly number[]): Omit<Child, 'id'> | undefined {
+    const staged = this.#staged
+    if (staged === undefined) return undefined
+    if (!staged.begin(fds)) return undefined
+    staged.close()
+    this.#staged = undefined
+    return staged
+  }
+
+  #reap(): void {
     for (let ended = reap(-1); ended !== undefined; ended = reap(-1)) {
-      const child = children.get(ended.pid)
+      const { pid, exitCode, signal, cpuSeconds, peakMemory } = ended
+      if (pid === this.#staged?.pid) this.#dropStaged(this.#staged)
+      const child = this.#children.get(pid)
       if (child === undefined) continue
-      children.delete(ended.pid)
+      this.#children.delete(pid)
       if (child.pidFd !== undefined) fs.closeSync(child.pidFd)
-      const { exitCode, signal, cpuSeconds, peakMemory } = ended
       report({ op: 'exited', id: child.id, exitCode, signal: signal ?? null, cpuSeconds, peakMemory })
     }
   }
+
+  /** One that ended before it had anything to do: the next would, too. */
+  #dropStaged({ pidFd, close }: StagedClone): void {
+    close()
+    if (pidFd !== undefined) fs.closeSync(pidFd)
+    this.#staged = undefined
+    this.#stages = 'no'
+  }
 }
 
-serve()
+dieWithParent()
+const cloner = new Cloner()
+module.flushCompileCache()
+report({ op: 'ready' })
+cloner.serve()
 // The worker is gone: so is everything below this process.
 raw.exit(0)

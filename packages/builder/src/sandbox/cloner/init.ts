@@ -35,8 +35,12 @@ import { superviseClone } from './supervise.ts'
 
 class UserError extends Error {}
 
-/** Sets up and execs. `fds` as in {@link InitDescriptors}. */
-export function runInit(fds: readonly number[], memory: CloneableMemory): never {
+/**
+ * Sets up and execs. `fds` as in {@link InitDescriptors}.
+ *
+ * @param staged what {@link beginSession} and stage.ts have made, if this clone was there before the process was known
+ */
+export function runInit(fds: readonly number[], memory: CloneableMemory, staged?: string): never {
   const [specFd, stdin, stdout, stderr, status, life] = fds as unknown as InitDescriptors
   const tell = (message: InitStatus): void => {
     fs.writeSync(status, `${JSON.stringify(message)}\n`)
@@ -51,7 +55,7 @@ export function runInit(fds: readonly number[], memory: CloneableMemory): never 
       tell({ type: 'pid', pid: Number(fs.readlinkSync('/proc/self')) })
       if (fs.readSync(life, Buffer.alloc(1)) === 0) raw.exit(1)
     }
-    if (spec.mode === 'namespaces') setUp(spec, tell)
+    if (spec.mode === 'namespaces') setUp(spec, tell, staged)
     else {
       superviseClone(life, memory, tell)
       setUpChroot(spec)
@@ -75,17 +79,24 @@ export function runInit(fds: readonly number[], memory: CloneableMemory): never 
   return process.abort()
 }
 
-function setUp(spec: InitSpec, tell: (message: InitStatus) => void): void {
-  const { process: wanted } = spec
+/** A session that shares no terminal and no keys with anybody. */
+export function beginSession(): void {
   raw.setsid()
   newSessionKeyring()
-  if (spec.terminal) takeTerminal()
-  joinControlGroups(spec.cgroups)
+}
+
+function setUp(spec: InitSpec, tell: (message: InitStatus) => void, staged: string | undefined): void {
+  const { process: wanted } = spec
+  if (staged === undefined) {
+    beginSession()
+    if (spec.terminal) takeTerminal()
+    joinControlGroups(spec.cgroups)
+  }
   if (wanted.network !== 'host') raiseLoopback()
   if (wanted.hostname !== '') check(raw.sethostname(wanted.hostname, Buffer.byteLength(wanted.hostname)), 'sethostname')
   const status = fs.readFileSync('/proc/self/status', 'latin1')
   process.umask(0)
-  enterRootfs(spec, tell)
+  enterRootfs(spec, tell, staged)
   process.umask(0o022)
   tameOpenFiles()
   setResourceLimits(wanted.ulimits)
@@ -96,8 +107,7 @@ function setUp(spec: InitSpec, tell: (message: InitStatus) => void): void {
 /** No namespaces and no mounts: the root alone is another one. The worker has put files where mounts would be. */
 function setUpChroot(spec: InitSpec): void {
   const { process: wanted } = spec
-  raw.setsid()
-  newSessionKeyring()
+  beginSession()
   if (spec.terminal) takeTerminal()
   for (const directory of spec.cgroups) fs.writeFileSync(`${directory}/cgroup.procs`, '0')
   const status = fs.readFileSync('/proc/self/status', 'latin1')

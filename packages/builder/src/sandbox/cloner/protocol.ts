@@ -19,6 +19,9 @@ export interface InitSpec {
   readonly waitForGo: boolean
 }
 
+/** Argument of a cloner that always has a clone ready. */
+export const STAGES = '--stages'
+
 /**
  * As JSON, with bytes as base64: unlike what node:v8 offers, that costs a process with V8 flags of its own nothing to
  * load.
@@ -58,7 +61,13 @@ export type InitDescriptors = readonly [
 
 /** Worker → cloner, as packets. `start` carries {@link InitDescriptors}. */
 export type ClonerRequest =
-  | { readonly op: 'start'; readonly id: number; readonly flags: number }
+  | {
+      readonly op: 'start'
+      readonly id: number
+      readonly flags: number
+      /** A clone may be used that was made ready before (namespaces/stage.ts). */
+      readonly staged: boolean
+    }
   | { readonly op: 'kill'; readonly id: number; readonly signal: number }
 
 /** Cloner → worker, a line of JSON each. */

@@ -16,6 +16,8 @@ export interface CloneRequest {
   readonly spec: InitSpec
   /** CLONE_NEW… */
   readonly flags: number
+  /** Whether a clone can be used that was made ready for any process. */
+  readonly staged: boolean
   readonly io: ProcessIO
   readonly signal: AbortSignal
   /** With `waitForGo`: connects the network of the process with this pid; disposed when the process has ended. */
@@ -48,7 +50,7 @@ export async function runClone(
 /** undefined: the process ended before its program began, without saying why. */
 async function attempt(
   cloner: ClonerProcess,
-  { spec, flags, io, signal, attach }: CloneRequest,
+  { spec, flags, staged, io, signal, attach }: CloneRequest,
   onStub: (stub: Stub) => void,
 ): Promise<ProcessExit | undefined> {
   const stdio = openStdio(io)
@@ -59,7 +61,7 @@ async function attempt(
   const ended = Promise.withResolvers<Ended>()
   let running: number
   try {
-    running = cloner.start(flags, given, {
+    running = cloner.start({ flags, staged }, given, {
       failed: (failure) => ended.resolve({ failure }),
       exited: (exit) => ended.resolve({ exit }),
     })

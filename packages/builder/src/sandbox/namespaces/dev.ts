@@ -1,19 +1,18 @@
 /** /dev of a container: a small tmpfs with the machine's harmless devices, terminals, shared memory and queues. */
 import fs from 'node:fs'
 import { hasCode } from '../../util/has-code.ts'
-import type { InitSpec } from '../cloner/protocol.ts'
-import { defaultShmSize, deviceLinks, devices } from '../mounts/standard.ts'
+import { deviceLinks, devices } from '../mounts/standard.ts'
 import { createFileAt, mkdirAt, O_PATH, openAt } from '../native/files.ts'
 import { bindOn, MS, mountOn } from '../native/mount.ts'
 import { resolveInRoot } from '../native/resolve.ts'
+import type { StandardMounts } from './standard-mounts.ts'
 
 const SAFE = MS.NOSUID | MS.NODEV | MS.NOEXEC
 
 /** Mounts /dev; the directory exists in the root filesystem. */
-export function mountDev(root: number, spec: InitSpec): void {
-  const wanted = spec.process
+export function mountDev(root: number, { sandboxed, singleId, shmSize, terminal }: StandardMounts): void {
   // Nodes that the process makes do not open here either; the ones shown are mounts of their own.
-  const nodev = wanted.security === 'sandbox' ? MS.NODEV : 0
+  const nodev = sandboxed ? MS.NODEV : 0
   const point = resolveInRoot(root, '/dev').fd
   mountOn(point, 'tmpfs', MS.NOSUID | MS.STRICTATIME | nodev, 'mode=755,size=65536k')
   fs.closeSync(point)
@@ -22,12 +21,10 @@ export function mountDev(root: number, spec: InitSpec): void {
   for (const [name, target] of deviceLinks) fs.symlinkSync(target, `/proc/self/fd/${dev}/${name}`)
 
   // Group 5 is tty in every distribution; it cannot be named where it is not mapped.
-  const group = spec.singleId ? '' : ',gid=5'
+  const group = singleId ? '' : ',gid=5'
   below(dev, 'pts', (fd) => mountOn(fd, 'devpts', MS.NOSUID | MS.NOEXEC, `newinstance,ptmxmode=0666,mode=0620${group}`))
   below(dev, 'shm', (fd) => {
-    // A mount that was asked for takes the place of the standard one.
-    if (wanted.mounts.some((mount) => mount.target === '/dev/shm')) return
-    mountOn(fd, 'tmpfs', SAFE, `mode=1777,size=${wanted.shmSize ?? defaultShmSize}`)
+    if (shmSize !== undefined) mountOn(fd, 'tmpfs', SAFE, `mode=1777,size=${shmSize}`)
   })
   below(dev, 'mqueue', (fd) => {
     try {
@@ -38,7 +35,7 @@ export function mountDev(root: number, spec: InitSpec): void {
     }
   })
   // By its path: the descriptor's mount belongs to the worker's namespace and cannot be shown here.
-  if (spec.terminal) showDevice(dev, 'console', fs.readlinkSync('/proc/self/fd/0'))
+  if (terminal) showDevice(dev, 'console', fs.readlinkSync('/proc/self/fd/0'))
   fs.closeSync(dev)
 }
 

@@ -10,6 +10,7 @@ import { attachNetwork, type NetworkHelpers } from '../isolated-network.ts'
 import { withGroup } from '../limits/with-group.ts'
 import { removeStubs, type Stub } from '../mounts/stubs.ts'
 import { CLONE } from '../native/process.ts'
+import { STAGED_FLAGS, suitsStage } from './stage.ts'
 
 /** What the worker knows about its machine when it makes the executor. */
 export interface NamespacesOptions {
@@ -46,7 +47,6 @@ export class NamespacesExecutor implements Executor {
     throwIfAborted(signal)
     const stubs: Stub[] = []
     const isolated = spec.network === 'isolated'
-    const { NEWNS, NEWPID, NEWIPC, NEWUTS, NEWNET } = CLONE
     try {
       return await withGroup(spec, (cgroups) =>
         runClone(
@@ -62,7 +62,8 @@ export class NamespacesExecutor implements Executor {
               terminal: io.terminal !== undefined,
               waitForGo: isolated,
             },
-            flags: NEWNS | NEWPID | NEWIPC | NEWUTS | (spec.network === 'host' ? 0 : NEWNET),
+            flags: STAGED_FLAGS | (spec.network === 'host' ? 0 : CLONE.NEWNET),
+            staged: suitsStage(spec, io.terminal !== undefined),
             io,
             signal,
             attach: isolated ? (pid) => attachNetwork(pid, this.#options.networkHelpers) : undefined,

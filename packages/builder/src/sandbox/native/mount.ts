@@ -15,6 +15,7 @@ export const MS = {
   REC: 16384,
   PRIVATE: 1 << 18,
   SLAVE: 1 << 19,
+  MOVE: 8192,
   STRICTATIME: 1 << 24,
 } as const
 const MNT_DETACH = 2
@@ -37,6 +38,11 @@ export function mount(
 /** Mounts a file system on the directory that `fd` is open on. */
 export function mountOn(fd: number, type: string, flags: number, data: string | null = null): void {
   mount(type, `/proc/self/fd/${fd}`, type, flags, data)
+}
+
+/** Moves the mount at `source`, with all that is mounted below it, to the directory that `fd` is open on. */
+export function moveOn(source: string, fd: number): void {
+  mount(source, `/proc/self/fd/${fd}`, null, MS.MOVE)
 }
 
 /** Takes a mount out of sight; it goes away when nothing uses it any more. */
