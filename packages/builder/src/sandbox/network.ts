@@ -1,5 +1,5 @@
 /** Contents of /etc/hosts and /etc/resolv.conf for RUN, made from the machine's. */
-import { readFile } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
 import { isIP, isIPv6 } from 'node:net'
 import { sandboxErrors } from './errors.ts'
 
@@ -49,12 +49,19 @@ const STUB_RESOLVER = '/run/systemd/resolve/resolv.conf'
 const FALLBACK = ['8.8.8.8', '8.8.4.4', '2001:4860:4860::8888', '2001:4860:4860::8844']
 
 /** The machine's resolv.conf; behind systemd-resolved the one with the real name servers. '' when there is none. */
-export async function readMachineResolvConf(): Promise<string> {
-  const own = await readFile('/etc/resolv.conf', 'utf8').catch(() => '')
+export function readMachineResolvConf(): string {
+  const own = readIfThere('/etc/resolv.conf') ?? ''
   const servers = nameservers(own)
-  if (servers.length > 0 && servers.every((server) => server === '127.0.0.53'))
-    return await readFile(STUB_RESOLVER, 'utf8').catch(() => own)
+  if (servers.length > 0 && servers.every((server) => server === '127.0.0.53')) return readIfThere(STUB_RESOLVER) ?? own
   return own
+}
+
+function readIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return undefined
+  }
 }
 
 function nameservers(text: string): string[] {

@@ -67,10 +67,11 @@ function attemptsFor(
     name: 'namespaces',
     open: async () => {
       if (!facts.canMount) throw new Error('this process may not mount')
-      const [pasta, slirp4netns] = await Promise.all(
-        ['pasta', 'slirp4netns'].map((name) => findRuntime(name, searchPath)),
-      )
-      return await opened(new NamespacesExecutor({ ...common, networkHelpers: { pasta, slirp4netns }, cloner }))
+      const networkHelpers = async () => ({
+        pasta: await findRuntime('pasta', searchPath),
+        slirp4netns: await findRuntime('slirp4netns', searchPath),
+      })
+      return await opened(new NamespacesExecutor({ ...common, networkHelpers, cloner }))
     },
   }
   const chroot: Attempt = {

@@ -13,11 +13,24 @@ import { mountOld, unmount } from '../util/syscalls.ts'
 
 const MS_SHARED = 1 << 20
 
+/** What becomes a snapshot. */
+export interface SnapshotPlace {
+  /** The directory that gets the snapshot's name. */
+  readonly place: string
+  /** `fs` in it, for the content. */
+  readonly upper: string
+  /** The kernel's working directory, beside it. */
+  readonly work: string
+}
+
 export class OverlayPlaces {
   readonly #directory: string
   readonly #memory: string
   readonly #backdrops = new Map<string, string>()
   readonly #removals = new Set<Promise<void>>()
+  /** Made while the process of the one before runs. */
+  #spare: SnapshotPlace | undefined
+  #closed = false
   #count = 0
 
   /** @param directory an empty one of its own, removed by {@link close} */
@@ -33,6 +46,23 @@ export class OverlayPlaces {
   /** A new directory on the snapshots' file system. */
   onDisk(): string {
     return this.#make(this.#directory)
+  }
+
+  /** New directories for an active snapshot. */
+  forSnapshot(): SnapshotPlace {
+    const made = this.#spare ?? this.#makePlace()
+    this.#spare = undefined
+    setImmediate(() => this.#makeSpare())
+    return made
+  }
+
+  #makeSpare(): void {
+    if (this.#closed) return
+    try {
+      this.#spare ??= this.#makePlace()
+    } catch {
+      // Whoever needs it meets the error.
+    }
   }
 
   /** A new directory on the tmpfs. */
@@ -75,8 +105,16 @@ export class OverlayPlaces {
 
   /** As {@link close}, at once. */
   end(): void {
+    this.#closed = true
     unmount(this.#memory)
     removeTree(this.#directory)
+  }
+
+  #makePlace(): SnapshotPlace {
+    const place = this.onDisk()
+    const upper = join(place, 'fs')
+    mkdirSync(upper)
+    return { place, upper, work: this.onDisk() }
   }
 
   #make(parent: string): string {

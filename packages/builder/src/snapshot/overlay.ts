@@ -1,5 +1,5 @@
 /** Snapshots by overlay mounts: what a RUN or COPY writes into the upper directory is the layer. */
-import { chmodSync, chownSync, lstatSync, mkdirSync, unlinkSync } from 'node:fs'
+import { chmodSync, chownSync, lstatSync, unlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { throwIfAborted } from '../errors.ts'
 import { removeTree } from '../util/raw-path.ts'
@@ -49,11 +49,10 @@ export function openOverlaySnapshotter(directory: string): Snapshotter {
     const inherited = inherit(stack)
     const lowers = lowersOf(stack)
     if (mountPoints.length > 0) lowers.push(places.backdrop(mountPoints))
-    const place = places.onDisk()
-    const upper = join(place, 'fs')
-    mkdirSync(upper)
+    const { place, upper, work } = places.forSnapshot()
     setRoot(upper, inherited)
-    const mounted = lowers.length > 0 ? mountUpper(upper, lowers) : undefined
+    const mounted = lowers.length > 0 ? mountUpper(upper, work, lowers) : undefined
+    if (!mounted) places.discard(work)
     let state: 'active' | 'released' | 'gone' = 'active'
     function release(): void {
       if (state === 'active') mounted?.end()
@@ -83,9 +82,12 @@ export function openOverlaySnapshotter(directory: string): Snapshotter {
   }
 
   /** Mounts `lowers` with `directory` on top. */
-  function mountUpper(directory: string, lowers: readonly string[]): { readonly root: string; end(): void } {
+  function mountUpper(
+    directory: string,
+    work: string,
+    lowers: readonly string[],
+  ): { readonly root: string; end(): void } {
     const root = places.inMemory()
-    const work = places.onDisk()
     mountOverlay({ target: root, lowers, upper: { directory, work }, userXattr, scratch: places.unused() })
     return {
       root,

@@ -49,7 +49,7 @@ export class Runner implements AsyncDisposable {
     await using resources = new AsyncDisposableStack()
     const mounted = executor.name === 'chroot' ? [] : Object.values(RUN_FILES)
     const active = resources.use(await snapshotter.prepare(params.stack, signal, mounted))
-    const spec = await processSpec(params, active.root, await this.#mounts.open(params, resources, context))
+    const spec = processSpec(params, active.root, await this.#mounts.open(params, resources, context))
     const timeout = params.timeout === undefined ? undefined : AbortSignal.timeout(params.timeout)
     const limited = timeout === undefined ? signal : AbortSignal.any([signal, timeout])
     const io: ProcessIO = {
@@ -80,7 +80,7 @@ export class Runner implements AsyncDisposable {
   }
 }
 
-async function processSpec(params: RunParams, root: string, mounts: readonly SandboxMount[]): Promise<ProcessSpec> {
+function processSpec(params: RunParams, root: string, mounts: readonly SandboxMount[]): ProcessSpec {
   const { args, cwd, hostname, network, security, shmSize, ulimits, resources, cgroupParent, dns } = params
   const user = resolveUser(root, params.user)
   return {
@@ -91,7 +91,7 @@ async function processSpec(params: RunParams, root: string, mounts: readonly San
     hostname,
     network,
     hosts: hostsFile(hostname, params.extraHosts),
-    resolvConf: resolvConf(await readMachineResolvConf(), { dns, sharesLoopback: network === 'host' }),
+    resolvConf: resolvConf(readMachineResolvConf(), { dns, sharesLoopback: network === 'host' }),
     mounts,
     security,
     shmSize,

@@ -19,7 +19,7 @@ export interface NamespacesOptions {
   /** The `sandbox` mode's filter; undefined where the kernel has none. */
   readonly seccomp: Uint8Array | undefined
   /** For `network: 'isolated'`. */
-  readonly networkHelpers: NetworkHelpers
+  readonly networkHelpers: () => Promise<NetworkHelpers>
   /** Directory for Node's compile cache. */
   readonly compileCache: string | undefined
   /** One that was started already; the executor disposes it. */
@@ -66,7 +66,7 @@ export class NamespacesExecutor implements Executor {
             staged: suitsStage(spec, io.terminal !== undefined),
             io,
             signal,
-            attach: isolated ? (pid) => attachNetwork(pid, this.#options.networkHelpers) : undefined,
+            attach: isolated ? async (pid) => attachNetwork(pid, await this.#options.networkHelpers()) : undefined,
           },
           (stub) => stubs.push(stub),
         ),
