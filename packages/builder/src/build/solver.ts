@@ -64,9 +64,10 @@ export async function openSolver(
   const solver = new Solver({
     cache,
     onWork: prepare,
-    // Packing overlaps with the steps that follow. Errors are met again when the image is assembled.
+    // Packing overlaps with the steps that follow, which the worker gets first. Errors are met again when the image is
+    // assembled.
     onResult: (step, { stack }) => {
-      if (exported.has(step)) layers.blob(stack, stack.length - 1).catch(() => undefined)
+      if (exported.has(step)) setImmediate(() => layers.blob(stack, stack.length - 1).catch(() => undefined))
     },
     emit: (event) => session.emit(event),
     signal,

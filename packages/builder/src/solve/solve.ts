@@ -43,6 +43,8 @@ export class Solver {
   readonly #visits = new Map<Step, Promise<StepResult>>()
   readonly #byKey = new Map<string, Promise<StepResult>>()
   readonly #saves: Promise<void>[] = []
+  /** What RUNs gave that were run, not found. */
+  readonly #ran = new WeakSet<StepResult>()
   readonly #stop = new AbortController()
   readonly #signal: AbortSignal
   #failure: { readonly error: unknown } | undefined
@@ -134,7 +136,7 @@ export class Solver {
   ): Promise<StepResult> {
     this.counts.total++
     const { step } = visit
-    const found = step.noCache ? undefined : await this.#options.cache.lookup(key)
+    const found = step.noCache || this.#isNew(visit) ? undefined : await this.#options.cache.lookup(key)
     if (found && (step.kind === 'file' || step.kind === 'run')) {
       this.counts.cached++
       tell.cached()
@@ -155,12 +157,18 @@ export class Solver {
       this.#options.onWork?.()
       return await handler.run(visit, key)
     })
+    if (step.kind === 'run') this.#ran.add(result)
     if (result.kind === 'rootfs') this.#options.onResult?.(step, result)
     const top = result.kind === 'rootfs' ? result.stack.at(-1) : undefined
     if (top?.created !== undefined && top.started !== undefined)
       this.#save(key, { snapshot: top.snapshot, created: top.created, started: top.started })
     tell.done()
     return result
+  }
+
+  /** Whether no earlier build can have done this: what a RUN of this build gave has an identity of its own. */
+  #isNew({ step, input }: Visit<Step>): boolean {
+    return step.kind === 'run' && step.parent?.kind === 'run' && this.#ran.has(input(step.parent))
   }
 
   /** Remembers a result while the next steps go on; the solve does not end before. */

@@ -9,6 +9,7 @@ import type { ProcessSpec } from '../executor.ts'
 import { setResourceLimits, tameOpenFiles } from '../limits/rlimit.ts'
 import { joinControlGroups, raiseLoopback } from '../namespaces/isolation.ts'
 import { enterRootfs } from '../namespaces/rootfs.ts'
+import type { Staged } from '../namespaces/stage.ts'
 import {
   type Capability,
   chrootCapabilities,
@@ -40,7 +41,7 @@ class UserError extends Error {}
  *
  * @param staged what {@link beginSession} and stage.ts have made, if this clone was there before the process was known
  */
-export function runInit(fds: readonly number[], memory: CloneableMemory, staged?: string): never {
+export function runInit(fds: readonly number[], memory: CloneableMemory, staged?: Staged): never {
   const [specFd, stdin, stdout, stderr, status, life] = fds as unknown as InitDescriptors
   const tell = (message: InitStatus): void => {
     fs.writeSync(status, `${JSON.stringify(message)}\n`)
@@ -85,7 +86,7 @@ export function beginSession(): void {
   newSessionKeyring()
 }
 
-function setUp(spec: InitSpec, tell: (message: InitStatus) => void, staged: string | undefined): void {
+function setUp(spec: InitSpec, tell: (message: InitStatus) => void, staged: Staged | undefined): void {
   const { process: wanted } = spec
   if (staged === undefined) {
     beginSession()
@@ -94,14 +95,14 @@ function setUp(spec: InitSpec, tell: (message: InitStatus) => void, staged: stri
   }
   if (wanted.network !== 'host') raiseLoopback()
   if (wanted.hostname !== '') check(raw.sethostname(wanted.hostname, Buffer.byteLength(wanted.hostname)), 'sethostname')
-  const status = fs.readFileSync('/proc/self/status', 'latin1')
+  const status = staged?.status ?? fs.readFileSync('/proc/self/status', 'latin1')
   process.umask(0)
   enterRootfs(spec, tell, staged)
   process.umask(0o022)
   tameOpenFiles()
   setResourceLimits(wanted.ulimits)
   enterDirectory(wanted)
-  dropPrivileges(spec, status, defaultCapabilities)
+  dropPrivileges(spec, status, defaultCapabilities, staged !== undefined)
 }
 
 /** No namespaces and no mounts: the root alone is another one. The worker has put files where mounts would be. */
@@ -117,7 +118,7 @@ function setUpChroot(spec: InitSpec): void {
   tameOpenFiles()
   setResourceLimits(wanted.ulimits)
   enterDirectory(wanted)
-  dropPrivileges(spec, status, chrootCapabilities)
+  dropPrivileges(spec, status, chrootCapabilities, false)
 }
 
 /** Makes descriptor 0 the controlling terminal. */
@@ -156,10 +157,11 @@ function makeDirectory(path: string, user: { uid: number; gid: number }): void {
   }
 }
 
-function dropPrivileges(spec: InitSpec, status: string, keep: readonly Capability[]): void {
+/** @param bounded whether the bound of the capabilities has been set already */
+function dropPrivileges(spec: InitSpec, status: string, keep: readonly Capability[], bounded: boolean): void {
   const { user, security } = spec.process
   const permitted = parseCapabilitySet(status, 'CapPrm')
-  if (security === 'sandbox') dropBounding(keep, permitted)
+  if (security === 'sandbox' && !bounded) dropBounding(keep, permitted)
   try {
     if (!spec.singleId) setGroups(user.additionalGids)
     // The filter must be loaded while CAP_SYS_ADMIN is there: without it the kernel asks for no_new_privs, which would

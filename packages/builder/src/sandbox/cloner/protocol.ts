@@ -1,5 +1,5 @@
 /** What the worker, the process that clones, and the processes being set up tell each other. */
-import type { ProcessSpec } from '../executor.ts'
+import type { ProcessSpec, SandboxMount } from '../executor.ts'
 
 /** What a fresh clone has to do: the process, and what the worker knows about the machine. Sent in a memory file. */
 export interface InitSpec {
@@ -22,31 +22,42 @@ export interface InitSpec {
 /** Argument of a cloner that always has a clone ready. */
 export const STAGES = '--stages'
 
+/** A specification as JSON has it. */
+interface EncodedSpec extends Omit<InitSpec, 'process' | 'seccomp'> {
+  readonly process: Omit<ProcessSpec, 'mounts'>
+  readonly mounts: readonly (SandboxMount & { readonly content?: string })[]
+  readonly seccomp: string | undefined
+}
+
 /**
  * As JSON, with bytes as base64: unlike what node:v8 offers, that costs a process with V8 flags of its own nothing to
  * load.
  */
-export function encodeSpec(spec: InitSpec): Buffer {
-  // The value itself: buffers have a form of their own in JSON, which is what a replacer is given.
-  function replace(this: Readonly<Record<string, unknown>>, key: string, value: unknown): unknown {
-    const own = this[key]
-    return own instanceof Uint8Array ? { [BYTES]: Buffer.from(own).toString('base64') } : value
+export function encodeSpec({ process: { mounts, ...wanted }, seccomp, ...rest }: InitSpec): Buffer {
+  const encoded = {
+    ...rest,
+    process: wanted,
+    mounts: mounts.map((mount) => (mount.type === 'file' ? { ...mount, content: base64(mount.content) } : mount)),
+    seccomp: seccomp && base64(seccomp),
   }
-  return Buffer.from(JSON.stringify(spec, replace))
+  return Buffer.from(JSON.stringify(encoded))
 }
 
 /** The inverse of {@link encodeSpec}. */
 export function decodeSpec(content: Buffer): InitSpec {
-  return JSON.parse(content.toString('utf8'), (_, value: unknown) =>
-    isBytes(value) ? Buffer.from(value[BYTES], 'base64') : value,
-  ) as InitSpec
+  const { process: wanted, mounts, seccomp, ...rest } = JSON.parse(content.toString('utf8')) as EncodedSpec
+  const decoded = mounts.map((mount) =>
+    mount.type === 'file' ? { ...mount, content: Buffer.from(mount.content, 'base64') } : mount,
+  )
+  return {
+    ...rest,
+    process: { ...wanted, mounts: decoded },
+    seccomp: seccomp === undefined ? undefined : Buffer.from(seccomp, 'base64'),
+  }
 }
 
-/** No object of a specification has such a key, and strings in it stay strings. */
-const BYTES = 'base64'
-
-function isBytes(value: unknown): value is { readonly [BYTES]: string } {
-  return typeof value === 'object' && value !== null && BYTES in value
+function base64(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('base64')
 }
 
 /** Descriptors of a start request, in this order. The life line is closed when the worker is gone or gives up. */

@@ -5,14 +5,15 @@ import { allMounts } from '../mounts/order.ts'
 import { MountPoints } from '../mounts/points.ts'
 import { AT_FDCWD, O_DIRECTORY, O_PATH, openAt } from '../native/files.ts'
 import { bindOn, MS, mount, moveOn, pivotTo } from '../native/mount.ts'
+import type { Staged } from './stage.ts'
 import { mountStandard, onPoint, STANDARD_PLACES, standardMounts } from './standard-mounts.ts'
 
 /**
  * Mounts everything and pivots. Mount points that had to be made are told as `stub`.
  *
- * @param staged directory with the standard mounts, if they were made beforehand (stage.ts)
+ * @param staged has the standard mounts, if they were made beforehand
  */
-export function enterRootfs(spec: InitSpec, tell: (message: InitStatus) => void, staged: string | undefined): void {
+export function enterRootfs(spec: InitSpec, tell: (message: InitStatus) => void, staged: Staged | undefined): void {
   const wanted = spec.process
   const sandboxed = wanted.security === 'sandbox'
   mount(null, '/', null, MS.REC | MS.PRIVATE)
@@ -30,7 +31,7 @@ export function enterRootfs(spec: InitSpec, tell: (message: InitStatus) => void,
     }),
   )
   if (staged === undefined) mountStandard(root, standardMounts(spec))
-  else for (const place of STANDARD_PLACES) onPoint(root, place, (fd) => moveOn(staged + place, fd))
+  else for (const place of STANDARD_PLACES) onPoint(root, place, (fd) => moveOn(staged.mounts + place, fd))
   mountAll(points, allMounts(wanted), { sandboxed })
   pivotTo(root)
 }

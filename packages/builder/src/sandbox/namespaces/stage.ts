@@ -1,33 +1,40 @@
 /**
  * What can be made ready for a process before anything is known of it, by a clone that has been in its namespaces for a
- * while: a session, and the standard mounts on a tmpfs of its own, from where they are moved into the root filesystem.
+ * while: a session, the bound of its capabilities, and the standard mounts on a tmpfs of its own, from where they are
+ * moved into the root filesystem.
  *
  * The mounts that the worker makes meanwhile have to reach this namespace: what it mounts root filesystems on is shared
  * (snapshot/overlay-places.ts), and everything here is a slave of it.
  */
-import { mkdirSync } from 'node:fs'
+import fs from 'node:fs'
 import type { ProcessSpec } from '../executor.ts'
+import { defaultCapabilities, dropBounding, parseCapabilitySet } from '../native/capabilities.ts'
 import { AT_FDCWD, O_DIRECTORY, O_PATH, openAt } from '../native/files.ts'
 import { MS, mount } from '../native/mount.ts'
 import { CLONE } from '../native/process.ts'
 import { mountStandard, usualMounts } from './standard-mounts.ts'
 
+/** What was made ready. */
+export interface Staged {
+  /** Directory with the standard mounts. */
+  readonly mounts: string
+  /** This process's own entry in /proc, of the time before. */
+  readonly status: string
+}
+
 /** The namespaces that every process gets. */
 export const STAGED_FLAGS = CLONE.NEWNS | CLONE.NEWPID | CLONE.NEWIPC | CLONE.NEWUTS
 
-/**
- * Makes the mounts.
- *
- * @param directory any directory, which is hidden from now on
- * @returns where they are
- */
-export function stage(directory: string, singleId: boolean): string {
+/** @param directory any directory, which is hidden from now on */
+export function stage(directory: string, singleId: boolean): Staged {
+  const status = fs.readFileSync('/proc/self/status', 'latin1')
+  dropBounding(defaultCapabilities, parseCapabilitySet(status, 'CapPrm'))
   mount(null, '/', null, MS.REC | MS.SLAVE)
   mount('tmpfs', directory, 'tmpfs', MS.NOSUID | MS.NODEV | MS.NOEXEC, 'mode=700')
-  const staged = `${directory}/root`
-  mkdirSync(staged)
-  mountStandard(openAt(AT_FDCWD, staged, O_PATH | O_DIRECTORY), usualMounts(singleId))
-  return staged
+  const mounts = `${directory}/root`
+  fs.mkdirSync(mounts)
+  mountStandard(openAt(AT_FDCWD, mounts, O_PATH | O_DIRECTORY), usualMounts(singleId))
+  return { mounts, status }
 }
 
 /** Whether what is staged is what this process gets. */
