@@ -18,7 +18,10 @@ function ownCacheDirectory() {
   }
 }
 
+/** Where compiled code is kept; undefined: nowhere. */
+exports.cacheDirectory = () => process.env.NODE_COMPILE_CACHE || ownCacheDirectory()
+
 exports.enableOwnCompileCache = () => {
-  const directory = process.env.NODE_COMPILE_CACHE || ownCacheDirectory()
+  const directory = exports.cacheDirectory()
   if (directory) enableCompileCache(directory)
 }

@@ -22,7 +22,7 @@ function bundleIsCurrent() {
 }
 
 exports.programFile = () => {
-  const bundle = join(root, 'dist', 'main.js')
+  const bundle = join(root, 'dist', 'main.cjs')
   const source = join(root, 'src', 'main.ts')
   const checkout = statSync(source, { throwIfNoEntry: false }) !== undefined
   return !checkout || bundleIsCurrent() ? bundle : source

@@ -6,4 +6,6 @@ const { enableOwnCompileCache } = require('./compile-cache.js')
 const { programFile } = require('./program.js')
 
 enableOwnCompileCache()
-void import(pathToFileURL(programFile()).href).then((main) => main.runProcess())
+const file = programFile()
+if (file.endsWith('.cjs')) void require(file).runProcess()
+else void import(pathToFileURL(file).href).then((main) => main.runProcess())

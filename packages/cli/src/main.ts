@@ -1,6 +1,5 @@
 /** The program's entry: the compile cache first, since it helps only what is loaded after it; then everything else. */
 import { createRequire } from 'node:module'
-import { pathToFileURL } from 'node:url'
 
 interface Bin {
   enableOwnCompileCache(): void
@@ -21,9 +20,8 @@ function bin(name: string): Bin {
 // Started by its name, the source too leaves the work to a current bundle, which loads in half the time.
 if (import.meta.main) {
   const program = bin('program').programFile()
-  if (program.endsWith('.js') && import.meta.url.endsWith('.ts')) {
-    bin('compile-cache').enableOwnCompileCache()
-    const bundle = (await import(pathToFileURL(program).href)) as typeof import('./main.ts')
-    await bundle.runProcess()
-  } else await runProcess()
+  const { runProcess: run } = program.endsWith('.cjs')
+    ? (createRequire(import.meta.url)(program) as typeof import('./main.ts'))
+    : { runProcess }
+  void run()
 }

@@ -8,9 +8,13 @@ import { WILL_RUN } from './worker-api.ts'
 
 async function startCloner() {
   const { LastingCloner } = await import('../sandbox/cloner/lasting-cloner.ts')
-  return new LastingCloner({ compileCache: process.env['NODE_COMPILE_CACHE'], pidNamespace: true })
+  return new LastingCloner({ compileCache: process.env.NODE_COMPILE_CACHE, pidNamespace: true })
 }
 
-const cloner = process.argv.includes(WILL_RUN) ? await startCloner() : undefined
-const { serve } = await import('./worker-serve.ts')
-serve(cloner)
+async function start(): Promise<void> {
+  const cloner = process.argv.includes(WILL_RUN) ? await startCloner() : undefined
+  const { serve } = await import('./worker-serve.ts')
+  serve(cloner)
+}
+
+void start()

@@ -2,51 +2,91 @@
  * Makes dist/: the program as few files, which load faster than the sources and run where types are not stripped (Node
  * does not do so below node_modules). `node packages/cli/src/tools/bundle.ts`
  */
-import { rmSync, statSync, writeFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type BuildOptions, build } from 'esbuild'
+import { build, type Plugin } from 'esbuild'
 
 const path = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url))
 
 const BUILDER = path('../../../builder/src')
+const CLIENT = path('../../../registry-client')
 
-/** What is started as a process of its own. */
-const WORKER = join(BUILDER, 'steps/worker-main.ts')
-const CLONER = join(BUILDER, 'sandbox/cloner/cloner.ts')
+/** Files that are loaded by name, each with what it needs. */
+const FILES = {
+  main: path('../main.ts'),
+  'worker-main': join(BUILDER, 'steps/worker-main.ts'),
+  cloner: join(BUILDER, 'sandbox/cloner/cloner.ts'),
+  // As large as everything else together, and rarely needed.
+  undici: createRequire(join(CLIENT, 'package.json')).resolve('undici'),
+} as const
 
-const common = {
-  metafile: true,
-  absWorkingDir: path('../..'),
-  bundle: true,
-  platform: 'node',
-  target: 'node24',
-  // It is compiled code and found by its package.
-  external: ['koffi'],
-  logLevel: 'warning',
-} as const satisfies BuildOptions
+/** Those whose compiled code is kept from one process to the next (bin/load.js), and what for. */
+const KEPT: Readonly<Record<string, string>> = {
+  // What only looks at something would keep a small part of what a build uses.
+  main: "/^(version|help|completion|images|inspect|tags|digest|du|log(in|out)|tag|rmi)$/.test(process.argv[2] ?? '') ? undefined : 'build'",
+  'worker-main': "process.argv.includes('--will-run') ? 'run' : 'files'",
+}
 
 /** @param directory where the files go */
 export async function bundle(directory: string): Promise<void> {
   rmSync(directory, { recursive: true, force: true })
-  const results = await Promise.all([
-    build({
-      ...common,
-      entryPoints: { main: path('../main.ts'), 'worker-main': WORKER },
-      outdir: directory,
-      splitting: true,
-      format: 'esm',
-      // Dependencies that are CommonJS modules ask for Node's modules in their own way.
-      banner: {
-        js: "import { createRequire as requireFor } from 'node:module'; const require = requireFor(import.meta.url)",
-      },
-    }),
-    build({ ...common, entryPoints: [CLONER], outfile: join(directory, 'cloner.cjs'), format: 'cjs' }),
-  ])
-  const inputs = new Set(results.flatMap(({ metafile }) => Object.keys(metafile.inputs)))
+  mkdirSync(directory, { recursive: true })
+  const inputs = await Promise.all(Object.keys(FILES).map((name) => bundleOne(name as keyof typeof FILES, directory)))
   // Dependencies change by installing, which makes the bundle anew.
-  const sources = [...inputs].filter((input) => !input.includes('node_modules/'))
+  const sources = [...new Set(inputs.flat())].filter((input) => !input.includes('node_modules/'))
   writeFileSync(join(directory, 'sources.json'), JSON.stringify(sources.map(stamp)))
+}
+
+/** Returns the sources, relative to the package. */
+async function bundleOne(name: keyof typeof FILES, directory: string): Promise<string[]> {
+  const { metafile, outputFiles } = await build({
+    metafile: true,
+    write: false,
+    absWorkingDir: path('../..'),
+    entryPoints: [FILES[name]],
+    outfile: join(directory, `${name}.cjs`),
+    bundle: true,
+    platform: 'node',
+    target: 'node24',
+    // One that is compiled code and found by its package, and one that is a file of its own.
+    external: ['koffi'],
+    plugins: name === 'undici' ? [] : [ownFile('undici')],
+    format: 'cjs',
+    supported: { 'dynamic-import': false },
+    define: { 'import.meta.url': 'fileUrl', 'import.meta.dirname': '__dirname', 'import.meta.main': 'false' },
+    banner: { js: "const fileUrl = require('node:url').pathToFileURL(__filename).href;" },
+    // No comments but those of licences, which get a file of their own: what is read at each start is plain ASCII.
+    minifyWhitespace: true,
+    lineLimit: 120,
+    legalComments: 'external',
+    logLevel: 'warning',
+  })
+  for (const { path: file, text } of outputFiles) {
+    if (!file.endsWith('.cjs') || KEPT[name] === undefined) {
+      writeFileSync(file, text)
+      continue
+    }
+    if (/[^\0-\x7f]/.test(text)) throw new Error(`${file} has characters that are not ASCII`)
+    writeFileSync(join(directory, `${name}.code.cjs`), `// ${createHash('sha256').update(text).digest('hex')}\n${text}`)
+    writeFileSync(
+      file,
+      `module.exports = require('../bin/load.js').load(\`\${__dirname}/${name}.code.cjs\`, ${KEPT[name]})\n`,
+    )
+  }
+  return Object.keys(metafile.inputs)
+}
+
+/** Leaves a package to a file of the bundle that has it alone. */
+function ownFile(name: string): Plugin {
+  return {
+    name: 'own-file',
+    setup({ onResolve }) {
+      onResolve({ filter: new RegExp(`^${name}$`) }, () => ({ path: `./${name}.cjs`, external: true }))
+    },
+  }
 }
 
 /** What `bin/program.js` compares to know whether the bundle is made of the sources as they are. */

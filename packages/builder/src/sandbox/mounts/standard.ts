@@ -1,3 +1,14 @@
+/** All that the standard mounts depend on. */
+export interface StandardMounts {
+  readonly sandboxed: boolean
+  /** There is one mapped id only. */
+  readonly singleId: boolean
+  /** Bytes of /dev/shm; undefined: something else is mounted there. */
+  readonly shmSize: number | undefined
+  /** Descriptor 0 is a terminal, which is shown as /dev/console. */
+  readonly terminal: boolean
+}
+
 /** Paths of /proc and /sys that a container does not get to see, or to write: docker's lists. */
 
 export const maskedDirectories = {

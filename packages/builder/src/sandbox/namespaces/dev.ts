@@ -1,11 +1,10 @@
 /** /dev of a container: a small tmpfs with the machine's harmless devices, terminals, shared memory and queues. */
 import fs from 'node:fs'
 import { hasCode } from '../../util/has-code.ts'
-import { deviceLinks, devices } from '../mounts/standard.ts'
+import { deviceLinks, devices, type StandardMounts } from '../mounts/standard.ts'
 import { createFileAt, mkdirAt, O_PATH, openAt } from '../native/files.ts'
 import { bindOn, MS, mountOn } from '../native/mount.ts'
 import { resolveInRoot } from '../native/resolve.ts'
-import type { StandardMounts } from './standard-mounts.ts'
 
 const SAFE = MS.NOSUID | MS.NODEV | MS.NOEXEC
 

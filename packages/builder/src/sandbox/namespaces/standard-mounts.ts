@@ -2,7 +2,13 @@
 import fs from 'node:fs'
 import { hasCode } from '../../util/has-code.ts'
 import type { InitSpec } from '../cloner/protocol.ts'
-import { defaultShmSize, maskedDirectories, maskedFiles, readonlyPaths } from '../mounts/standard.ts'
+import {
+  defaultShmSize,
+  maskedDirectories,
+  maskedFiles,
+  readonlyPaths,
+  type StandardMounts,
+} from '../mounts/standard.ts'
 import { AT_FDCWD, O_DIRECTORY, O_NOFOLLOW, O_PATH, openAt, openIfThere } from '../native/files.ts'
 import { bindOn, MS, mountOn } from '../native/mount.ts'
 import { type ResolveOptions, resolveInRoot } from '../native/resolve.ts'
@@ -13,17 +19,6 @@ const CGROUP2_MAGIC = 0x63677270
 
 /** Where they are mounted, in a root directory. */
 export const STANDARD_PLACES = ['/proc', '/dev', '/sys'] as const
-
-/** All that the standard mounts depend on. */
-export interface StandardMounts {
-  readonly sandboxed: boolean
-  /** There is one mapped id only. */
-  readonly singleId: boolean
-  /** Bytes of /dev/shm; undefined: something else is mounted there. */
-  readonly shmSize: number | undefined
-  /** Descriptor 0 is a terminal, which is shown as /dev/console. */
-  readonly terminal: boolean
-}
 
 /** Those of most processes. */
 export function usualMounts(singleId: boolean): StandardMounts {
