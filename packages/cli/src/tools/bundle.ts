@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import { mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
+import { createRequire, isBuiltin } from 'node:module'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build, type Plugin } from 'esbuild'
@@ -36,7 +36,7 @@ export async function bundle(directory: string): Promise<void> {
   mkdirSync(directory, { recursive: true })
   const inputs = await Promise.all(Object.keys(FILES).map((name) => bundleOne(name as keyof typeof FILES, directory)))
   // Dependencies change by installing, which makes the bundle anew.
-  const sources = [...new Set(inputs.flat())].filter((input) => !input.includes('node_modules/'))
+  const sources = [...new Set(inputs.flat())].filter((input) => !/node_modules\/|^builtin:/.test(input))
   writeFileSync(join(directory, 'sources.json'), JSON.stringify(sources.map(stamp)))
 }
 
@@ -51,13 +51,16 @@ async function bundleOne(name: keyof typeof FILES, directory: string): Promise<s
     bundle: true,
     platform: 'node',
     target: 'node24',
-    // One that is compiled code and found by its package, and one that is a file of its own.
-    external: ['koffi'],
-    plugins: name === 'undici' ? [] : [ownFile('undici')],
+    // What is compiled code is found by its package.
+    external: name === 'cloner' ? [] : ['koffi'],
+    plugins: name === 'undici' ? [] : [ownFile('undici'), builtins],
     format: 'cjs',
     supported: { 'dynamic-import': false },
     define: { 'import.meta.url': 'fileUrl', 'import.meta.dirname': '__dirname', 'import.meta.main': 'false' },
-    banner: { js: "const fileUrl = require('node:url').pathToFileURL(__filename).href;" },
+    // The cloner has koffi's JavaScript in it, which looks for the compiled code beside itself.
+    banner: {
+      js: `const fileUrl = require('node:url').pathToFileURL(${name === 'cloner' ? "require.resolve('koffi')" : '__filename'}).href;`,
+    },
     // No comments but those of licences, which get a file of their own: what is read at each start is plain ASCII.
     minifyWhitespace: true,
     lineLimit: 120,
@@ -77,6 +80,34 @@ async function bundleOne(name: keyof typeof FILES, directory: string): Promise<s
     )
   }
   return Object.keys(metafile.inputs)
+}
+
+/**
+ * Takes from Node's own modules what is used of them. As imports, they would be copied property by property for each
+ * file that imports them, which also loads what they only load on demand.
+ */
+const builtins: Plugin = {
+  name: 'builtins',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^node:/ }, ({ path: name, kind }) =>
+      isBuiltin(name) && kind === 'import-statement'
+        ? { path: name, namespace: 'builtin', sideEffects: false }
+        : undefined,
+    )
+    onLoad({ filter: /./, namespace: 'builtin' }, ({ path: name }) => {
+      const names = Object.keys(process.getBuiltinModule(name) as object).filter((key) => /^[A-Za-z]\w*$/.test(key))
+      return {
+        contents: [
+          `const all = process.getBuiltinModule(${JSON.stringify(name)})`,
+          'export default all',
+          // Pure, so that what nobody uses is left out.
+          ...names.map(
+            (key) => `const the_${key} = /* @__PURE__ */ (() => all.${key})(); export { the_${key} as ${key} }`,
+          ),
+        ].join('\n'),
+      }
+    })
+  },
 }
 
 /** Leaves a package to a file of the bundle that has it alone. */
