@@ -14,7 +14,8 @@ const KEEP_AFTER_MS = 2000
 const OUTDATED_MS = 7 * 24 * 3600 * 1000
 
 /**
- * Runs a CommonJS file whose first line is a comment with the digest of the rest; returns its exports.
+ * Runs a CommonJS module and returns its exports. Its file has a comment with a digest of it, and then the module as Node
+ * would wrap it in a function.
  *
  * @param {string} file
  * @param {string | undefined} use names what this process is going to do, if its code is worth keeping
@@ -24,10 +25,7 @@ exports.load = (file, use) => {
   const source = fs.readFileSync(file, 'latin1')
   const place = codeFile(file, source, use ?? 'build')
   const cachedData = place && read(place)
-  const script = new vm.Script(`(function (exports, require, module, __filename, __dirname) {${source}\n})`, {
-    filename: file,
-    cachedData,
-  })
+  const script = new vm.Script(source, { filename: file, cachedData })
   const module = { exports: {} }
   const run = script.runInThisContext()
   if (place && use !== undefined && (cachedData === undefined || script.cachedDataRejected)) keepCode(script, place)

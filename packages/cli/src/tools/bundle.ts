@@ -3,7 +3,7 @@
  * does not do so below node_modules). `node packages/cli/src/tools/bundle.ts`
  */
 import { createHash } from 'node:crypto'
-import { mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createRequire, isBuiltin } from 'node:module'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -51,15 +51,12 @@ async function bundleOne(name: keyof typeof FILES, directory: string): Promise<s
     bundle: true,
     platform: 'node',
     target: 'node24',
-    // What is compiled code is found by its package.
-    external: name === 'cloner' ? [] : ['koffi'],
-    plugins: name === 'undici' ? [] : [ownFile('undici'), builtins],
+    plugins: name === 'undici' ? [] : [ownFile('undici'), builtins, koffi],
     format: 'cjs',
     supported: { 'dynamic-import': false },
     define: { 'import.meta.url': 'fileUrl', 'import.meta.dirname': '__dirname', 'import.meta.main': 'false' },
-    // The cloner has koffi's JavaScript in it, which looks for the compiled code beside itself.
     banner: {
-      js: `const fileUrl = require('node:url').pathToFileURL(${name === 'cloner' ? "require.resolve('koffi')" : '__filename'}).href;`,
+      js: "const urlOf = (file) => require('node:url').pathToFileURL(file).href; const fileUrl = urlOf(__filename); const koffiUrl = () => urlOf(require.resolve('koffi'));",
     },
     // No comments but those of licences, which get a file of their own: what is read at each start is plain ASCII.
     minifyWhitespace: true,
@@ -73,7 +70,9 @@ async function bundleOne(name: keyof typeof FILES, directory: string): Promise<s
       continue
     }
     if (/[^\0-\x7f]/.test(text)) throw new Error(`${file} has characters that are not ASCII`)
-    writeFileSync(join(directory, `${name}.code.cjs`), `// ${createHash('sha256').update(text).digest('hex')}\n${text}`)
+    const digest = createHash('sha256').update(text).digest('hex')
+    const code = `// ${digest}\n(function (exports, require, module, __filename, __dirname) {${text}\n})\n`
+    writeFileSync(join(directory, `${name}.code.cjs`), code)
     writeFileSync(
       file,
       `module.exports = require('../bin/load.js').load(\`\${__dirname}/${name}.code.cjs\`, ${KEPT[name]})\n`,
@@ -107,6 +106,16 @@ const builtins: Plugin = {
         ].join('\n'),
       }
     })
+  },
+}
+
+/** JavaScript of this package looks for the compiled code of the machine beside itself: in its package, not in a bundle. */
+const koffi: Plugin = {
+  name: 'koffi',
+  setup({ onLoad }) {
+    onLoad({ filter: /[\\/]koffi[\\/].*\.js$/ }, ({ path: file }) => ({
+      contents: readFileSync(file, 'utf8').replaceAll('import.meta.url', 'koffiUrl()'),
+    }))
   },
 }
 
