@@ -2,7 +2,6 @@
 import { BuildError } from '../errors.ts'
 import type { Executor } from '../sandbox/executor.ts'
 import type { IsolationVerdict, MachineReport } from '../sandbox/probe/facts.ts'
-import { probeMachine } from '../sandbox/probe/probe.ts'
 import { isolationVerdict } from '../sandbox/probe/verdict.ts'
 import { LazyWorker, openWorker } from '../steps/worker-client.ts'
 import { openStore } from '../store/index.ts'
@@ -54,6 +53,8 @@ export async function diagnose(options: DiagnoseOptions = {}): Promise<Diagnosis
     () => undefined,
     (error: Error) => error.message,
   )
+  // With all that knows about system calls: nothing that a build should have to load.
+  const { probeMachine } = await import('../sandbox/probe/probe.ts')
   const machine = await probeMachine({ root, env, signal })
   const trial: Trial =
     problem === undefined

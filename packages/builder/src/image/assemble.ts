@@ -52,26 +52,23 @@ export async function assembleImage(parts: ImageParts, blobs: ContentStore): Pro
     parts.times,
     parts.descriptions,
   )
-  const config = await putJson(
-    blobs,
-    serializeConfig(complete),
-    docker ? mediaTypes.dockerConfig : mediaTypes.ociConfig,
-  )
+  const config = document(serializeConfig(complete), docker ? mediaTypes.dockerConfig : mediaTypes.ociConfig)
   const layers = parts.layers.map(({ descriptor }) => ({
     ...descriptor,
     mediaType: (docker ? DOCKER_LAYER : OCI_LAYER).get(descriptor.mediaType) ?? descriptor.mediaType,
   }))
   const mediaType = docker ? mediaTypes.dockerManifest : mediaTypes.ociManifest
   const annotations = Object.keys(parts.annotations).length > 0 ? { annotations: parts.annotations } : {}
-  const manifest = await putJson(
-    blobs,
-    jsonBytes({ schemaVersion: 2, mediaType, config, layers, ...annotations }),
+  const { descriptor } = config
+  const manifest = document(
+    jsonBytes({ schemaVersion: 2, mediaType, config: descriptor, layers, ...annotations }),
     mediaType,
   )
+  await Promise.all([config, manifest].map((written) => putDocument(blobs, written)))
   return {
     platform: parts.platform,
-    manifest: { ...manifest, platform: parts.platform },
-    config,
+    manifest: { ...manifest.descriptor, platform: parts.platform },
+    config: descriptor,
     layers,
     diffIDs: complete.rootfs.diff_ids,
     created: complete.created!,
@@ -90,14 +87,27 @@ export async function assembleIndex(
   return await putJson(blobs, jsonBytes({ schemaVersion: 2, mediaType, manifests, ...noted }), mediaType)
 }
 
-/** Stores a document as a blob. */
-export async function putJson(blobs: ContentStore, bytes: Buffer, mediaType: string): Promise<Descriptor> {
-  const digest = digestOf(bytes)
+interface Document {
+  readonly bytes: Buffer
+  readonly descriptor: Descriptor
+}
+
+function document(bytes: Buffer, mediaType: string): Document {
+  return { bytes, descriptor: { mediaType, digest: digestOf(bytes), size: bytes.length } }
+}
+
+async function putDocument(blobs: ContentStore, { bytes, descriptor }: Document): Promise<void> {
   async function* once() {
     yield bytes
   }
-  await blobs.put(once(), { digest, size: bytes.length })
-  return { mediaType, digest, size: bytes.length }
+  await blobs.put(once(), descriptor)
+}
+
+/** Stores a document as a blob. */
+export async function putJson(blobs: ContentStore, bytes: Buffer, mediaType: string): Promise<Descriptor> {
+  const written = document(bytes, mediaType)
+  await putDocument(blobs, written)
+  return written.descriptor
 }
 
 /** Documents are indented like the reference's, so that people can read them. */

@@ -66,8 +66,7 @@ export function serve(cloner: LastingCloner | undefined): void {
 
   serveWorker(operations, {
     onClose: async (orphaned) => {
-      await (state?.runner ?? cloner)?.[Symbol.asyncDispose]()
-      await state?.snapshotter[Symbol.asyncDispose]()
+      await Promise.all([(state?.runner ?? cloner)?.[Symbol.asyncDispose](), state?.snapshotter[Symbol.asyncDispose]()])
       // Nobody else is left to remove the main process's temporary files and its lease: opening and listing does.
       if (orphaned && state) await (await openStore(state.params.root)).leases(Date.now())
     },
