@@ -81,6 +81,46 @@ describe.each(userCases('docker-registry', 'busybox'))('after a failed RUN, $tit
     expect(await tsbuild(['debug', name])).toMatchObject({ code: 125 })
   })
 
+  it.skipIf(skip)('keeps it when the program cannot be started, too', async () => {
+    const broken = await opened.place.files(
+      {
+        Dockerfile: `FROM ${inject('registry')}/busybox\nWORKDIR /app\nRUN echo built > serve\nRUN ["./serve", "now"]\n`,
+      },
+      `broken-${randomUUID()}`,
+    )
+    const built = await tsbuild(['--progress=plain', '--on-error', 'keep', '--run-retries=1', broken])
+    expect(built.code).toBe(1)
+    expect(built.stderr).toContain('exec: "./serve": permission denied')
+    const name = KEPT.exec(built.stderr)?.[1] ?? ''
+    expect(await tsbuild(['debug', name, 'sh', '-c', 'pwd; cat serve'])).toMatchObject({
+      code: 0,
+      stdout: '/app\nbuilt\n',
+    })
+    // Its own shell cannot be what has just failed.
+    expect(await tsbuild(['debug', name], { stdin: 'ls\n' })).toMatchObject({ code: 0, stdout: 'serve\n' })
+
+    const output = ['--output-on-failure', `type=local,dest=${results}/out,src=/app`]
+    expect(await tsbuild([...output, broken])).toMatchObject({ code: 1 })
+    expect(readFileSync(`${results}/out/serve`, 'utf8')).toBe('built\n')
+    await opened.place.must(['prune'], opened.options)
+    expect(snapshots()).toEqual([])
+  })
+
+  it.skipIf(skip)('leaves nothing of attempts that were not the last', async () => {
+    const context = await opened.place.files(
+      {
+        Dockerfile: `FROM ${inject('registry')}/busybox\nRUN --mount=type=cache,target=/c echo x >> /c/n && cp /c/n / && exit 3\n`,
+      },
+      `again-${randomUUID()}`,
+    )
+    const built = await tsbuild(['--progress=plain', '--on-error', 'keep', '--run-retries=2', context])
+    expect(built.stderr).toContain('attempt 2 of 3')
+    expect(snapshots()).toHaveLength(1)
+    const name = KEPT.exec(built.stderr)?.[1] ?? ''
+    expect((await tsbuild(['debug', name, 'cat', '/n'])).stdout).toBe('x\nx\nx\n')
+    await opened.place.must(['prune'], opened.options)
+  })
+
   it.skipIf(skip)('saves its files', async () => {
     const { place } = opened
     const output = ['--output-on-failure', `type=local,dest=${results}/out,src=/tmp/reports,stage=test`]

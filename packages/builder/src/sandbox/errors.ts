@@ -1,5 +1,5 @@
 /** Errors of the sandbox: what keeps a process from being started, and what keeps the worker from working. */
-import { defineError } from '../errors.ts'
+import { BuildError, defineError } from '../errors.ts'
 
 export const sandboxErrors = {
   /** The words are the reference's: `exec: "foo": executable file not found in $PATH`. */
@@ -83,3 +83,8 @@ export const sandboxErrors = {
     message: (why: string) => why,
   }),
 } as const
+
+/** Whether the program of a process could not be started, while everything around it could. */
+export function isExecFailure(error: unknown): error is BuildError {
+  return error instanceof BuildError && error.code === sandboxErrors.execFailed.definition.code
+}

@@ -2,6 +2,7 @@
 import { type BuildError, defineError } from '../errors.ts'
 import { hashKey } from '../graph/key.ts'
 import type { RunMount, RunStep, SourceStep } from '../graph/step.ts'
+import { isExecFailure } from '../sandbox/errors.ts'
 import type { ResourceLimits } from '../sandbox/executor.ts'
 import type { SnapshotId } from '../snapshot/snapshotter.ts'
 import type { LayerService } from './layers.ts'
@@ -111,9 +112,13 @@ export function runHandler(services: RunServices): StepHandler<RunStep> {
         const id = `run-${hashKey('result', key, services.nonce())}`
         const tail = new LogTail()
         const last = attempt >= services.retries
-        const kept = services.failures && last ? `failed-${hashKey('failed', id)}` : undefined
+        const kept = services.failures && `failed-${hashKey('failed', id)}`
         const params = runParams(step, stack, { id, keep: kept }, inputs, services)
-        const outcome = await runOnce(params, visit, tail, services)
+        const outcome = await runOnce(params, visit, tail, services).catch(async (error: unknown) => {
+          // The same would happen again: this attempt is the last.
+          if (services.failures === undefined || kept === undefined || !isExecFailure(error)) throw error
+          throw await services.failures({ step, params, kept, error: error.with({ step: step.name, at: step.at }) })
+        })
         if (outcome.status === 'succeeded') {
           services.layers.added(id)
           const layer = { snapshot: id, created: services.now(), started, known: undefined, image: undefined }
@@ -123,6 +128,7 @@ export function runHandler(services: RunServices): StepHandler<RunStep> {
           const how = outcome.status === 'timeout' ? 'took too long' : `failed with exit code ${outcome.exitCode}`
           const text = `attempt ${attempt + 1} of ${services.retries + 1} ${how}; trying again from a clean snapshot\n`
           visit.log('stderr', Buffer.from(text))
+          if (kept) await services.worker.call('snapshot.remove', { ids: [kept] }, { signal: visit.signal })
           continue
         }
         const error = failure(outcome, step, tail, services)

@@ -1,5 +1,6 @@
 /** RUN inside the worker: mounts and user are resolved, the process runs, what it changed is committed. */
 import type { LastingCloner } from '../sandbox/cloner/lasting-cloner.ts'
+import { isExecFailure } from '../sandbox/errors.ts'
 import type { ProcessIO, ProcessSpec, SandboxMount } from '../sandbox/executor.ts'
 import { RUN_FILES } from '../sandbox/mounts/order.ts'
 import { hostsFile, readMachineResolvConf, resolvConf } from '../sandbox/network.ts'
@@ -66,8 +67,10 @@ export class Runner implements AsyncDisposable {
         return { status: 'failed', ...exit, peakMemory: exit.usage?.peakMemory }
       }
     } catch (error) {
-      if (!timeout?.aborted || signal.aborted) throw error
-      await keep()
+      // What is there may show why the program could not be started.
+      const late = timeout?.aborted === true && !signal.aborted
+      if (late || isExecFailure(error)) await keep()
+      if (!late) throw error
       return { status: 'timeout' }
     }
     if (params.id === undefined) return { status: 'succeeded' }
