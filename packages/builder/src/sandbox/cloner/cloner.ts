@@ -13,7 +13,7 @@ import { raw } from '../native/libc.ts'
 import { cloneableMemory, cloneProcess, dieWithParent, openPidFd, reap, waitReadable } from '../native/process.ts'
 import { runInit } from './init.ts'
 import { type ClonerReport, type ClonerRequest, STAGES } from './protocol.ts'
-import { cloneStaged, type StagedClone } from './staged-clone.ts'
+import { beginStaged, cloneStaged, type StagedClone, stateOf } from './staged-clone.ts'
 
 const SOCKET = 3
 /** How often children are looked for where the kernel cannot tell of their end by descriptor. */
@@ -25,6 +25,8 @@ interface Child {
   readonly id: number
   readonly pid: number
   readonly pidFd: number | undefined
+  /** Of a clone that was staged, which may still be getting ready. */
+  readonly socket?: number
 }
 
 function report(message: ClonerReport): void {
@@ -37,9 +39,9 @@ class Cloner {
   #staged: StagedClone | undefined
   /**
    * Whether clones are made ready: from the first process on that could have been one, since what it is mounted on is
-   * there by then; and not any more where it does not work.
+   * there by then; not any more where it does not work. Once one has got ready, the others are expected to.
    */
-  #stages: 'not yet' | 'yes' | 'no' = process.argv.includes(STAGES) ? 'not yet' : 'no'
+  #stages: 'not yet' | 'untried' | 'proven' | 'no' = process.argv.includes(STAGES) ? 'not yet' : 'no'
 
   /** Serves requests until the worker closes its end. */
   serve(): void {
@@ -49,8 +51,7 @@ class Cloner {
       const blind = fds.length < watched.length
       // Making one ready takes a processor from a process that only needs it for a moment.
       if (watched.length === 0) this.#stage()
-      const waits = this.#stages === 'yes' && this.#staged === undefined
-      const events = waitReadable([SOCKET, ...fds], blind ? POLL_MS : waits ? SHORT_RUN_MS : -1)
+      const events = waitReadable([SOCKET, ...fds], blind ? POLL_MS : this.#lacksStaged ? SHORT_RUN_MS : -1)
       if (!events.includes(true)) this.#stage()
       const [request] = events
       if (request) {
@@ -64,9 +65,13 @@ class Cloner {
     }
   }
 
+  get #lacksStaged(): boolean {
+    return this.#staged === undefined && (this.#stages === 'untried' || this.#stages === 'proven')
+  }
+
   /** Makes the next clone ready. */
   #stage(): void {
-    if (this.#stages !== 'yes' || this.#staged !== undefined) return
+    if (!this.#lacksStaged) return
     try {
       this.#staged = cloneStaged(this.#memory)
     } catch {
@@ -75,10 +80,10 @@ class Cloner {
   }
 
   #start({ id, flags, staged }: Extract<ClonerRequest, { op: 'start' }>, fds: readonly number[]): void {
-    if (staged && this.#stages === 'not yet') this.#stages = 'yes'
+    if (staged && this.#stages === 'not yet') this.#stages = 'untried'
     try {
-      const { pid, pidFd } = (staged && this.#beginStaged(fds)) || this.#clone(flags, fds)
-      this.#children.set(pid, { id, pid, pidFd })
+      const child = (staged && this.#beginStaged(fds)) || this.#clone(flags, fds)
+      this.#children.set(child.pid, { id, ...child })
     } catch (error) {
       report({ op: 'failed', id, message: error instanceof Error ? error.message : String(error) })
     } finally {
@@ -92,12 +97,14 @@ class Cloner {
     return { pid, pidFd: openPidFd(pid) }
   }
 
-  /** undefined when there is none that is ready. */
+  /** undefined when there is none to be had. */
   #beginStaged(fds: readonly number[]): Omit<Child, 'id'> | undefined {
     const staged = this.#staged
-    if (staged === undefined) return undefined
-    if (!staged.begin(fds)) return undefined
-    staged.close()
+    const state = staged && stateOf(staged)
+    if (staged === undefined || state === 'gone') return undefined
+    if (state === 'ready') this.#stages = 'proven'
+    else if (this.#stages !== 'proven') return undefined
+    beginStaged(staged, fds)
     this.#staged = undefined
     return staged
   }
@@ -109,18 +116,21 @@ class Cloner {
       const child = this.#children.get(pid)
       if (child === undefined) continue
       this.#children.delete(pid)
-      if (child.pidFd !== undefined) fs.closeSync(child.pidFd)
+      closeChild(child)
       report({ op: 'exited', id: child.id, exitCode, signal: signal ?? null, cpuSeconds, peakMemory })
     }
   }
 
   /** One that ended before it had anything to do: the next would, too. */
-  #dropStaged({ pidFd, close }: StagedClone): void {
-    close()
-    if (pidFd !== undefined) fs.closeSync(pidFd)
+  #dropStaged(staged: StagedClone): void {
+    closeChild(staged)
     this.#staged = undefined
     this.#stages = 'no'
   }
+}
+
+function closeChild({ pidFd, socket }: Omit<Child, 'id'>): void {
+  for (const fd of [pidFd, socket]) if (fd !== undefined) fs.closeSync(fd)
 }
 
 dieWithParent()

@@ -15,38 +15,37 @@ import { beginSession, runInit } from './init.ts'
 export interface StagedClone {
   readonly pid: number
   readonly pidFd: number | undefined
-  /** Gives it the descriptors of a process, which it becomes; false when it is not ready, or not there any more. */
-  begin(fds: readonly number[]): boolean
-  /** Closes its socket: one that waits ends. */
-  close(): void
+  /** Its other end tells that the clone is ready, and waits for a process. The caller closes this one when it has ended. */
+  readonly socket: number
 }
 
 /** Clones; returns in the parent. */
 export function cloneStaged(memory: CloneableMemory): StagedClone {
-  const [ours, theirs] = packetPair()
+  const [socket, theirs] = packetPair()
   try {
     const pid = cloneProcess(STAGED_FLAGS, memory)
     if (pid === 0) {
-      fs.closeSync(ours)
+      fs.closeSync(socket)
       waitAndRun(theirs, memory)
     }
-    return {
-      pid,
-      pidFd: openPidFd(pid),
-      begin(fds) {
-        const [news] = waitReadable([ours], 0)
-        if (!news || receivePacket(ours) === undefined) return false
-        sendPacket(ours, 'begin', fds)
-        return true
-      },
-      close: () => fs.closeSync(ours),
-    }
+    return { pid, pidFd: openPidFd(pid), socket }
   } catch (error) {
-    fs.closeSync(ours)
+    fs.closeSync(socket)
     throw error
   } finally {
     fs.closeSync(theirs)
   }
+}
+
+/** Looked at once: the answer `ready` comes one time. */
+export function stateOf({ socket }: StagedClone): 'busy' | 'ready' | 'gone' {
+  const [news] = waitReadable([socket], 0)
+  return !news ? 'busy' : receivePacket(socket) === undefined ? 'gone' : 'ready'
+}
+
+/** Gives the clone the descriptors of a process, which it becomes as soon as it is ready. */
+export function beginStaged({ socket }: StagedClone, fds: readonly number[]): void {
+  sendPacket(socket, 'begin', fds)
 }
 
 /** In the clone. What fails here would fail for every process, which says why: this one only ends. */
