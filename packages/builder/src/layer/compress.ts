@@ -33,6 +33,8 @@ const DEFAULT_LEVEL: Readonly<Record<Compression, number>> = { gzip: 6, zstd: 3,
 /** Most input under way at once; its output is at most about as much again. */
 const MOST_BYTES = 32 * 1024 * 1024
 const NOTHING = Buffer.alloc(0)
+/** What is compressed faster than another thread can be asked to. */
+const SMALL = 8 * 1024
 
 /**
  * Writes compressed data to a file. Chunks are taken from {@link buffer} to {@link write} and come back, so that memory is
@@ -115,14 +117,15 @@ const codecs: Readonly<Record<Compression, (level: number) => Codec>> = {
         size += chunk.length
         const before = dictionary
         dictionary = Buffer.from(chunk.subarray(-WINDOW))
+        const options = {
+          level,
+          finishFlush: zlib.constants.Z_SYNC_FLUSH,
+          // Room for all output, so that one trip to the thread pool is enough.
+          chunkSize: chunk.length + 64 * 1024,
+          ...(before.length > 0 && { dictionary: before }),
+        }
+        if (chunk.length <= SMALL) return Promise.resolve(zlib.deflateRawSync(chunk, options))
         return new Promise((resolve, reject) => {
-          const options = {
-            level,
-            finishFlush: zlib.constants.Z_SYNC_FLUSH,
-            // Room for all output, so that one trip to the thread pool is enough.
-            chunkSize: chunk.length + 64 * 1024,
-            ...(before.length > 0 && { dictionary: before }),
-          }
           zlib.deflateRaw(chunk, options, (error, out) => (error ? reject(error) : resolve(out)))
         })
       },

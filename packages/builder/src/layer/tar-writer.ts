@@ -24,7 +24,8 @@ export class TarWriter {
   constructor(out: CompressedWriter, onProgress?: (bytes: number) => void) {
     this.#out = out
     this.#onProgress = onProgress
-    this.#chunk = out.buffer()
+    // Most layers are small; a chunk that gets full becomes one of the size that all have.
+    this.#chunk = Buffer.allocUnsafe(Math.min(FIRST_CHUNK, out.chunkSize))
   }
 
   /** Writes an entry with a file's content, which must have exactly `entry.size` bytes. @throws FILE_CHANGED */
@@ -47,7 +48,7 @@ export class TarWriter {
       this.#chunk.set(length === data.length ? data : data.subarray(at, at + length), this.#used)
       this.#used += length
       at += length
-      if (this.#used === this.#chunk.length) await this.#flush()
+      await this.#makeRoom()
     }
   }
 
@@ -74,17 +75,23 @@ export class TarWriter {
         if (n === 0 || n > left) throw layerErrors.fileChanged([entry.path])
         left -= n
         this.#used += n
-        if (this.#used === this.#chunk.length) await this.#flush()
+        await this.#makeRoom()
       }
     } finally {
       closeSync(fd)
     }
   }
 
-  async #flush(): Promise<void> {
-    await this.#handOver()
+  /** After this, the chunk is not full. */
+  async #makeRoom(): Promise<void> {
+    if (this.#used < this.#chunk.length) return
+    const first = this.#chunk
+    if (first.length === this.#out.chunkSize) {
+      await this.#handOver()
+      this.#used = 0
+    }
     this.#chunk = this.#out.buffer()
-    this.#used = 0
+    if (this.#used > 0) first.copy(this.#chunk)
   }
 
   async #handOver(): Promise<void> {
@@ -94,4 +101,5 @@ export class TarWriter {
   }
 }
 
+const FIRST_CHUNK = 16 * 1024
 const ZEROS = Buffer.alloc(2 * BLOCK)

@@ -54,6 +54,7 @@ const FORMAT = 1
 export class CommittedSnapshots {
   readonly directory: string
   readonly #boot: string
+  readonly #contents = new Map<SnapshotId, string>()
   /** What this process uses stays: builds hold leases. */
   readonly #used = new Map<SnapshotId, LayerFacts>()
 
@@ -67,7 +68,12 @@ export class CommittedSnapshots {
 
   /** Where the content of a snapshot lies. @throws SNAPSHOT_ID */
   content(id: SnapshotId): string {
-    return join(this.#path(id), 'fs')
+    let content = this.#contents.get(id)
+    if (content === undefined) {
+      content = join(this.#path(id), 'fs')
+      this.#contents.set(id, content)
+    }
+    return content
   }
 
   /** What is known of a snapshot, undefined when it is not there or may be damaged. */

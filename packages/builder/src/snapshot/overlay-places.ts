@@ -3,10 +3,9 @@
  * snapshots, since these have to share a file system; everything else on a tmpfs of the process's own.
  *
  * Making and deleting files is most of what a short step costs, so what is not needed any more is deleted while other
- * steps go on.
+ * processes run.
  */
 import { mkdirSync, utimesSync, writeFileSync } from 'node:fs'
-import { rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { removeTree } from '../util/raw-path.ts'
 import { mountOld, unmount } from '../util/syscalls.ts'
@@ -27,7 +26,7 @@ export class OverlayPlaces {
   readonly #directory: string
   readonly #memory: string
   readonly #backdrops = new Map<string, string>()
-  readonly #removals = new Set<Promise<void>>()
+  readonly #discarded: string[] = []
   /** Made while the process of the one before runs. */
   #spare: SnapshotPlace | undefined
   #closed = false
@@ -90,21 +89,23 @@ export class OverlayPlaces {
     return join(this.#directory, String(++this.#count))
   }
 
-  /** Deletes a directory on the snapshots' file system sometime soon. */
+  /** Deletes a small directory on the snapshots' file system when what is under way has got its turn. */
   discard(path: string): void {
-    // What cannot be deleted now is deleted with all the rest.
-    const removal = rm(path, { recursive: true, force: true }).catch(() => undefined)
-    this.#removals.add(removal)
-    removal.then(() => this.#removals.delete(removal))
+    if (this.#discarded.push(path) === 1) setImmediate(() => this.#removeDiscarded())
   }
 
-  async close(): Promise<void> {
-    await Promise.all(this.#removals)
-    this.end()
+  #removeDiscarded(): void {
+    for (const path of this.#discarded.splice(0)) {
+      try {
+        removeTree(path)
+      } catch {
+        // It is deleted with all the rest.
+      }
+    }
   }
 
-  /** As {@link close}, at once. */
-  end(): void {
+  /** Unmounts and deletes all. */
+  close(): void {
     this.#closed = true
     unmount(this.#memory)
     removeTree(this.#directory)

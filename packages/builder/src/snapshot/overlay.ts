@@ -136,7 +136,7 @@ export function openOverlaySnapshotter(directory: string): Snapshotter {
     remove: async (id) => committed.remove(id),
     async [Symbol.asyncDispose]() {
       for (const resource of [...open]) await resource[Symbol.asyncDispose]()
-      await places.close()
+      places.close()
     },
   }
 }
@@ -165,7 +165,7 @@ function probe(committed: CommittedSnapshots): { readonly places: OverlayPlaces;
     for (const path of [upper, work]) places.discard(path)
     return { places, userXattr }
   } catch (cause) {
-    places?.end()
+    places?.close()
     removeTree(directory)
     throw snapshotErrors.overlayUnavailable([(cause as Error).message], { cause })
   }

@@ -48,6 +48,8 @@ export interface LayerServiceOptions {
 export class LayerService {
   readonly #options: LayerServiceOptions
   readonly #snapshots = new Map<SnapshotId, Promise<void>>()
+  /** What this build has made: no blobs are known of it. */
+  readonly #added = new Set<SnapshotId>()
   readonly #packed = new Map<SnapshotId, Promise<LayerBlob>>()
   readonly #fetched = new Map<string, Promise<void>>()
 
@@ -85,6 +87,7 @@ export class LayerService {
   /** A snapshot that a step has just committed. */
   added(id: SnapshotId): void {
     this.#snapshots.set(id, Promise.resolve())
+    this.#added.add(id)
   }
 
   /**
@@ -130,7 +133,7 @@ export class LayerService {
     { compression, level }: CompressionOptions,
   ): Promise<LayerBlob> {
     const { store, cache, worker, signal } = this.#options
-    const known = await cache.blob(name)
+    const known = this.#added.has(name) ? undefined : await cache.blob(name)
     if (known) return known
     const id = (await this.snapshots(stack)).at(-1)!
     await using file = store.blobs.temporaryFile('layer')

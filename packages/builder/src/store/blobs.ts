@@ -1,7 +1,7 @@
 /** The content store as plain files: temporary name → fsync → verify → rename → fsync of the directory. */
 import { randomUUID } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { chmod, type FileHandle, mkdir, mkdtemp, open, rename, rm, stat } from 'node:fs/promises'
+import { chmod, type FileHandle, mkdir, mkdtemp, open, rename, rm, stat, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { Readable } from 'node:stream'
 import {
@@ -57,7 +57,7 @@ export function openBlobs(root: string): ContentStore {
 
   function temporaryFile(prefix: string): TemporaryPath {
     const file = join(root, 'tmp', `${currentOwner()}.${prefix}-${randomUUID()}`)
-    return { path: file, [Symbol.asyncDispose]: () => rm(file, { force: true }) }
+    return { path: file, [Symbol.asyncDispose]: () => unlink(file).catch(absent) }
   }
 
   async function install(temporary: string, digest: Digest): Promise<void> {
