@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
-import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
+import { randomUUID } from 'node:crypto'
+import { cp, mkdir, mkdtemp, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -40,5 +41,28 @@ describe('the bundle', () => {
     const sources = await run(PACKAGE, '-q', '--root', join(dir, 'root-2'), context)
     expect(bundled.stdout).toMatch(/^sha256:[0-9a-f]{64}\n$/)
     expect(bundled.stdout).toBe(sources.stdout)
+  })
+
+  it('keeps compiled code from one build to the next, and does without what is damaged', async () => {
+    const cache = join(dir, '.cache/tsbuild/node')
+    const kept = async () => (await readdir(cache).catch(() => [])).filter((name) => name.endsWith('.code')).sort()
+    const build = async (root: string) => (await run(dir, '-q', '--root', join(dir, root), join(dir, 'context'))).stdout
+    await rm(cache, { recursive: true, force: true })
+    await run(dir, 'version')
+    expect(await kept()).toEqual([])
+
+    const digest = await build('root-3')
+    const names = await kept()
+    expect(names.map((name) => name.split('-v')[0])).toEqual(['main-build', 'worker-main-files'])
+    const sizes = await Promise.all(names.map(async (name) => (await stat(join(cache, name))).size))
+    for (const damaged of ['', 'no code', Buffer.alloc(sizes[0]!)]) {
+      for (const name of names) await writeFile(join(cache, name), damaged)
+      expect(await build(`root-${randomUUID()}`)).toBe(digest)
+      for (const name of names) expect((await stat(join(cache, name))).size).toBeGreaterThan(10_000)
+    }
+
+    await rm(cache, { recursive: true })
+    await writeFile(cache, 'not a directory')
+    expect(await build('root-4')).toBe(digest)
   })
 })

@@ -92,6 +92,21 @@ export function describeView(c: Contract): void {
       expect(out).toBe('full\n1777\n')
     })
 
+    it('of processes before it and beside it: nothing', async () => {
+      const script =
+        'echo $$ $(hostname) $(umask) $(ls -A /dev/shm) $(ls -d /dev/mine 2>/dev/null); echo > /dev/shm/x; mkdir /dev/mine; sleep 0.05'
+      const run = async (i: number) => (await sh(script, { hostname: `box-${i}` })).out
+      for (let i = 0; i < 5; i++) expect(await run(i)).toBe(`1 box-${i} 0022\n`)
+      // An executor may have some of them ready before it knows what they will be: limits and rights come later.
+      const { out } = await sh(`${script}; ulimit -n`, {
+        hostname: 'box',
+        ulimits: [{ name: 'nofile', soft: 77, hard: 77 }],
+      })
+      expect(out).toBe('1 box 0022\n77\n')
+      const beside = await Promise.all([5, 6, 7, 8].map(run))
+      expect(beside).toEqual([5, 6, 7, 8].map((i) => `1 box-${i} 0022\n`))
+    })
+
     it('of names: the host name it was given', async () => {
       expect((await sh('hostname', { hostname: 'box' })).out).toBe('box\n')
     })
