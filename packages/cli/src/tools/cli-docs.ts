@@ -9,7 +9,7 @@ import { EXIT_CODE_TEXTS, flagSyntax } from '../help.ts'
 const ENVIRONMENT: readonly (readonly [name: string, text: string])[] = [
   ['TSBUILD_ROOT', 'Directory of the state; `--root` wins'],
   ['XDG_DATA_HOME', 'The state is in `tsbuild` below it when `TSBUILD_ROOT` is not set (default `~/.local/share`)'],
-  ['XDG_CACHE_HOME', "Node's compile cache is in `tsbuild/node` below it (default `~/.cache`)"],
+  ['XDG_CACHE_HOME', "The command's compiled code is kept in `tsbuild/node` below it (default `~/.cache`)"],
   ['DOCKER_CONFIG', 'Directory of docker’s `config.json`: credentials and proxies (default `~/.docker`)'],
   ['DOCKER_DEFAULT_PLATFORM', 'Platform of builds without `--platform`'],
   ['SOURCE_DATE_EPOCH', 'A build argument of every build that does not set it'],
