@@ -45,6 +45,12 @@ export function openLayers(
     worker,
     sources: new Map([...images].map(([ref, image]) => [ref, image.source])),
     task: (title, work) => session.task(title, work),
+    onIncomplete: (image, { files, example }) => {
+      const some = files === 1 ? 'a file' : `${files} files`
+      const name = image?.replace(/@.*/, '') ?? 'an image'
+      const message = `RUN and COPY do not see ${some} of ${name} as in the image, where they stay as they are (${example})`
+      session.warn({ rule: '', message })
+    },
     signal,
   })
   return { cache, layers }

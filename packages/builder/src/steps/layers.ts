@@ -8,7 +8,7 @@ import type { SnapshotId } from '../snapshot/snapshotter.ts'
 import type { Store } from '../store/store.ts'
 import type { StepCache } from './step-cache.ts'
 import type { LayerBlob, StackLayer } from './types.ts'
-import type { WorkerClient } from './worker-api.ts'
+import type { Incomplete, WorkerClient } from './worker-api.ts'
 
 export const layerErrors = {
   layerLost: defineError({
@@ -38,6 +38,8 @@ export interface LayerServiceOptions {
   /** By image reference. */
   readonly sources: ReadonlyMap<string, BlobSource>
   readonly signal: AbortSignal
+  /** Told of a base image's layer whose files RUN and COPY do not see as they are. */
+  readonly onIncomplete: (image: string | undefined, what: Incomplete) => void
   /** Shows a download as a piece of work of its own. */
   readonly task: <T>(
     title: string,
@@ -120,11 +122,12 @@ export class LayerService {
     const { store, worker, signal } = this.#options
     if (layer.known === undefined) throw layerErrors.layerLost([layer.snapshot])
     const { descriptor, diffID } = layer.known
-    await worker.call(
+    const incomplete = await worker.call(
       'layer.unpack',
       { id: layer.snapshot, below, blob: store.blobs.path(descriptor.digest), mediaType: descriptor.mediaType, diffID },
       { signal },
     )
+    if (incomplete) this.#options.onIncomplete(layer.image, incomplete)
   }
 
   async #pack(

@@ -134,6 +134,13 @@ export interface OpenParams {
   readonly ociRuntime: string | undefined
 }
 
+/** What of a layer's files could not be had as they are in the layer. */
+export interface Incomplete {
+  readonly files: number
+  /** One of them, and why. */
+  readonly example: string
+}
+
 /** A root filesystem that is handed out. */
 export interface RootfsPart {
   readonly stack: readonly SnapshotId[]
@@ -152,7 +159,7 @@ export interface WorkerOperations {
   /** Unpacks a layer blob on top of `below` and verifies its diffID. */
   'layer.unpack': {
     params: { id: SnapshotId; below: readonly SnapshotId[]; blob: string; mediaType: string; diffID: string }
-    result: void
+    result: Incomplete | undefined
   }
   /** Packs what `id` changed, into a file if that is big. */
   'layer.pack': {

@@ -2,7 +2,7 @@
 import { createReadStream } from 'node:fs'
 import { packLayer } from '../layer/pack.ts'
 import { unpackLayer } from '../layer/unpack.ts'
-import type { PackResult, WorkerOperations } from './worker-api.ts'
+import type { Incomplete, PackResult, WorkerOperations } from './worker-api.ts'
 import type { OperationContext } from './worker-files.ts'
 
 type Params<O extends keyof WorkerOperations> = WorkerOperations[O]['params']
@@ -10,15 +10,23 @@ type Params<O extends keyof WorkerOperations> = WorkerOperations[O]['params']
 /** Bytes read from a blob at a time. */
 const CHUNK = 256 * 1024
 
-/** Unpacks a layer blob as a snapshot. */
+/** Unpacks a layer blob as a snapshot; says what could not be had of it. */
 export async function unpackBlob(
   { id, below, blob, mediaType, diffID }: Params<'layer.unpack'>,
   { snapshotter, signal }: OperationContext,
-): Promise<void> {
-  if (await snapshotter.has(id)) return
+): Promise<Incomplete | undefined> {
+  if (await snapshotter.has(id)) return undefined
   await using active = await snapshotter.prepare(below, signal)
-  await unpackLayer(createReadStream(blob, { highWaterMark: CHUNK }), mediaType, { root: active.root, diffID, signal })
+  const files = new Set<string>()
+  let example = ''
+  const onSkipped = (path: string, why: string): void => {
+    if (files.size === 0) example = `/${path}: ${why}`
+    files.add(path)
+  }
+  const stream = createReadStream(blob, { highWaterMark: CHUNK })
+  await unpackLayer(stream, mediaType, { root: active.root, diffID, signal, onSkipped })
   await active.commit(id)
+  return files.size === 0 ? undefined : { files: files.size, example }
 }
 
 /** Blobs up to this size are sent, not written: that costs less, and many are in the store already. */

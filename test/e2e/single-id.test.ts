@@ -1,0 +1,43 @@
+import { chown, readFile } from 'node:fs/promises'
+import { expect, inject, it } from 'vitest'
+import { gate } from '../support/tools.ts'
+import { addUser, ordinaryCommand } from '../support/user.ts'
+import { openWorkspace } from '../support/workspace.ts'
+
+const needs = gate('root', 'useradd', 'docker-registry', 'busybox')
+
+it.skipIf(needs.skip)(`a user without sub-ids is told what RUN does not see as it is${needs.note}`, async () => {
+  await using place = await openWorkspace()
+  const base = await place.files(
+    {
+      Dockerfile: `FROM ${inject('registry')}/busybox\nRUN touch /one /two && chown 33:44 /one /two && chmod 2755 /one\n`,
+    },
+    'base',
+  )
+  const layout = place.join('layout')
+  await place.must([
+    '--root',
+    place.join('base-state'),
+    '-t',
+    'base:latest',
+    '-o',
+    `type=oci,tar=false,dest=${layout}`,
+    base,
+  ])
+
+  await using user = await addUser({ subIds: false })
+  await using command = await ordinaryCommand(user)
+  for (const path of [place.path, place.home, place.tmp]) await chown(path, user.uid, user.gid)
+  const context = await place.files({
+    Dockerfile: 'FROM base\nRUN stat -c "%n %u:%g %a" /one /two > /seen\nFROM scratch\nCOPY --from=0 /seen /\n',
+  })
+  const args = ['--progress=plain', '--build-context', `base=oci-layout://${layout}`, '-o', place.join('out'), context]
+  const built = await place.run(args, command.options)
+  expect(built).toMatchObject({ code: 0 })
+  expect(built.stderr).toMatch(
+    /^ - RUN and COPY do not see 2 files of .*:latest as in the image, where they stay as they are \(/m,
+  )
+  expect(built.stderr).toContain('/one: its owner 33:44 does not exist in this user namespace')
+  // What is read of them is the truth of this machine.
+  expect(await readFile(place.join('out', 'seen'), 'utf8')).toBe('/one 0:0 755\n/two 0:0 644\n')
+})
