@@ -7,48 +7,9 @@ import { execFileSync } from 'node:child_process'
 import * as fs from 'node:fs'
 import { join } from 'node:path'
 import { fsPath } from '../util/raw-path.ts'
-import type { SnapshotId, Snapshotter } from './snapshotter.ts'
-
-/** What a case gets. */
-export interface ContractContext {
-  /** Opens the snapshots of `directory`, as another process would. */
-  open(): Snapshotter
-  /** A directory of the case's own. */
-  readonly directory: string
-  /** Whether more ids than 0 exist here. */
-  readonly manyIds: boolean
-  /** How many layers the kind should stack in reasonable time. */
-  readonly manyLayers: number
-}
-
-export interface ContractCase {
-  readonly name: string
-  run(context: ContractContext): Promise<void>
-}
-
-type Write = (root: string) => void
-
-const sh =
-  (script: string): Write =>
-  (root) => {
-    execFileSync('sh', ['-ec', script], { cwd: root, stdio: ['ignore', 'ignore', 'pipe'] })
-  }
-
-async function layer(s: Snapshotter, stack: readonly SnapshotId[], id: SnapshotId, write: Write): Promise<SnapshotId> {
-  await using active = await s.prepare(stack)
-  write(active.root)
-  await active.commit(id)
-  return id
-}
-
-async function changesOf(s: Snapshotter, id: SnapshotId): Promise<string[]> {
-  const found: string[] = []
-  for await (const change of s.changes(id)) {
-    const isDirectory = change.kind === 'upsert' && change.stat.isDirectory()
-    found.push(`${change.kind === 'delete' ? '-' : '+'}${change.path}${isDirectory ? '/' : ''}`)
-  }
-  return found
-}
+import { mountPointCases } from './mount-points.contract.ts'
+import type { SnapshotId } from './snapshotter.ts'
+import { type ContractCase, changesOf, layer, sh, type Write } from './testing/contract-case.ts'
 
 const OLD = new Date('2020-01-02T03:04:05.678Z')
 
@@ -347,40 +308,6 @@ const lifeCases: readonly ContractCase[] = [
     },
   },
   {
-    name: 'shows mount points only where the stack has nothing, and commits none',
-    async run({ open }) {
-      await using s = open()
-      await layer(s, [], 'base', sh('mkdir etc; echo own > etc/hosts'))
-      const points = ['/etc/hosts', '/etc/resolv.conf', '/srv/point']
-      for (const [stack, id] of [
-        [['base'], 'one'],
-        [[], 'two'],
-      ] as const) {
-        await using active = await s.prepare(stack, undefined, points)
-        const shown = (path: string) => {
-          const file = join(active.root, path)
-          return fs.existsSync(file) ? fs.readFileSync(file, 'utf8') : undefined
-        }
-        assert.equal(shown('etc/hosts') || undefined, stack.length > 0 ? 'own\n' : undefined)
-        const seen = s.kind === 'overlay' ? '' : undefined
-        assert.deepEqual([shown('etc/resolv.conf'), shown('srv/point')], [seen, seen])
-        if (seen !== undefined) assert.equal(fs.statSync(join(active.root, 'srv')).mode & 0o777, 0o755)
-        await active.commit(id)
-        assert.deepEqual(await changesOf(s, id), [])
-      }
-      await using active = await s.prepare(['base'], undefined, points)
-      fs.mkdirSync(join(active.root, 'srv'), { recursive: true })
-      fs.writeFileSync(join(active.root, 'srv/new'), '')
-      await active.commit('three')
-      assert.deepEqual(await changesOf(s, 'three'), ['+srv/', '+srv/new'])
-      await using view = await s.view(['base', 'three'])
-      assert.deepEqual(
-        [fs.readdirSync(join(view.root, 'srv')), fs.readdirSync(join(view.root, 'etc'))],
-        [['new'], ['hosts']],
-      )
-    },
-  },
-  {
     name: 'leaves no mount and no temporary file behind',
     async run({ open, directory }) {
       const s = open()
@@ -422,4 +349,4 @@ const lifeCases: readonly ContractCase[] = [
 ]
 
 /** All cases; each gets a fresh directory. */
-export const snapshotterContract: readonly ContractCase[] = [...lifeCases, ...changeCases]
+export const snapshotterContract: readonly ContractCase[] = [...lifeCases, ...mountPointCases, ...changeCases]
