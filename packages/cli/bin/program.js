@@ -7,7 +7,7 @@ const { join } = require('node:path')
 const root = join(__dirname, '..')
 
 // An installed package has the bundle alone. A checkout has both, and a bundle that is older than an edit must not win:
-// sources.json says of which files, with which sizes and times, it was made.
+// sources.json says of which files it was made. Where only times differ, as in a copy of a checkout, their content counts.
 function bundleIsCurrent() {
   let sources
   try {
@@ -15,10 +15,15 @@ function bundleIsCurrent() {
   } catch {
     return false
   }
-  return sources.every(([path, size, mtime]) => {
+  return sources.every(([path, size, mtime, digest]) => {
     const stat = statSync(join(root, path), { throwIfNoEntry: false })
-    return stat !== undefined && stat.size === size && stat.mtimeMs === mtime
+    return stat?.size === size && (stat.mtimeMs === mtime || sha256(join(root, path)) === digest)
   })
+}
+
+function sha256(file) {
+  // Loaded only here: nearly always times tell.
+  return require('node:crypto').hash('sha256', readFileSync(file))
 }
 
 exports.programFile = () => {

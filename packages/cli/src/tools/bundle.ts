@@ -2,7 +2,7 @@
  * Makes dist/: the program as few files, which load faster than the sources and run where types are not stripped (Node
  * does not do so below node_modules). `node packages/cli/src/tools/bundle.ts`
  */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createRequire, isBuiltin } from 'node:module'
 import { join } from 'node:path'
@@ -70,7 +70,7 @@ async function bundleOne(name: keyof typeof FILES, directory: string): Promise<s
       continue
     }
     if (/[^\0-\x7f]/.test(text)) throw new Error(`${file} has characters that are not ASCII`)
-    const digest = createHash('sha256').update(text).digest('hex')
+    const digest = hash('sha256', text)
     const code = `// ${digest}\n(function (exports, require, module, __filename, __dirname) {${text}\n})\n`
     writeFileSync(join(directory, `${name}.code.cjs`), code)
     writeFileSync(
@@ -130,9 +130,10 @@ function ownFile(name: string): Plugin {
 }
 
 /** What `bin/program.js` compares to know whether the bundle is made of the sources as they are. */
-function stamp(input: string): [path: string, size: number, mtime: number] {
-  const { size, mtimeMs } = statSync(join(path('../..'), input))
-  return [input, size, mtimeMs]
+function stamp(input: string): [path: string, size: number, mtime: number, sha256: string] {
+  const file = join(path('../..'), input)
+  const { size, mtimeMs } = statSync(file)
+  return [input, size, mtimeMs, hash('sha256', readFileSync(file))]
 }
 
 if (import.meta.main) await bundle(path('../../dist'))
