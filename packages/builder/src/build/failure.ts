@@ -2,7 +2,8 @@
 import { setImmediate } from 'node:timers/promises'
 import { locate } from '../dockerfile/ast.ts'
 import { BuildError } from '../errors.ts'
-import { type FailureOutput, saveFailedFiles } from '../export/failed-files.ts'
+import type { FailureOutput } from '../export/failed-files.ts'
+import { writeFiles } from '../export/files.ts'
 import type { ParsedDockerfile } from '../instructions/nodes.ts'
 import { runInteractive } from '../steps/interactive.ts'
 import type { FailedRun, FailureHandler } from '../steps/run-step.ts'
@@ -85,7 +86,7 @@ async function save(output: FailureOutput, failed: FailedRun, { session, setting
   const part = { stack: [...failed.params.stack, failed.kept], source: output.source, directory: '' }
   try {
     await session.task('exporting the files of the failed step', () =>
-      saveFailedFiles(
+      writeFiles(
         output,
         async (dest, format) => {
           if (format === 'tar') await worker.call('rootfs.tar', { parts: [part], dest }, { signal })

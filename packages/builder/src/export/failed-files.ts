@@ -1,8 +1,5 @@
 /** `--output-on-failure`: files of a root filesystem that a failed RUN left, such as reports of tests. */
-import { createReadStream } from 'node:fs'
 import type { OutputSpec } from '../options.ts'
-import type { Store } from '../store/store.ts'
-import { writeOutput } from './atomic.ts'
 import { Attributes, exportErrors } from './attrs.ts'
 
 /** What is to be saved of a failed RUN, and where. */
@@ -27,23 +24,4 @@ export function prepareFailureOutput({ type, attrs: values }: OutputSpec): Failu
   const source = attrs.text('src') ?? '/'
   attrs.finish()
   return { type, dest, stage, source }
-}
-
-/** Writes the files; `write` puts them into a directory or tar file. */
-export async function saveFailedFiles(
-  { type, dest }: FailureOutput,
-  write: (dest: string, format: 'directory' | 'tar') => Promise<void>,
-  {
-    store,
-    stdout,
-    signal,
-  }: { readonly store: Store; readonly stdout: NodeJS.WritableStream | undefined; readonly signal: AbortSignal },
-): Promise<void> {
-  if (type === 'local') {
-    await write(dest, 'directory')
-    return
-  }
-  await using file = store.blobs.temporaryFile('export')
-  await write(file.path, 'tar')
-  await writeOutput(dest, createReadStream(file.path, { highWaterMark: 1 << 20 }), stdout, signal)
 }

@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs'
 import type { OutputSpec } from '../options.ts'
 import { writeOutput } from './atomic.ts'
 import { Attributes } from './attrs.ts'
-import type { Exporter } from './exporter.ts'
+import type { ExportContext, Exporter } from './exporter.ts'
 
 function rootfsExporter(type: OutputSpec['type'] & ('local' | 'tar')): Exporter {
   return {
@@ -18,23 +18,27 @@ function rootfsExporter(type: OutputSpec['type'] & ('local' | 'tar')): Exporter 
         type,
         title: type === 'local' ? 'exporting to client directory' : 'exporting to client tarball',
         async export(context) {
-          if (type === 'local') {
-            await context.writeRootfs(dest, 'directory')
-            return { type, dest }
-          }
-          await using file = context.store.blobs.temporaryFile('export')
-          await context.writeRootfs(file.path, 'tar')
-          await writeOutput(
-            dest,
-            createReadStream(file.path, { highWaterMark: 1 << 20 }),
-            context.stdout,
-            context.signal,
-          )
+          await writeFiles({ type, dest }, (to, format) => context.writeRootfs(to, format), context)
           return { type, dest }
         },
       }
     },
   }
+}
+
+/** Writes files into a directory, or as a tar file; `write` puts them there. */
+export async function writeFiles(
+  { type, dest }: { readonly type: 'local' | 'tar'; readonly dest: string },
+  write: ExportContext['writeRootfs'],
+  { store, stdout, signal }: Pick<ExportContext, 'store' | 'stdout' | 'signal'>,
+): Promise<void> {
+  if (type === 'local') {
+    await write(dest, 'directory')
+    return
+  }
+  await using file = store.blobs.temporaryFile('export')
+  await write(file.path, 'tar')
+  await writeOutput(dest, createReadStream(file.path, { highWaterMark: 1 << 20 }), stdout, signal)
 }
 
 export const localExporter = rootfsExporter('local')

@@ -59,16 +59,15 @@ export async function assembleImage(parts: ImageParts, blobs: ContentStore): Pro
   }))
   const mediaType = docker ? mediaTypes.dockerManifest : mediaTypes.ociManifest
   const annotations = Object.keys(parts.annotations).length > 0 ? { annotations: parts.annotations } : {}
-  const { descriptor } = config
   const manifest = document(
-    jsonBytes({ schemaVersion: 2, mediaType, config: descriptor, layers, ...annotations }),
+    jsonBytes({ schemaVersion: 2, mediaType, config: config.descriptor, layers, ...annotations }),
     mediaType,
   )
-  await Promise.all([config, manifest].map((written) => putDocument(blobs, written)))
+  await Promise.all([config, manifest].map(({ bytes, descriptor }) => blobs.put(bytes, descriptor)))
   return {
     platform: parts.platform,
     manifest: { ...manifest.descriptor, platform: parts.platform },
-    config: descriptor,
+    config: config.descriptor,
     layers,
     diffIDs: complete.rootfs.diff_ids,
     created: complete.created!,
@@ -96,18 +95,11 @@ function document(bytes: Buffer, mediaType: string): Document {
   return { bytes, descriptor: { mediaType, digest: digestOf(bytes), size: bytes.length } }
 }
 
-async function putDocument(blobs: ContentStore, { bytes, descriptor }: Document): Promise<void> {
-  async function* once() {
-    yield bytes
-  }
-  await blobs.put(once(), descriptor)
-}
-
 /** Stores a document as a blob. */
 export async function putJson(blobs: ContentStore, bytes: Buffer, mediaType: string): Promise<Descriptor> {
-  const written = document(bytes, mediaType)
-  await putDocument(blobs, written)
-  return written.descriptor
+  const { descriptor } = document(bytes, mediaType)
+  await blobs.put(bytes, descriptor)
+  return descriptor
 }
 
 /** Documents are indented like the reference's, so that people can read them. */

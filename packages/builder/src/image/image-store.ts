@@ -105,7 +105,7 @@ export class ImageStore implements Source, Target {
   async pushManifest(bytes: Uint8Array, mediaType: string, options: PushManifestOptions = {}): Promise<Descriptor> {
     const document = parseManifest(bytes, mediaType)
     const descriptor: Descriptor = { mediaType: document.mediaType, digest: digestOf(bytes), size: bytes.length }
-    await this.#store.blobs.put(once(bytes), descriptor, options.signal)
+    await this.#store.blobs.put(bytes, descriptor, options.signal)
     for (const name of options.tags ?? []) await this.#store.images.tag(fullName(name), descriptor, this.#now())
     return descriptor
   }
@@ -136,10 +136,6 @@ export class ImageStore implements Source, Target {
 
 function fullName(name: string): string {
   return formatReference(withDefaultTag(parseReference(name)))
-}
-
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes
 }
 
 async function* counted(

@@ -168,7 +168,7 @@ export class ImageResolver {
     const isManifest = /manifest|index/.test(descriptor.mediaType)
     if (isManifest) {
       const { bytes } = await source.fetchManifest(descriptor, { signal })
-      await blobs.put(chunks(bytes), { digest: descriptor.digest, size: bytes.length }, signal)
+      await blobs.put(bytes, { digest: descriptor.digest, size: bytes.length }, signal)
       return bytes
     }
     if (descriptor.size > MAX_DOCUMENT)
@@ -180,10 +180,6 @@ export class ImageResolver {
     )
     return await blobs.read(descriptor.digest, MAX_DOCUMENT)
   }
-}
-
-async function* chunks(bytes: Buffer): AsyncGenerator<Buffer> {
-  yield bytes
 }
 
 /** The store itself as a source. */

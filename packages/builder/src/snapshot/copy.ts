@@ -6,7 +6,7 @@
  * shows the new stack and is used again for whoever prepares that next, so that building instruction by instruction copies
  * only what each one changed.
  */
-import { chmodSync, chownSync, mkdirSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { throwIfAborted } from '../errors.ts'
@@ -14,7 +14,7 @@ import { removeTree } from '../util/raw-path.ts'
 import { readChanges } from './changes.ts'
 import { CommittedSnapshots } from './committed.ts'
 import { fileWhiteouts } from './marks.ts'
-import { currentRoot, inheritedRoot, type RootAttributes, sameRoot } from './root-attributes.ts'
+import { currentRoot, inheritedRoot, type RootAttributes, sameRoot, setRoot } from './root-attributes.ts'
 import type { ActiveSnapshot, SnapshotId, Snapshotter, SnapshotView } from './snapshotter.ts'
 import { applyLayer, copyChanges, indexTree, type TreeIndex } from './tree.ts'
 
@@ -43,11 +43,6 @@ export function openCopySnapshotter(directory: string): Snapshotter {
 
   function inherit(stack: readonly SnapshotId[]): RootAttributes {
     return inheritedRoot(stack.map((id) => ({ facts: committed.use(id), content: committed.content(id) })))
-  }
-
-  function setRoot(path: string, attributes: RootAttributes): void {
-    chownSync(path, attributes.uid, attributes.gid)
-    chmodSync(path, attributes.mode)
   }
 
   /** A tree for the stack: one that shows it or the lower part of it, or a new one. */

@@ -1,5 +1,5 @@
 /** Snapshots by overlay mounts: what a RUN or COPY writes into the upper directory is the layer. */
-import { chmodSync, chownSync, lstatSync, unlinkSync } from 'node:fs'
+import { lstatSync, unlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { throwIfAborted } from '../errors.ts'
 import { removeTree } from '../util/raw-path.ts'
@@ -10,7 +10,7 @@ import { snapshotErrors } from './errors.ts'
 import { deviceWhiteouts } from './marks.ts'
 import { mountOverlay } from './overlay-mount.ts'
 import { OverlayPlaces } from './overlay-places.ts'
-import { currentRoot, inheritedRoot, type RootAttributes, sameRoot } from './root-attributes.ts'
+import { currentRoot, inheritedRoot, type RootAttributes, sameRoot, setRoot } from './root-attributes.ts'
 import { settle } from './settle.ts'
 import type { ActiveSnapshot, SnapshotId, Snapshotter, SnapshotView } from './snapshotter.ts'
 
@@ -139,11 +139,6 @@ export function openOverlaySnapshotter(directory: string): Snapshotter {
       places.close()
     },
   }
-}
-
-function setRoot(path: string, { uid, gid, mode }: RootAttributes): void {
-  chownSync(path, uid, gid)
-  chmodSync(path, mode)
 }
 
 /** Tries a mount with a whiteout and finds out whether marks are `user.overlay.*`. @throws OVERLAY_UNAVAILABLE */

@@ -1,5 +1,5 @@
 /** Mode and owner of `/`: a layer hands them on to the layers above, unless it was made on nothing and left them alone. */
-import { lstatSync } from 'node:fs'
+import { chmodSync, chownSync, lstatSync } from 'node:fs'
 import type { LayerFacts } from './committed.ts'
 
 export interface RootAttributes {
@@ -14,6 +14,12 @@ const DEFAULT: RootAttributes = { mode: 0o755, uid: 0, gid: 0 }
 export function currentRoot(path: string): RootAttributes {
   const { mode, uid, gid } = lstatSync(path)
   return { mode: mode & 0o7777, uid, gid }
+}
+
+export function setRoot(path: string, { uid, gid, mode }: RootAttributes): void {
+  // The mode last: a change of owner takes set-id bits away.
+  chownSync(path, uid, gid)
+  chmodSync(path, mode)
 }
 
 /** What `/` has on top of these layers, bottom first. */

@@ -144,7 +144,7 @@ export class LayerService {
     const { mediaType, size, diffID, content } = packed
     const digest = packed.digest as Descriptor['digest']
     if (content === undefined) await store.blobs.adopt(file.path, { digest, size })
-    else await store.blobs.put(onePiece(content), { digest, size }, signal)
+    else await store.blobs.put(content, { digest, size }, signal)
     const blob: LayerBlob = { descriptor: { mediaType, digest, size }, diffID }
     await cache.saveBlob(name, blob)
     return blob
@@ -181,10 +181,6 @@ export class LayerService {
       await onceMore(() => store.blobs.put(counted(), expected, signal))
     })
   }
-}
-
-async function* onePiece(content: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield content
 }
 
 /** The name under which a layer's blob is remembered: the snapshot's, and how it is compressed unless as usual. */

@@ -69,10 +69,11 @@ export function openBlobs(root: string): ContentStore {
   }
 
   async function put(
-    data: AsyncIterable<Uint8Array>,
+    content: AsyncIterable<Uint8Array> | Uint8Array,
     expected?: ExpectedBlob,
     signal?: AbortSignal,
   ): Promise<BlobInfo> {
+    const data = content instanceof Uint8Array ? inOnePiece(content) : content
     throwIfAborted(signal)
     const wanted = expected && checked(expected.digest)
     if (wanted) {
@@ -125,6 +126,10 @@ export function openBlobs(root: string): ContentStore {
     temporary: (prefix) => makeTemporary(root, prefix),
     temporaryFile,
   }
+}
+
+async function* inOnePiece(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes
 }
 
 async function writeAll(

@@ -27,8 +27,8 @@ export interface ContentStore {
   open(digest: string, signal?: AbortSignal): Readable
   /** The whole blob, verified; refused above `limit` bytes (default 4 MiB). */
   read(digest: string, limit?: number): Promise<Buffer>
-  /** Stores a stream; with `expected` its digest and size must match or nothing is stored. */
-  put(data: AsyncIterable<Uint8Array>, expected?: ExpectedBlob, signal?: AbortSignal): Promise<BlobInfo>
+  /** Stores a stream, or bytes; with `expected` its digest and size must match or nothing is stored. */
+  put(data: AsyncIterable<Uint8Array> | Uint8Array, expected?: ExpectedBlob, signal?: AbortSignal): Promise<BlobInfo>
   /** Takes over a finished temporary file (same file system) whose digest and size the caller has computed while writing. */
   adopt(path: string, blob: { readonly digest: string; readonly size: number }): Promise<void>
   /** Absolute path of a stored blob, for link or clone. The file must not be changed. */

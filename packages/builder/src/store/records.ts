@@ -9,7 +9,7 @@
  * A record is written beside its place and renamed, so it is seen whole or not at all. It is not flushed to disk: one
  * that a power failure damages does not match its checksum and counts as absent.
  */
-import { createHash, randomUUID } from 'node:crypto'
+import { hash, randomUUID } from 'node:crypto'
 import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { hasCode } from '../util/has-code.ts'
@@ -54,7 +54,7 @@ interface Stored {
 /** Records of the store in `root`; temporary files are in its `tmp`. */
 export function openRecords(root: string): Records {
   const directory = join(root, 'records')
-  const place = (kind: string, key: string) => join(directory, kind, sha256(key))
+  const place = (kind: string, key: string) => join(directory, kind, hash('sha256', key))
 
   return {
     async get<T>(kind: string, key: string) {
@@ -69,7 +69,7 @@ export function openRecords(root: string): Records {
     async put(kind, key, value, { blobs = [], snapshots = [] } = {}) {
       const json = JSON.stringify({ key, created: Date.now(), refs: { blobs, snapshots }, value } satisfies Stored)
       const temporary = join(root, 'tmp', `${currentOwner()}.record-${randomUUID()}`)
-      await writeFile(temporary, `${sha256(json)}\n${json}`)
+      await writeFile(temporary, `${hash('sha256', json)}\n${json}`)
       await rename(temporary, place(kind, key)).catch(async (error: unknown) => {
         if (!isAbsence(error)) throw error
         await mkdir(join(directory, kind), { recursive: true })
@@ -101,7 +101,7 @@ async function read(path: string): Promise<Stored | undefined> {
     throw error
   }
   const [checksum, json] = text.split('\n', 2)
-  if (json !== undefined && sha256(json) === checksum) return JSON.parse(json) as Stored
+  if (json !== undefined && hash('sha256', json) === checksum) return JSON.parse(json) as Stored
   await rm(path, { force: true }).catch(() => undefined)
   return undefined
 }
@@ -109,8 +109,4 @@ async function read(path: string): Promise<Stored | undefined> {
 /** Whoever else has put something there, it is no record. */
 function isAbsence(error: unknown): boolean {
   return hasCode(error, 'ENOENT', 'EISDIR', 'ENOTDIR')
-}
-
-function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex')
 }

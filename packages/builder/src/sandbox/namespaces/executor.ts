@@ -4,6 +4,7 @@
  */
 import { throwIfAborted } from '../../errors.ts'
 import { LastingCloner } from '../cloner/lasting-cloner.ts'
+import type { InitSpec } from '../cloner/protocol.ts'
 import { runClone } from '../cloner/run.ts'
 import type { Executor, ProcessExit, ProcessIO, ProcessSpec } from '../executor.ts'
 import { attachNetwork, type NetworkHelpers } from '../isolated-network.ts'
@@ -48,29 +49,30 @@ export class NamespacesExecutor implements Executor {
     const stubs: Stub[] = []
     const isolated = spec.network === 'isolated'
     try {
-      return await withGroup(spec, (cgroups) =>
-        runClone(
+      return await withGroup(spec, (cgroups) => {
+        const init: InitSpec = {
+          mode: 'namespaces',
+          process: spec,
+          rootfs,
+          cgroups,
+          singleId: this.#options.singleId,
+          seccomp: this.#options.seccomp,
+          terminal: io.terminal !== undefined,
+          waitForGo: isolated,
+        }
+        return runClone(
           cloner,
           {
-            spec: {
-              mode: 'namespaces',
-              process: spec,
-              rootfs,
-              cgroups,
-              singleId: this.#options.singleId,
-              seccomp: this.#options.seccomp,
-              terminal: io.terminal !== undefined,
-              waitForGo: isolated,
-            },
+            spec: init,
             flags: STAGED_FLAGS | (spec.network === 'host' ? 0 : CLONE.NEWNET),
-            staged: suitsStage(spec, io.terminal !== undefined),
+            staged: suitsStage(init),
             io,
             signal,
             attach: isolated ? async (pid) => attachNetwork(pid, await this.#options.networkHelpers()) : undefined,
           },
           (stub) => stubs.push(stub),
-        ),
-      )
+        )
+      })
     } finally {
       removeStubs(rootfs, stubs)
     }

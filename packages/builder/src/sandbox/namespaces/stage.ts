@@ -7,12 +7,13 @@
  * (snapshot/overlay-places.ts), and everything here is a slave of it.
  */
 import fs from 'node:fs'
-import type { ProcessSpec } from '../executor.ts'
+import { isDeepStrictEqual } from 'node:util'
+import type { InitSpec } from '../cloner/protocol.ts'
 import { defaultCapabilities, dropBounding, parseCapabilitySet } from '../native/capabilities.ts'
 import { AT_FDCWD, O_DIRECTORY, O_PATH, openAt } from '../native/files.ts'
 import { MS, mount } from '../native/mount.ts'
 import { CLONE } from '../native/process.ts'
-import { mountStandard, usualMounts } from './standard-mounts.ts'
+import { mountStandard, standardMounts, usualMounts } from './standard-mounts.ts'
 
 /** What was made ready. */
 export interface Staged {
@@ -38,14 +39,11 @@ export function stage(directory: string, singleId: boolean): Staged {
 }
 
 /** Whether what is staged is what this process gets. */
-export function suitsStage(wanted: ProcessSpec, terminal: boolean): boolean {
+export function suitsStage(spec: InitSpec): boolean {
   return (
-    !terminal &&
-    wanted.security === 'sandbox' &&
-    wanted.network === 'host' &&
-    wanted.shmSize === undefined &&
-    !wanted.mounts.some((mount) => mount.target === '/dev/shm') &&
+    spec.process.network === 'host' &&
     // Control groups have to be joined before their file system is mounted.
-    Object.values(wanted.resources).every((value) => value === undefined)
+    spec.cgroups.length === 0 &&
+    isDeepStrictEqual(standardMounts(spec), usualMounts(spec.singleId))
   )
 }
