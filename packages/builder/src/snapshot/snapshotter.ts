@@ -29,6 +29,14 @@ export type Change =
   /** The path was deleted: becomes a `.wh.` entry. */
   | { readonly kind: 'delete'; readonly path: string }
 
+/** How a step made a layer. */
+export interface Made {
+  /** When it began, milliseconds since the epoch: times from then on are its own doing. */
+  readonly from: number
+  /** SOURCE_DATE_EPOCH, seconds: given to what has the time of its making. Other times, also of the future, stay. */
+  readonly time: number | undefined
+}
+
 /** A writable root filesystem. Disposing it without commit deletes what was written; disposing after commit is a no-op. */
 export interface ActiveSnapshot extends AsyncDisposable {
   /** Absolute path of the root directory, valid inside the worker until commit or dispose. */
@@ -36,8 +44,10 @@ export interface ActiveSnapshot extends AsyncDisposable {
   /**
    * Makes the content immutable as `id`. Committing an id that exists already keeps the existing one. Nothing may write
    * to the root any more.
+   *
+   * @param made for what a step made: its times are settled before it is seen. Unpacked layers have all times already.
    */
-  commit(id: SnapshotId): Promise<void>
+  commit(id: SnapshotId, made?: Made): Promise<void>
 }
 
 /** A read-only view of a stack, e.g. the source of COPY --from or of a bind mount. Disposing unmounts it. */

@@ -7,7 +7,6 @@ import { applyFileOps, type OpenedOp } from './file/apply.ts'
 import { readEntries } from './file/entries-file.ts'
 import { fingerprint } from './file/fingerprint.ts'
 import { select } from './file/select.ts'
-import { settleTimes } from './times.ts'
 import type { OpSource, WorkerEvent, WorkerOperations } from './worker-api.ts'
 
 export interface OperationContext {
@@ -45,9 +44,7 @@ export async function applyFiles(
     onProgress: ({ entries }) =>
       void context.emit({ type: 'progress', item: 'copying files', current: entries, total: 0 }),
   })
-  await active.commit(id)
-  const time = ops[0]?.op.mtime
-  if (time !== undefined) await settleTimes(snapshotter, id, { from, to: Date.now(), time }, signal)
+  await active.commit(id, { from, time: ops[0]?.op.mtime })
 }
 
 async function openSource(

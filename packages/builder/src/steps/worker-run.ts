@@ -8,7 +8,6 @@ import { type Selected, selectExecutor } from '../sandbox/select.ts'
 import { resolveUser } from '../sandbox/user.ts'
 import type { ActiveSnapshot, SnapshotId } from '../snapshot/snapshotter.ts'
 import { findSecret, secretPatterns } from './secret-scan.ts'
-import { settleTimes } from './times.ts'
 import type { OpenParams, Preparation, RunOutcome, RunParams } from './worker-api.ts'
 import type { OperationContext } from './worker-files.ts'
 import { InputTable } from './worker-input.ts'
@@ -112,8 +111,7 @@ async function finish(
   from: number,
   { snapshotter, signal }: OperationContext,
 ): Promise<RunOutcome> {
-  await active.commit(id)
-  if (mtime !== undefined) await settleTimes(snapshotter, id, { from, to: Date.now(), time: mtime }, signal)
+  await active.commit(id, { from, time: mtime })
   const patterns = scanFor.flatMap(secretPatterns)
   const path = patterns.length === 0 ? undefined : await findSecret(snapshotter.changes(id, signal), patterns)
   if (path === undefined) return { status: 'succeeded' }
