@@ -2,8 +2,8 @@
 import type { Platform } from '@tsbuild/registry-client'
 import type { RawInstruction } from '../dockerfile/ast.ts'
 import type { FromNode, InstructionNode } from '../instructions/nodes.ts'
+import { LayeredMap } from '../util/layered-map.ts'
 import type { ArgFact, BaseImage, MountFact, StageFacts } from './facts.ts'
-import { LayeredMap } from './layered-map.ts'
 
 /** PATH is in every environment: images without one get a default. */
 const impliedNames = ['PATH']

@@ -29,6 +29,7 @@ function options(changes: Partial<PlanOptions> = {}): PlanOptions {
     ulimits: [],
     hostname: undefined,
     epoch: undefined,
+    withoutEpoch: false,
     ...changes,
   }
 }
@@ -87,6 +88,42 @@ async function failure(
   )
 }
 
+describe('variables of a stage that others start from', () => {
+  const file = (...rest: string[]) =>
+    ['FROM busybox AS a', 'ARG V=x', 'ARG H', 'ENV B=env C=c', 'ARG B=arg', ...rest].join('\n')
+
+  it('hands on ARGs; what ENV keeps in the image counts first', async () => {
+    const text = file('FROM a', 'RUN echo $V $B', 'LABEL v=$V b=$B h=$H', 'COPY $V $B/')
+    const planned = await plan(text, { buildArgs: new Map([['H', 'given']]) })
+    expect(planned.image.config).toMatchObject({ Labels: { v: 'x', b: 'env', h: 'given' } })
+    expect(planned.image.config?.Env).toEqual([expect.stringMatching(/^PATH=/), 'B=env', 'C=c'])
+    expect(history(planned).at(-3)).toBe('RUN |3 V=x H=given B=env /bin/sh -c echo $V $B # buildkit')
+    expect(history(planned).at(-1)).toBe('COPY x env/ # buildkit')
+    const run = planned.rootfs?.kind === 'file' ? planned.rootfs.parent : undefined
+    expect(run).toMatchObject({ env: ['V=x', 'H=given', expect.stringMatching(/^PATH=/), 'B=env', 'C=c'] })
+  })
+
+  it('hands them on through several stages, and leaves those alone that stand beside', async () => {
+    const text = file(
+      'FROM a AS b',
+      'ARG W=$V-w',
+      'FROM busybox AS c',
+      'LABEL c=$V$W',
+      'FROM b',
+      'LABEL b=$V$W',
+      'COPY --from=c / /',
+    )
+    const planned = await plan(text)
+    expect(planned.image.config?.Labels).toEqual({ b: 'xx-w' })
+    expect(planned.rootfs).toMatchObject({ kind: 'file' })
+  })
+
+  it('keeps them out of images that stand for a stage', async () => {
+    const text = 'FROM busybox AS named\nARG V=x\nFROM named\nLABEL v=$V'
+    expect((await plan(text)).image.config?.Labels).toEqual({ v: '' })
+  })
+})
+
 describe('config and history', () => {
   it.each<[name: string, dockerfile: string, config: object, history: string[]]>([
     [
@@ -108,10 +145,10 @@ describe('config and history', () => {
       ['CMD ["a"]', 'ENTRYPOINT ["b"]'],
     ],
     [
-      'EXPOSE sorts and lowers',
+      'EXPOSE sorts words as they are written, and lowers',
       'FROM scratch\nEXPOSE 81/UDP 80 127.0.0.1:90:91',
       { ExposedPorts: { '80/tcp': {}, '81/udp': {}, '91/tcp': {} } },
-      ['EXPOSE [80/tcp 81/udp 91/tcp]'],
+      ['EXPOSE [91/tcp 80/tcp 81/udp]'],
     ],
     [
       'WORKDIR adds up',
@@ -290,6 +327,21 @@ describe('steps', () => {
       args: ['/bin/sh', '-c', '/dev/pipes/EOF'],
       script: { path: '/dev/pipes/EOF', content: '#!/usr/bin/awk\nx\n' },
     })
+  })
+
+  it('looks for #! when the tabs of <<- are gone', async () => {
+    const { rootfs } = await plan('FROM busybox\nRUN <<-EOF\n\t#!/usr/bin/awk\n\tx\n\tEOF\n')
+    expect(rootfs).toMatchObject({
+      args: ['/bin/sh', '-c', '/dev/pipes/EOF'],
+      script: { path: '/dev/pipes/EOF', content: '#!/usr/bin/awk\nx\n' },
+    })
+  })
+
+  it.each([
+    ['RUN << EOF\necho a\nEOF', ['/bin/sh', '-c', 'echo a\n']],
+    ['RUN cat << EOF > /x\na\nEOF', ['/bin/sh', '-c', 'cat << EOF > /x\na\nEOF']],
+  ])('takes %j as a heredoc', async (run, args) => {
+    expect((await plan(`FROM busybox\n${run}\n`)).rootfs).toMatchObject({ args })
   })
 
   it('marks the steps of the stages that --no-cache-filter names', async () => {

@@ -6,9 +6,9 @@ import type { FileStep, RunMount, RunStep, SourceStep } from '../../graph/step.t
 import { type ResolvedMount, resolveMount } from '../../instructions/mount.ts'
 import type { RunNode } from '../../instructions/nodes.ts'
 import type { InstructionContext, InstructionPlanner } from '../context.ts'
-import type { EnvList } from '../env-list.ts'
 import { planErrors } from '../errors.ts'
-import { type DeclaredArg, resolvePath, type StageState } from '../stage-state.ts'
+import { resolvePath } from '../paths.ts'
+import type { StageState } from '../stage-state.ts'
 
 /** Where a heredoc script is mounted while it runs. */
 const SCRIPT_DIRECTORY = '/dev/pipes'
@@ -41,7 +41,7 @@ export const planRun: InstructionPlanner<RunNode> = (node, stage, context) => {
     script: command.script,
     env: stage.env.toArray(),
     proxyEnv: context.proxyEnv,
-    cwd: stage.cwd,
+    cwd: resolvePath('/', stage.cwd, false),
     user: stage.config.User ?? '',
     mounts: mounts.flatMap((mount, i) => runMount(mount, context.sources[i], stage, context) ?? []),
     network,
@@ -54,7 +54,7 @@ export const planRun: InstructionPlanner<RunNode> = (node, stage, context) => {
     mtime: options.epoch,
   }
   stage.rootfs = step
-  stage.commit(`RUN ${historyText(command.args, stage.args, stage.env)}`, { layer: true, buildkit: true })
+  stage.commit(`RUN ${historyText(command.args, stage)}`, { layer: true, buildkit: true })
 }
 
 interface RunCommand {
@@ -71,7 +71,7 @@ function commandLine(node: RunNode, stage: StageState): RunCommand {
   if (first === undefined) return { args: [...stage.shell, command.text], script: undefined, summary: '' }
   if (tryHeredocHead(command.text)) {
     const summary = ` (${summarize(first.content)})`
-    if (stage.platform.os !== 'windows' && first.raw.startsWith('#!')) {
+    if (stage.image.os !== 'windows' && first.content.startsWith('#!')) {
       const path = `${SCRIPT_DIRECTORY}/${first.name}`
       return { args: [...stage.shell, path], script: { path, content: first.content }, summary }
     }
@@ -87,11 +87,9 @@ function summarize(content: string): string {
   return `${lines[0]}${lines.length > 1 ? '...' : ''}`
 }
 
-function historyText(args: readonly string[], declared: readonly DeclaredArg[], env: EnvList): string {
-  const values = new Map<string, string>()
-  for (const { key, value } of declared) values.set(key, env.get(key) ?? value ?? '')
-  const prefix = values.size > 0 ? [`|${values.size}`, ...[...values].map(([k, v]) => `${k}=${v}`)] : []
-  return [...prefix, ...args].join(' ')
+function historyText(args: readonly string[], stage: StageState): string {
+  const values = stage.args.entries().map(([name, value]) => `${name}=${stage.env.get(name) ?? value}`)
+  return [...(values.length > 0 ? [`|${values.length}`, ...values] : []), ...args].join(' ')
 }
 
 /** What `from=` of each mount names, by position; undefined for the main context or nothing. */
