@@ -59,7 +59,7 @@ describe('an output with source-date-epoch= and no value', () => {
     ['of the environment', EPOCH],
   ])('takes the SOURCE_DATE_EPOCH %s away, also when layers are there that were made with it', async (_, env) => {
     await using place = await openWorkspace()
-    const epoch = Number(env.SOURCE_DATE_EPOCH ?? dated)
+    const epoch = Number((env as Partial<typeof EPOCH>).SOURCE_DATE_EPOCH ?? dated)
     const directory = await place.files({
       Dockerfile: `ARG SOURCE_DATE_EPOCH=${dated}\nFROM scratch\nCOPY <<a <<b /\n1\na\n2\nb\n`,
     })

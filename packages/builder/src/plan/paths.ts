@@ -1,5 +1,5 @@
 /** Paths of WORKDIR, COPY and mounts as the reference's util/system reads them, for Linux and for Windows. */
-import { posix } from 'node:path'
+import { cleanPath } from '../util/inroot.ts'
 import { planErrors } from './errors.ts'
 
 /** Windows paths with forward slashes; others as they are. */
@@ -22,8 +22,9 @@ export function withoutDrive(path: string, os: string, keepSlash = false): strin
   const colon = slashed.indexOf(':')
   if (colon >= 0 && slashed.slice(0, colon).toLowerCase() !== 'c')
     throw planErrors.badPath(['The specified path is not on the system drive (C:)'])
-  const clean = posix.normalize(slashed.slice(colon + 1))
-  return keepSlash || clean === '/' ? clean : clean.replace(/\/$/, '')
+  const rest = slashed.slice(colon + 1)
+  const clean = cleanPath(rest)
+  return keepSlash && rest.endsWith('/') && clean !== '/' ? `${clean}/` : clean
 }
 
 /**
@@ -34,21 +35,12 @@ export function withoutDrive(path: string, os: string, keepSlash = false): strin
 export function workdirPath(base: string, path: string, os: string): string {
   const parent = withoutDrive(base || '/', os)
   const wanted = withoutDrive(path === '' ? parent : path, os)
-  return wanted.startsWith('/') ? wanted : trimSlash(posix.join('/', parent, wanted))
+  return wanted.startsWith('/') ? wanted : cleanPath(`/${parent}/${wanted}`)
 }
 
 /** `path` seen from `base`, cleaned; a trailing slash (or `/.`) is kept as a slash when `keepSlash` is set. */
 export function resolvePath(base: string, path: string, keepSlash: boolean): string {
-  const clean = trimSlash(path.startsWith('/') ? posix.normalize(path) : posix.join('/', base, path))
+  const clean = cleanPath(path.startsWith('/') ? path : `/${base}/${path}`)
   const wantsSlash = keepSlash && (path.endsWith('/') || path.endsWith('/.') || path === '.' || path === '')
   return wantsSlash && clean !== '/' ? `${clean}/` : clean
-}
-
-/** As Go's `path.Clean`: without a trailing slash. */
-export function cleanPath(path: string): string {
-  return trimSlash(posix.normalize(path))
-}
-
-function trimSlash(path: string): string {
-  return path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path
 }

@@ -1,10 +1,10 @@
 /** RUN: one process in the stage's root filesystem, one layer. */
-import { posix } from 'node:path'
 import { tryHeredocHead } from '../../dockerfile/heredoc.ts'
 import { plainCopy } from '../../graph/file-op.ts'
 import type { FileStep, RunMount, RunStep, SourceStep } from '../../graph/step.ts'
 import { type ResolvedMount, resolveMount } from '../../instructions/mount.ts'
 import type { RunNode } from '../../instructions/nodes.ts'
+import { cleanPath } from '../../util/inroot.ts'
 import type { InstructionContext, InstructionPlanner } from '../context.ts'
 import { planErrors } from '../errors.ts'
 import { resolvePath } from '../paths.ts'
@@ -115,15 +115,15 @@ function runMount(
         const from = mountedContext(source ?? context.context, mount.source, context)
         return { type: 'bind', from, source: MOUNTED, target: target!, readonly }
       }
-      return { type: 'bind', from: source!, source: posix.join('/', mount.source), target: target!, readonly }
+      return { type: 'bind', from: source!, source: cleanPath(`/${mount.source}`), target: target!, readonly }
     }
     case 'cache': {
       const { id, sharing, readonly, mode, uid, gid } = mount
       const rest = { type: 'cache', id, target: target!, sharing, readonly, mode, uid, gid } as const
       if (source === undefined || source === 'scratch')
-        return { ...rest, from: undefined, source: posix.join('/', mount.source) }
+        return { ...rest, from: undefined, source: cleanPath(`/${mount.source}`) }
       if (isContext(source)) return { ...rest, from: mountedContext(source, mount.source, context), source: MOUNTED }
-      return { ...rest, from: source, source: posix.join('/', mount.source) }
+      return { ...rest, from: source, source: cleanPath(`/${mount.source}`) }
     }
     case 'tmpfs':
       return { type: 'tmpfs', target: target!, size: mount.size }
@@ -146,7 +146,7 @@ const MOUNTED = '/mounted'
  * cannot be written to.
  */
 function mountedContext(from: SourceStep, source: string, context: InstructionContext): FileStep {
-  const path = posix.join('/', source)
+  const path = cleanPath(`/${source}`)
   return {
     kind: 'file',
     name: `[internal] mount ${path} from ${from.name}`,
