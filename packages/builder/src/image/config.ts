@@ -122,16 +122,17 @@ function isSet(value: unknown): boolean {
   return value !== undefined && value !== null && value !== '' && value !== false && value !== 0
 }
 
-function orderedConfig(config: ContainerConfig): Record<string, unknown> {
+function orderedConfig(container: ContainerConfig): Record<string, unknown> {
+  const config = new Map<string, unknown>(Object.entries(container))
   const keys = [
-    ...CONFIG_ORDER.filter((k) => k in config),
-    ...Object.keys(config).filter((k) => !CONFIG_ORDER.includes(k)),
+    ...CONFIG_ORDER.filter((k) => config.has(k)),
+    ...[...config.keys()].filter((k) => !CONFIG_ORDER.includes(k)),
   ]
   const sorted = (v: unknown) =>
     v && typeof v === 'object' && !Array.isArray(v)
       ? Object.fromEntries(Object.entries(v).sort(([a], [b]) => (a < b ? -1 : 1)))
       : v
   return Object.fromEntries(
-    keys.map((k) => [k, ['Labels', 'ExposedPorts', 'Volumes'].includes(k) ? sorted(config[k]) : config[k]]),
+    keys.map((k) => [k, ['Labels', 'ExposedPorts', 'Volumes'].includes(k) ? sorted(config.get(k)) : config.get(k)]),
   )
 }

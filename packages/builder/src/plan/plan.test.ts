@@ -1,9 +1,12 @@
-import { formatPlatform, type Platform } from '@tsbuild/registry-client'
+import { formatPlatform, type Platform, parseImageConfig, RegistryError } from '@tsbuild/registry-client'
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { mutations } from '../../../registry-client/src/schema.test-support.ts'
 import { scanDockerfile } from '../dockerfile/scan.ts'
 import { BuildError } from '../errors.ts'
 import type { ImageConfig } from '../graph/image-config.ts'
 import { inputsOf, type RootfsStep, type Step } from '../graph/step.ts'
+import { completeConfig, serializeConfig } from '../image/config.ts'
 import { parseDockerfile } from '../instructions/parse.ts'
 import { SourceFile } from '../source.ts'
 import type { PlanOptions } from './context.ts'
@@ -295,6 +298,65 @@ FROM two
     ['SIGNAL_INVALID', 'invalid signal: SIGFOO', 'FROM scratch\nSTOPSIGNAL SIGFOO', {}],
   ])('%s: %s', async (code, message, dockerfile, changes) => {
     expect(await failure(dockerfile, changes)).toMatchObject({ code, message })
+  })
+})
+
+describe('configs of base images', () => {
+  const whole: ImageConfig = {
+    architecture: 'amd64',
+    os: 'linux',
+    created: '2024-01-01T00:00:00Z',
+    config: {
+      ...{
+        User: 'u',
+        ExposedPorts: { '80/tcp': {} },
+        Env: ['A=b', 'PATH=/bin', 'A=c', 'x'],
+        Entrypoint: ['e'],
+        Cmd: ['c'],
+      },
+      ...{
+        Volumes: { '/v': {} },
+        WorkingDir: '/w',
+        Labels: { l: 'v' },
+        StopSignal: 'SIGTERM',
+        Shell: ['/bin/sh', '-c'],
+      },
+      ...{ ArgsEscaped: true, Healthcheck: { Test: ['NONE'], Interval: 1 }, OnBuild: ['ENV O=$A', 'RUN x'] },
+    },
+    rootfs: { type: 'layers', diff_ids: [`sha256:${'0'.repeat(64)}`] },
+    history: [
+      { created: '2024-01-01T00:00:00Z', created_by: 'x' },
+      { created_by: 'y', empty_layer: true },
+    ],
+  }
+  const text = [
+    ...['FROM base AS a', 'ENV N=$A B=2', 'LABEL x=$A', 'EXPOSE 81', 'VOLUME /b', 'WORKDIR d', 'USER $A', 'RUN x'],
+    ...['COPY a b', 'CMD x', 'SHELL ["y"]', 'HEALTHCHECK NONE', 'FROM a', 'ARG A=1', 'ENTRYPOINT y', 'STOPSIGNAL 9'],
+  ].join('\n')
+
+  it('however they are changed, a plan and a config come of them, or an error that says why', async () => {
+    await fc.assert(
+      fc.asyncProperty(mutations(whole), async (json) => {
+        try {
+          const base = parseImageConfig(Buffer.from(json)) as ImageConfig
+          const { image } = await plan(text, {}, { base })
+          const times = { layers: [1, 2, 3, 4], build: undefined, output: 5, now: 6 }
+          serializeConfig(completeConfig(image, image.rootfs.diff_ids, times, ['a', 'b', 'c', 'd']))
+        } catch (error) {
+          expect(error instanceof BuildError || error instanceof RegistryError, String(error)).toBe(true)
+        }
+      }),
+      { numRuns: 500 },
+    )
+  })
+
+  it('keeps what is known, the names that are there twice as well', async () => {
+    const base = { ...whole, config: { ...whole.config, Hostname: 'h', OnBuild: null }, container: 'c' }
+    const { image } = await plan('FROM base AS a\nENV A=d\nFROM a\nLABEL v=$A', {}, { base })
+    expect(image.config?.Env).toEqual(['A=d', 'PATH=/bin', 'A=c', 'x'])
+    expect(image.config?.Labels).toEqual({ l: 'v', v: 'c' })
+    expect(image).not.toHaveProperty('container')
+    expect(image.config).not.toHaveProperty('Hostname')
   })
 })
 

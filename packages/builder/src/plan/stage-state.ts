@@ -8,7 +8,13 @@
 import type { Platform } from '@tsbuild/registry-client'
 import type { RawInstruction } from '../dockerfile/ast.ts'
 import { EnvList, ImageEnv, splitEnv } from '../graph/env-list.ts'
-import { type ContainerConfig, DEFAULT_PATH, type HistoryEntry, type ImageConfig } from '../graph/image-config.ts'
+import {
+  type ContainerConfig,
+  DEFAULT_PATH,
+  type HistoryEntry,
+  type ImageConfig,
+  knownFields,
+} from '../graph/image-config.ts'
 import type { RootfsStep } from '../graph/step.ts'
 import { LayeredMap } from '../util/layered-map.ts'
 import type { Expander } from './expander.ts'
@@ -74,14 +80,9 @@ export class StageState {
   }
 
   /** A stage that starts from an image; triggers in it are not carried on. */
-  static of(
-    {
-      history = [],
-      config: { Env = [], Labels, ExposedPorts, Volumes, OnBuild: _, ...config } = {},
-      ...image
-    }: ImageConfig,
-    init: Pick<StageState, 'platform' | 'expander' | 'rootfs'>,
-  ): StageState {
+  static of(base: ImageConfig, init: Pick<StageState, 'platform' | 'expander' | 'rootfs'>): StageState {
+    const { history = [], config: runtime = {}, ...image } = knownFields(base)
+    const { Env = [], Labels, ExposedPorts, Volumes, OnBuild: _, ...config } = runtime
     const hasPath = init.platform.os === 'windows' || Env.some((e) => splitEnv(e)[0] === 'PATH')
     const imageEnv = new ImageEnv(hasPath ? Env : [...Env, DEFAULT_PATH])
     let end: HistoryEnd | undefined
