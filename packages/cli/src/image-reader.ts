@@ -30,7 +30,7 @@ export async function readManifest(
   const wanted = platform === undefined ? undefined : parsePlatform(platform)
   const fetched = await source.fetchManifest(reference, { signal })
   if (!wanted) return fetched
-  const document = parseManifest(fetched.bytes, fetched.descriptor.mediaType)
+  const document = parseManifest(fetched.bytes, fetched.descriptor.mediaType, fetched.descriptor.digest)
   if (document.kind !== 'index') return fetched
   const found = matchPlatform(document.index, wanted)
   if (found) return await source.fetchManifest(found, { signal })
@@ -47,14 +47,14 @@ export async function inspectImage(
   fetched: FetchedManifest,
   signal: AbortSignal,
 ): Promise<Inspection> {
-  const document = parseManifest(fetched.bytes, fetched.descriptor.mediaType)
+  const document = parseManifest(fetched.bytes, fetched.descriptor.mediaType, fetched.descriptor.digest)
   const images: InspectedImage[] = []
   if (document.kind === 'manifest') images.push(await inspectOne(source, fetched.descriptor, document.manifest, signal))
   else {
     for (const entry of document.index.manifests) {
       if (entry.platform?.os === 'unknown') continue
       const inner = await source.fetchManifest(entry, { signal })
-      const parsed = parseManifest(inner.bytes, inner.descriptor.mediaType)
+      const parsed = parseManifest(inner.bytes, inner.descriptor.mediaType, inner.descriptor.digest)
       if (parsed.kind === 'manifest') images.push(await inspectOne(source, entry, parsed.manifest, signal))
     }
   }
@@ -86,5 +86,6 @@ const CONFIG_TYPES: ReadonlySet<string> = new Set([mediaTypes.ociConfig, mediaTy
 async function readConfig(source: Source, config: Descriptor, signal: AbortSignal): Promise<ImageConfig | undefined> {
   if (!CONFIG_TYPES.has(config.mediaType)) return undefined
   if (config.size > MAX_CONFIG) throw registryErrors.manifestTooLarge([config.digest, MAX_CONFIG])
-  return parseImageConfig(Buffer.from(await text(source.openBlob(config, { signal }))))
+  const bytes = Buffer.from(await text(source.openBlob(config, { signal })))
+  return parseImageConfig(bytes, `image config ${config.digest}`)
 }

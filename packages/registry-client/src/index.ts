@@ -12,7 +12,6 @@ export { type CopyOptions, type CopyProgress, type CopyResult, copy, onceMore } 
 export {
   blobsOf,
   type ContainerConfig,
-  checkDescriptor,
   type Descriptor,
   type Healthcheck,
   type HistoryEntry,
@@ -35,6 +34,7 @@ export { MemoryImages } from './memory.ts'
 export * from './platform.ts'
 export * from './reference.ts'
 export type { ForeignLayerOptions, Limits } from './repository-access.ts'
+export * as schema from './schema.ts'
 export type { ListTagsOptions } from './tags.ts'
 export type { Timeouts } from './transport/environment.ts'
 export { type RegistryEvent, type RegistryEventListener, redactUrl } from './transport/events.ts'

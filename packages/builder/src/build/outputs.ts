@@ -17,7 +17,7 @@ const DEFAULT_FORMAT: DocumentFormat = {
   compression: 'gzip',
   level: undefined,
   rewriteTimestamp: false,
-  epoch: 'none',
+  epoch: 'build',
   annotations: {},
   indexAnnotations: {},
 }
@@ -29,10 +29,16 @@ export async function exportAll(
   session: Session,
   settings: BuildSettings,
 ): Promise<BuildResult> {
-  const assembler = new Assembler(solved, solver, session, settings)
+  const assemblers = new Map(
+    [false, true].map((withoutEpoch) => {
+      const own = solved.filter(({ plan }) => plan.withoutEpoch === withoutEpoch)
+      return [withoutEpoch, new Assembler(own.length > 0 ? own : solved, solver, session, settings)]
+    }),
+  )
   const outputs: OutputResult[] = []
   let first: BuiltImages | undefined
   for (const output of settings.outputs) {
+    const assembler = assemblers.get(output.withoutEpoch === true)!
     outputs.push(
       await session.task(output.title, async (progress) => {
         const context: ExportContext = {
@@ -56,7 +62,7 @@ export async function exportAll(
       }),
     )
   }
-  const image = first ?? (await assembler.images(DEFAULT_FORMAT))
+  const image = first ?? (await assemblers.get(settings.outputs.every((o) => o.withoutEpoch))!.images(DEFAULT_FORMAT))
   return buildResult(image, outputs, solver, session, settings)
 }
 
@@ -89,7 +95,7 @@ class Assembler {
     const { annotations } = this.#settings
     const images: AssembledImage[] = []
     for (const { plan, rootfs } of this.#solved) {
-      const epoch = format.epoch === 'none' ? plan.epoch : format.epoch
+      const epoch = format.epoch === 'build' ? plan.epoch : format.epoch === 'none' ? undefined : format.epoch
       const layers = await Promise.all(rootfs.stack.map((_, i) => this.#layer(rootfs.stack, i, epoch, format)))
       images.push(
         await assembleImage(

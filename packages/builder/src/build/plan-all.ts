@@ -1,5 +1,5 @@
-/** One plan per platform. */
-
+/** One plan per platform; two where some outputs take SOURCE_DATE_EPOCH away and others do not. */
+import { formatPlatform } from '@tsbuild/registry-client'
 import type { FoundImage } from '../image/resolve.ts'
 import type { ParsedDockerfile } from '../instructions/nodes.ts'
 import type { PlanOptions } from '../plan/context.ts'
@@ -18,10 +18,24 @@ export interface AllPlans {
 export async function planAll(parsed: ParsedDockerfile, session: Session, settings: BuildSettings): Promise<AllPlans> {
   const images = new Map<string, FoundImage>()
   const world = planWorld(session, images)
+  const plan = async (withoutEpoch: boolean): Promise<ImagePlan[]> => {
+    // A platform that is asked for twice is in the result twice, and built once.
+    const byPlatform = new Map<string, ImagePlan>()
+    for (const platform of settings.platforms) {
+      const name = formatPlatform(platform)
+      if (byPlatform.has(name)) continue
+      const options = { ...planOptions(settings, platform), withoutEpoch }
+      byPlatform.set(name, await planBuild(parsed, options, world, session.signal))
+    }
+    return settings.platforms.map((platform) => byPlatform.get(formatPlatform(platform))!)
+  }
   const plans: ImagePlan[] = []
   try {
-    for (const platform of settings.platforms)
-      plans.push(await planBuild(parsed, planOptions(settings, platform), world, session.signal))
+    const { outputs } = settings
+    const dated = await plan(false)
+    const taken = outputs.some((o) => o.withoutEpoch) && dated.some(({ epoch }) => epoch !== undefined)
+    if (!taken || outputs.some((o) => !o.withoutEpoch)) plans.push(...dated)
+    if (taken) plans.push(...(await plan(true)))
   } catch (error) {
     if (!session.signal.aborted) await lintUnplanned(parsed, session)
     throw error
@@ -47,5 +61,6 @@ export function planOptions(settings: BuildSettings, platform: PlanOptions['plat
     ulimits: options.ulimits ?? [],
     hostname: buildArgs.get('BUILDKIT_SANDBOX_HOSTNAME') || undefined,
     epoch: undefined,
+    withoutEpoch: false,
   }
 }

@@ -3,7 +3,7 @@
 import { isIP } from 'node:net'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { formatPlatform, hostPlatform, normalizePlatform, type Platform, parsePlatform } from '@tsbuild/registry-client'
+import { hostPlatform, normalizePlatform, type Platform, parsePlatform } from '@tsbuild/registry-client'
 import { BuildError, cancelled, defineError } from '../errors.ts'
 import type { PreparedOutput } from '../export/exporter.ts'
 import { type FailureOutput, prepareFailureOutput } from '../export/failed-files.ts'
@@ -54,14 +54,13 @@ export function resolveSettings(options: DockerfileOptions): Settings {
   const env = options.env ?? process.env
   const buildPlatform = normalizePlatform({ ...hostPlatform(), os: 'linux' })
   const wanted = (options.platforms ?? []).map(platformOption)
-  const unique = new Map(wanted.map((p) => [formatPlatform(p), p]))
   return {
     options,
     env,
     root: stateRoot(options.root, env),
     dockerConfig: dockerConfigDirectory(options.dockerConfig, env),
-    platforms: unique.size > 0 ? [...unique.values()] : [buildPlatform],
-    implicitPlatform: unique.size === 0,
+    platforms: wanted.length > 0 ? wanted : [buildPlatform],
+    implicitPlatform: wanted.length === 0,
     buildPlatform,
     buildArgs: new Map(Object.entries(options.buildArgs ?? {})),
   }

@@ -31,5 +31,8 @@ export function prepareOutput(spec: OutputSpec): PreparedOutput {
     throw exportErrors.outputInvalid([
       `unknown output type ${JSON.stringify(spec.type)}: expected one of ${Object.keys(exporters).join(', ')}`,
     ])
-  return exporter.parse(new Map(Object.entries(spec.attrs)))
+  return {
+    ...exporter.parse(new Map(Object.entries(spec.attrs))),
+    withoutEpoch: spec.attrs['source-date-epoch'] === '',
+  }
 }

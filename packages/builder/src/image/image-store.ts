@@ -122,7 +122,7 @@ export class ImageStore implements Source, Target {
 
   async #configDigest(descriptor: Descriptor): Promise<string | undefined> {
     const { bytes } = await this.fetchManifest(descriptor)
-    const document = parseManifest(bytes, descriptor.mediaType)
+    const document = parseManifest(bytes, descriptor.mediaType, descriptor.digest)
     return document.kind === 'manifest' ? document.manifest.config.digest : undefined
   }
 
@@ -130,7 +130,7 @@ export class ImageStore implements Source, Target {
   async #stored(digest: Descriptor['digest']): Promise<Descriptor> {
     if (!(await this.#store.blobs.has(digest))) throw storeErrors.imageUnknown([digest])
     const bytes = await this.#store.blobs.read(digest, MAX_DOCUMENT)
-    return { mediaType: parseManifest(bytes).mediaType, digest, size: bytes.length }
+    return { mediaType: parseManifest(bytes, undefined, digest).mediaType, digest, size: bytes.length }
   }
 }
 

@@ -130,7 +130,7 @@ export class ImageResolver {
   ): Promise<FoundImage> {
     let descriptor = top
     let bytes = await this.#document(descriptor, source)
-    let document = parseManifest(bytes, descriptor.mediaType, name)
+    let document = parseManifest(bytes, descriptor.mediaType, documentName(name, descriptor))
     for (let depth = 0; document.kind === 'index'; depth++) {
       if (depth === MAX_INDEX_DEPTH)
         throw imageErrors.imageInvalid([name, `its indexes are nested more than ${MAX_INDEX_DEPTH} deep`])
@@ -143,10 +143,13 @@ export class ImageResolver {
       }
       descriptor = chosen
       bytes = await this.#document(descriptor, source)
-      document = parseManifest(bytes, descriptor.mediaType, name)
+      document = parseManifest(bytes, descriptor.mediaType, documentName(name, descriptor))
     }
     const { manifest } = document
-    const config = parseImageConfig(await this.#document(manifest.config, source), name) as unknown as ImageConfig
+    const config = parseImageConfig(
+      await this.#document(manifest.config, source),
+      `${name}: image config ${manifest.config.digest}`,
+    ) as ImageConfig
     const diffIDs = config.rootfs.diff_ids
     if (diffIDs.length !== manifest.layers.length)
       throw imageErrors.imageInvalid([name, `it has ${manifest.layers.length} layers but ${diffIDs.length} diff_ids`])
@@ -180,6 +183,10 @@ export class ImageResolver {
     )
     return await blobs.read(descriptor.digest, MAX_DOCUMENT)
   }
+}
+
+function documentName(name: string, { digest }: Descriptor): string {
+  return name.endsWith(digest) ? name : `${name}@${digest}`
 }
 
 /** The store itself as a source. */

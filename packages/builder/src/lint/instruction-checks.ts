@@ -133,7 +133,7 @@ function checkEnv(scope: InstructionScope, node: EnvNode): void {
   for (const [i, [key, value]] of pairs.entries()) {
     checkKeyValue(scope.reporter, node, node.pairs[i]!)
     checkSecretName(scope.reporter, node.raw, 'ENV', key)
-    scope.stage.env.set(key, value)
+    scope.stage.setEnv(key, value)
   }
 }
 

@@ -1,9 +1,9 @@
 /** What the functions of plan/instructions/ get beside the stage: options of the build, names for progress, sources. */
 import type { Platform } from '@tsbuild/registry-client'
+import type { EnvList } from '../graph/env-list.ts'
 import type { ContextStep, SourceStep } from '../graph/step.ts'
 import type { InstructionNode } from '../instructions/nodes.ts'
 import type { Location } from '../source.ts'
-import type { EnvList } from './env-list.ts'
 
 /** Options that every stage of one plan shares. */
 export interface PlanOptions {
@@ -26,8 +26,10 @@ export interface PlanOptions {
   readonly shmSize: number | undefined
   readonly ulimits: readonly { readonly name: string; readonly soft: number; readonly hard: number }[]
   readonly hostname: string | undefined
-  /** SOURCE_DATE_EPOCH as the exporter's attribute or the build argument gave it, seconds. */
+  /** SOURCE_DATE_EPOCH of the build, seconds; found out by planning. */
   readonly epoch: number | undefined
+  /** The output takes SOURCE_DATE_EPOCH away: what is made keeps its own times. */
+  readonly withoutEpoch: boolean
 }
 
 /** One instruction on its way into the graph. */

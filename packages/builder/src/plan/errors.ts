@@ -69,6 +69,11 @@ export const planErrors = {
     doc: 'STOPSIGNAL takes a signal name such as SIGTERM or a number.',
     message: (signal: string) => `invalid signal: ${signal}`,
   }),
+  badPath: defineError({
+    code: 'PATH_INVALID',
+    doc: 'A path of a Windows image names another drive than C:, a drive without a path, or a share.',
+    message: (problem: string) => problem,
+  }),
   badPort: defineError({
     code: 'PORT_INVALID',
     doc: 'EXPOSE takes PORT[-PORT][/tcp|udp|sctp].',

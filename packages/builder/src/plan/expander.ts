@@ -2,7 +2,7 @@
 import { type Dockerfile, locateText, type RawInstruction } from '../dockerfile/ast.ts'
 import { expandForDisplay, expandHeredoc, expandWord } from '../dockerfile/expand.ts'
 import { BuildError } from '../errors.ts'
-import type { EnvList } from './env-list.ts'
+import type { EnvList } from '../graph/env-list.ts'
 
 const NOTHING = { get: () => undefined }
 

@@ -1,9 +1,12 @@
-import { formatPlatform, type Platform } from '@tsbuild/registry-client'
+import { formatPlatform, type Platform, parseImageConfig, RegistryError } from '@tsbuild/registry-client'
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { mutations } from '../../../registry-client/src/schema.test-support.ts'
 import { scanDockerfile } from '../dockerfile/scan.ts'
 import { BuildError } from '../errors.ts'
 import type { ImageConfig } from '../graph/image-config.ts'
 import { inputsOf, type RootfsStep, type Step } from '../graph/step.ts'
+import { completeConfig, serializeConfig } from '../image/config.ts'
 import { parseDockerfile } from '../instructions/parse.ts'
 import { SourceFile } from '../source.ts'
 import type { PlanOptions } from './context.ts'
@@ -29,6 +32,7 @@ function options(changes: Partial<PlanOptions> = {}): PlanOptions {
     ulimits: [],
     hostname: undefined,
     epoch: undefined,
+    withoutEpoch: false,
     ...changes,
   }
 }
@@ -87,6 +91,42 @@ async function failure(
   )
 }
 
+describe('variables of a stage that others start from', () => {
+  const file = (...rest: string[]) =>
+    ['FROM busybox AS a', 'ARG V=x', 'ARG H', 'ENV B=env C=c', 'ARG B=arg', ...rest].join('\n')
+
+  it('hands on ARGs; what ENV keeps in the image counts first', async () => {
+    const text = file('FROM a', 'RUN echo $V $B', 'LABEL v=$V b=$B h=$H', 'COPY $V $B/')
+    const planned = await plan(text, { buildArgs: new Map([['H', 'given']]) })
+    expect(planned.image.config).toMatchObject({ Labels: { v: 'x', b: 'env', h: 'given' } })
+    expect(planned.image.config?.Env).toEqual([expect.stringMatching(/^PATH=/), 'B=env', 'C=c'])
+    expect(history(planned).at(-3)).toBe('RUN |3 V=x H=given B=env /bin/sh -c echo $V $B # buildkit')
+    expect(history(planned).at(-1)).toBe('COPY x env/ # buildkit')
+    const run = planned.rootfs?.kind === 'file' ? planned.rootfs.parent : undefined
+    expect(run).toMatchObject({ env: ['V=x', 'H=given', expect.stringMatching(/^PATH=/), 'B=env', 'C=c'] })
+  })
+
+  it('hands them on through several stages, and leaves those alone that stand beside', async () => {
+    const text = file(
+      'FROM a AS b',
+      'ARG W=$V-w',
+      'FROM busybox AS c',
+      'LABEL c=$V$W',
+      'FROM b',
+      'LABEL b=$V$W',
+      'COPY --from=c / /',
+    )
+    const planned = await plan(text)
+    expect(planned.image.config?.Labels).toEqual({ b: 'xx-w' })
+    expect(planned.rootfs).toMatchObject({ kind: 'file' })
+  })
+
+  it('keeps them out of images that stand for a stage', async () => {
+    const text = 'FROM busybox AS named\nARG V=x\nFROM named\nLABEL v=$V'
+    expect((await plan(text)).image.config?.Labels).toEqual({ v: '' })
+  })
+})
+
 describe('config and history', () => {
   it.each<[name: string, dockerfile: string, config: object, history: string[]]>([
     [
@@ -108,10 +148,10 @@ describe('config and history', () => {
       ['CMD ["a"]', 'ENTRYPOINT ["b"]'],
     ],
     [
-      'EXPOSE sorts and lowers',
+      'EXPOSE sorts words as they are written, and lowers',
       'FROM scratch\nEXPOSE 81/UDP 80 127.0.0.1:90:91',
       { ExposedPorts: { '80/tcp': {}, '81/udp': {}, '91/tcp': {} } },
-      ['EXPOSE [80/tcp 81/udp 91/tcp]'],
+      ['EXPOSE [91/tcp 80/tcp 81/udp]'],
     ],
     [
       'WORKDIR adds up',
@@ -261,6 +301,65 @@ FROM two
   })
 })
 
+describe('configs of base images', () => {
+  const whole: ImageConfig = {
+    architecture: 'amd64',
+    os: 'linux',
+    created: '2024-01-01T00:00:00Z',
+    config: {
+      ...{
+        User: 'u',
+        ExposedPorts: { '80/tcp': {} },
+        Env: ['A=b', 'PATH=/bin', 'A=c', 'x'],
+        Entrypoint: ['e'],
+        Cmd: ['c'],
+      },
+      ...{
+        Volumes: { '/v': {} },
+        WorkingDir: '/w',
+        Labels: { l: 'v' },
+        StopSignal: 'SIGTERM',
+        Shell: ['/bin/sh', '-c'],
+      },
+      ...{ ArgsEscaped: true, Healthcheck: { Test: ['NONE'], Interval: 1 }, OnBuild: ['ENV O=$A', 'RUN x'] },
+    },
+    rootfs: { type: 'layers', diff_ids: [`sha256:${'0'.repeat(64)}`] },
+    history: [
+      { created: '2024-01-01T00:00:00Z', created_by: 'x' },
+      { created_by: 'y', empty_layer: true },
+    ],
+  }
+  const text = [
+    ...['FROM base AS a', 'ENV N=$A B=2', 'LABEL x=$A', 'EXPOSE 81', 'VOLUME /b', 'WORKDIR d', 'USER $A', 'RUN x'],
+    ...['COPY a b', 'CMD x', 'SHELL ["y"]', 'HEALTHCHECK NONE', 'FROM a', 'ARG A=1', 'ENTRYPOINT y', 'STOPSIGNAL 9'],
+  ].join('\n')
+
+  it('however they are changed, a plan and a config come of them, or an error that says why', async () => {
+    await fc.assert(
+      fc.asyncProperty(mutations(whole), async (json) => {
+        try {
+          const base = parseImageConfig(Buffer.from(json)) as ImageConfig
+          const { image } = await plan(text, {}, { base })
+          const times = { layers: [1, 2, 3, 4], build: undefined, output: 5, now: 6 }
+          serializeConfig(completeConfig(image, image.rootfs.diff_ids, times, ['a', 'b', 'c', 'd']))
+        } catch (error) {
+          expect(error instanceof BuildError || error instanceof RegistryError, String(error)).toBe(true)
+        }
+      }),
+      { numRuns: 500 },
+    )
+  })
+
+  it('keeps what is known, the names that are there twice as well', async () => {
+    const base = { ...whole, config: { ...whole.config, Hostname: 'h', OnBuild: null }, container: 'c' }
+    const { image } = await plan('FROM base AS a\nENV A=d\nFROM a\nLABEL v=$A', {}, { base })
+    expect(image.config?.Env).toEqual(['A=d', 'PATH=/bin', 'A=c', 'x'])
+    expect(image.config?.Labels).toEqual({ l: 'v', v: 'c' })
+    expect(image).not.toHaveProperty('container')
+    expect(image.config).not.toHaveProperty('Hostname')
+  })
+})
+
 describe('steps', () => {
   it('makes one layer of all sources of a COPY, one operation each', async () => {
     const { rootfs } = await plan('FROM scratch\nCOPY a b* <<EOF /to/\nhi $x\nEOF\n')
@@ -290,6 +389,21 @@ describe('steps', () => {
       args: ['/bin/sh', '-c', '/dev/pipes/EOF'],
       script: { path: '/dev/pipes/EOF', content: '#!/usr/bin/awk\nx\n' },
     })
+  })
+
+  it('looks for #! when the tabs of <<- are gone', async () => {
+    const { rootfs } = await plan('FROM busybox\nRUN <<-EOF\n\t#!/usr/bin/awk\n\tx\n\tEOF\n')
+    expect(rootfs).toMatchObject({
+      args: ['/bin/sh', '-c', '/dev/pipes/EOF'],
+      script: { path: '/dev/pipes/EOF', content: '#!/usr/bin/awk\nx\n' },
+    })
+  })
+
+  it.each([
+    ['RUN << EOF\necho a\nEOF', ['/bin/sh', '-c', 'echo a\n']],
+    ['RUN cat << EOF > /x\na\nEOF', ['/bin/sh', '-c', 'cat << EOF > /x\na\nEOF']],
+  ])('takes %j as a heredoc', async (run, args) => {
+    expect((await plan(`FROM busybox\n${run}\n`)).rootfs).toMatchObject({ args })
   })
 
   it('marks the steps of the stages that --no-cache-filter names', async () => {

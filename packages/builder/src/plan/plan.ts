@@ -8,6 +8,7 @@ import { normalizePlatform, type Platform } from '@tsbuild/registry-client'
 import { locate } from '../dockerfile/ast.ts'
 import { suggest } from '../dockerfile/suggest.ts'
 import { BuildError, throwIfAborted } from '../errors.ts'
+import type { EnvList } from '../graph/env-list.ts'
 import { plainCopy } from '../graph/file-op.ts'
 import type { ImageConfig } from '../graph/image-config.ts'
 import type { ContextStep, FileStep, RootfsStep, SourceStep } from '../graph/step.ts'
@@ -16,7 +17,6 @@ import { parseTrigger } from '../instructions/parse.ts'
 import type { Location } from '../source.ts'
 import { addGlobalArgs, predefinedArgs, proxyEnvironment } from './build-args.ts'
 import type { InstructionContext, PlanOptions } from './context.ts'
-import type { EnvList } from './env-list.ts'
 import { planErrors } from './errors.ts'
 import { Expander } from './expander.ts'
 import { planInstruction } from './instructions/index.ts'
@@ -40,6 +40,8 @@ export interface ImagePlan {
   readonly base: ResolvedImage | undefined
   /** SOURCE_DATE_EPOCH of this build, seconds. */
   readonly epoch: number | undefined
+  /** Made for outputs that take SOURCE_DATE_EPOCH away. */
+  readonly withoutEpoch: boolean
   /** Base images of all planned stages. */
   readonly images: readonly ResolvedImage[]
 }
@@ -109,7 +111,7 @@ class Planner {
       if (epoch === undefined) table.delete(key)
       else table.set(key, String(epoch))
     }
-    this.#options = { ...this.#options, buildArgs, epoch: this.#options.epoch ?? epoch }
+    this.#options = { ...this.#options, buildArgs, epoch: this.#options.withoutEpoch ? undefined : epoch }
   }
 
   async #epochOf(value: string, args: EnvList): Promise<number | undefined> {
@@ -232,16 +234,7 @@ class Planner {
     if (node.base) {
       const base = node.base.planned
       if (!base) throw planErrors.laterStage([node.base.label, node.label])
-      const image = structuredClone(base.image)
-      if (image.config) delete image.config.OnBuild
-      const state = new StageState({
-        platform: base.platform,
-        expander: this.#expander,
-        rootfs: base.rootfs,
-        image,
-        args: base.args,
-      })
-      return state
+      return base.next()
     }
     const wanted = node.platform ?? options.platform
     const source = node.image
@@ -249,10 +242,9 @@ class Planner {
       const image = emptyImage(source === 'scratch' && node.baseName === 'scratch' ? options.platform : wanted)
       const platform = source === 'scratch' ? options.platform : wanted
       const rootfs = typeof source === 'object' ? this.#treeRootfs(source.tree, node) : undefined
-      return new StageState({ platform, expander: this.#expander, rootfs, image, args: [] })
+      return StageState.of(image, { platform, expander: this.#expander, rootfs })
     }
-    const { created: _, ...image } = structuredClone(source.config)
-    if (image.config) delete image.config.OnBuild
+    const { created: _, ...image } = source.config
     const platform = wanted
     const rootfs: RootfsStep | undefined =
       source.layers.length === 0
@@ -267,7 +259,7 @@ class Planner {
             manifest: source.manifest,
             layers: source.layers,
           }
-    return new StageState({ platform, expander: this.#expander, rootfs, image, args: [] })
+    return StageState.of(image, { platform, expander: this.#expander, rootfs })
   }
 
   /** A directory used as a base image: its files are the first layer. */
@@ -330,9 +322,8 @@ class Planner {
 
   #finish(target: StageNode, needed: ReadonlySet<StageNode>): ImagePlan {
     const state = target.planned!
-    const { image } = state
-    if (Object.keys(this.#options.labels).length > 0)
-      state.config.Labels = { ...state.config.Labels, ...this.#options.labels }
+    for (const [name, value] of Object.entries(this.#options.labels)) state.labels.set(name, value)
+    const image = state.toImage()
     if (!this.#options.implicitPlatform) setPlatform(image, this.#options.platform)
     const normal = normalizePlatform({
       os: image.os,
@@ -347,6 +338,7 @@ class Planner {
     let root = target
     while (root.base) root = root.base
     const base = typeof root.image === 'object' && 'config' in root.image ? root.image : undefined
-    return { platform: this.#options.platform, rootfs: state.rootfs, image, base, epoch: this.#options.epoch, images }
+    const { platform, epoch, withoutEpoch } = this.#options
+    return { platform, rootfs: state.rootfs, image, base, epoch, withoutEpoch, images }
   }
 }

@@ -74,7 +74,7 @@ async function blobsOfImages(store: Store): Promise<Set<string>> {
     seen.add(descriptor.digest)
     const isDocument = isIndexType(descriptor.mediaType) || isManifestType(descriptor.mediaType)
     if (!isDocument || depth > MOST_DEPTH || !(await store.blobs.has(descriptor.digest))) return
-    const document = parseManifest(await store.blobs.read(descriptor.digest), descriptor.mediaType)
+    const document = parseManifest(await store.blobs.read(descriptor.digest), descriptor.mediaType, descriptor.digest)
     const children =
       document.kind === 'index' ? document.index.manifests : [document.manifest.config, ...document.manifest.layers]
     for (const child of children) await visit(child, depth + 1)

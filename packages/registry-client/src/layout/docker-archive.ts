@@ -8,6 +8,7 @@ import { type Digest, Digester, digestOf, isDigest, verified } from '../digest.t
 import { isRegistryError, registryErrors } from '../errors.ts'
 import { mediaTypes } from '../media-types.ts'
 import { familiarReference, parseReference, withDefaultTag } from '../reference.ts'
+import { list, object, optional, parseDocument, SchemaProblem, text } from '../schema.ts'
 import { selfVerifying } from '../verified-stream.ts'
 import { TarFiles } from './tar-files.ts'
 
@@ -107,33 +108,23 @@ function shortName(name: string): string {
 }
 
 interface Entry {
-  readonly config: string
-  readonly names: readonly string[]
-  readonly layers: readonly string[]
+  readonly Config: string
+  readonly RepoTags?: readonly string[]
+  readonly Layers: readonly string[]
 }
 
-function parseEntries(bytes: Buffer, path: string): Entry[] {
-  const fail = (why: string) => registryErrors.layoutInvalid([path, `manifest.json: ${why}`])
-  let value: unknown
+const entriesSchema = list(
+  object<Entry>({ Config: text, RepoTags: optional(list(text, 'texts')), Layers: list(text, 'texts') }),
+  'images',
+)
+
+function parseEntries(bytes: Buffer, path: string): readonly Entry[] {
   try {
-    value = JSON.parse(bytes.toString())
-  } catch {
-    throw fail('not valid JSON')
+    return parseDocument(bytes, entriesSchema)
+  } catch (error) {
+    if (!(error instanceof SchemaProblem)) throw error
+    throw registryErrors.layoutInvalid([path, `manifest.json: ${error.message}`])
   }
-  if (!Array.isArray(value)) throw fail('not a list')
-  const isTexts = (list: unknown): list is string[] =>
-    Array.isArray(list) && list.every((item) => typeof item === 'string')
-  return value.map((entry: Record<string, unknown> | null) => {
-    const { Config, RepoTags, Layers } = entry ?? {}
-    if (
-      typeof Config !== 'string' ||
-      !isTexts(Layers) ||
-      !(RepoTags === null || RepoTags === undefined || isTexts(RepoTags))
-    ) {
-      throw fail('an entry has no Config and Layers')
-    }
-    return { config: Config, names: RepoTags ?? [], layers: Layers }
-  })
 }
 
 async function readImage(
@@ -143,16 +134,16 @@ async function readImage(
   signal: AbortSignal | undefined,
 ): Promise<ArchivedImage> {
   const fail = (why: string) => registryErrors.layoutInvalid([files.path, why])
-  const config = await files.read(entry.config, documentLimit)
-  if (config === undefined) throw fail(`${entry.config} is missing`)
-  const { rootfs } = parseImageConfig(config, `${files.path}: ${entry.config}`)
-  if (rootfs.diff_ids.length !== entry.layers.length) {
-    throw fail(`${entry.layers.length} layers where the config has ${rootfs.diff_ids.length}`)
+  const config = await files.read(entry.Config, documentLimit)
+  if (config === undefined) throw fail(`${entry.Config} is missing`)
+  const { rootfs } = parseImageConfig(config, `${files.path}: ${entry.Config}`)
+  if (rootfs.diff_ids.length !== entry.Layers.length) {
+    throw fail(`${entry.Layers.length} layers where the config has ${rootfs.diff_ids.length}`)
   }
   const configDigest = digestOf(config)
-  blobs.set(configDigest, entry.config)
+  blobs.set(configDigest, entry.Config)
   const layers: Descriptor[] = []
-  for (const [n, name] of entry.layers.entries())
+  for (const [n, name] of entry.Layers.entries())
     layers.push(await readLayer(files, name, rootfs.diff_ids[n]!, blobs, signal))
   const manifest = {
     schemaVersion: 2,
@@ -162,7 +153,7 @@ async function readImage(
   }
   const bytes = Buffer.from(JSON.stringify(manifest))
   return {
-    names: entry.names.map(shortName),
+    names: (entry.RepoTags ?? []).map(shortName),
     manifest: { descriptor: { mediaType: mediaTypes.ociManifest, digest: digestOf(bytes), size: bytes.length }, bytes },
   }
 }

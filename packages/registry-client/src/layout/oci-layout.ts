@@ -19,6 +19,7 @@ import { type Digest, digestAlgorithm, digestHex, digestOf, isDigest, parseDiges
 import { isRegistryError, registryErrors } from '../errors.ts'
 import { bareMediaType, isIndexType, isManifestType, mediaTypes } from '../media-types.ts'
 import { referrerOf } from '../referrers.ts'
+import { object, parseDocument, text } from '../schema.ts'
 import { selfVerifying } from '../verified-stream.ts'
 import { DirectoryWriter } from './directory-writer.ts'
 import { DirectoryFiles, type Files } from './files.ts'
@@ -30,6 +31,8 @@ const refNameKey = 'org.opencontainers.image.ref.name'
 const containerdNameKey = 'io.containerd.image.name'
 
 /** Path of a blob within a layout. */
+const markerSchema = object<{ readonly imageLayoutVersion: string }>({ imageLayoutVersion: text })
+
 export function blobPath(digest: Digest): string {
   return `blobs/${digestAlgorithm(parseDigest(digest))}/${digestHex(digest)}`
 }
@@ -164,8 +167,7 @@ export class OciLayout implements Source, Target, AsyncDisposable {
     if (marker === undefined)
       throw registryErrors.layoutInvalid([path, 'not an OCI image layout: the file oci-layout is missing'])
     try {
-      const { imageLayoutVersion } = JSON.parse(marker.toString()) as { imageLayoutVersion?: unknown }
-      if (typeof imageLayoutVersion === 'string' && imageLayoutVersion.startsWith('1.')) return
+      if (parseDocument(marker, markerSchema).imageLayoutVersion.startsWith('1.')) return
     } catch {
       // Said below.
     }

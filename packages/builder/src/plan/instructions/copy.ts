@@ -8,7 +8,7 @@ import { type GitUrl, parseGitUrl, redactUrl } from '../../util/git-url.ts'
 import type { InstructionContext, InstructionPlanner } from '../context.ts'
 import { planErrors } from '../errors.ts'
 import { parseOwner } from '../owner.ts'
-import { resolvePath, toSlash } from '../stage-state.ts'
+import { resolvePath, withoutDrive } from '../paths.ts'
 
 type Part = FileStep['ops'][number]
 
@@ -26,7 +26,7 @@ export const planCopy: InstructionPlanner<CopyNode> = (node, stage, context) => 
   const sources = node.sources.map(expand)
   const destText = expand(node.dest)
   const flags: CopyFlags = {
-    dest: resolvePath(stage.cwd, toSlash(destText, stage.platform.os), true),
+    dest: resolvePath(stage.cwd, withoutDrive(destText, stage.platform.os, true), true),
     chown: expand(node.chown),
     chmod: expand(node.chmod),
     checksum: expand(node.checksum),

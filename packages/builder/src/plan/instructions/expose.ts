@@ -9,8 +9,8 @@ const PROTOCOLS = new Set(['tcp', 'udp', 'sctp'])
 export const planExpose: InstructionPlanner<ExposeNode> = (node, stage) => {
   const words = node.ports.flatMap((p) => stage.expander.words(p, stage.env, node.raw))
   const ports = words.flatMap(parsePort)
-  stage.config.ExposedPorts = { ...stage.config.ExposedPorts, ...Object.fromEntries(ports.map((p) => [p, {}])) }
-  stage.commit(`EXPOSE [${[...ports].sort().join(' ')}]`, { layer: false })
+  for (const port of ports) stage.ports.set(port, true)
+  stage.commit(`EXPOSE [${ports.join(' ')}]`, { layer: false })
 }
 
 /** `PORT/protocol` for each port of the specification. */

@@ -1,7 +1,7 @@
 /** A map that inherits the entries of another one without copying them: what a stage gets from its base. */
 
 /** Layers that a look-up goes through at most; deeper ones are copied into one. */
-const maxDepth = 1024
+const maxDepth = 256
 
 export class LayeredMap<V> {
   readonly #own = new Map<string, V>()
@@ -41,10 +41,20 @@ export class LayeredMap<V> {
   }
 
   /** All names once, those of the parent first. */
-  keys(): Set<string> {
-    const names = new Set<string>()
-    for (const layer of this.#layers()) for (const name of layer.#own.keys()) names.add(name)
-    return names
+  keys(): Iterable<string> {
+    return this.#merged().keys()
+  }
+
+  /** All entries, in the order of {@link keys}. */
+  entries(): [name: string, value: V][] {
+    return [...this.#merged()]
+  }
+
+  #merged(): Map<string, V> {
+    if (this.#parent === undefined) return this.#own
+    const merged = new Map<string, V>()
+    for (const layer of this.#layers()) for (const [name, value] of layer.#own) merged.set(name, value)
+    return merged
   }
 
   /** From the outermost parent to this one. */
