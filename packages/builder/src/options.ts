@@ -16,7 +16,7 @@ export type SecretSource =
   | { readonly id: string; readonly value: string | Uint8Array }
   | { readonly id: string; readonly get: (signal: AbortSignal) => Promise<string | Uint8Array> }
 
-/** An agent socket or key files offered to `RUN --mount=type=ssh`. Without paths: the agent at $SSH_AUTH_SOCK. */
+/** An agent socket or key files offered to `RUN --mount=type=ssh` and to git over ssh. Without paths: the agent at $SSH_AUTH_SOCK. */
 export interface SshSource {
   /** `default` when the flag names none. */
   readonly id: string
@@ -50,6 +50,12 @@ export interface DockerfileOptions {
   readonly platforms?: readonly string[]
   /** Named contexts: name → directory, docker-image://REF, oci-layout://DIR[:tag|@digest], git or http URL, target:STAGE. */
   readonly buildContexts?: Readonly<Record<string, string>>
+  /** For RUN; those named GIT_AUTH_TOKEN, GIT_AUTH_HEADER (or `GIT_AUTH_TOKEN.HOST` …) for git repositories. */
+  readonly secrets?: readonly SecretSource[]
+  /** For RUN; the one named `default` for git repositories over ssh, which use nothing else. */
+  readonly ssh?: readonly SshSource[]
+  /** Files with the keys of ssh hosts; default ~/.ssh/known_hosts and /etc/ssh/ssh_known_hosts. */
+  readonly sshKnownHosts?: readonly string[]
   /** Read when `context` or `dockerfile` is `-`. */
   readonly stdin?: NodeJS.ReadableStream
   readonly signal?: AbortSignal
@@ -76,8 +82,6 @@ export interface BuildOptions extends DockerfileOptions {
   readonly network?: 'default' | 'none' | 'host' | 'isolated'
   readonly addHosts?: readonly string[]
   readonly dns?: readonly string[]
-  readonly secrets?: readonly SecretSource[]
-  readonly ssh?: readonly SshSource[]
   /** Entitlements: `network.host`, `security.insecure`. */
   readonly allow?: readonly string[]
   readonly shmSize?: number

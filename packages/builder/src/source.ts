@@ -4,6 +4,8 @@
  * Lines are 1-based, as editors and BuildKit print them; columns are 0-based UTF-16 code units within the line;
  * offsets are 0-based UTF-16 code units within the whole text.
  */
+import { redactUrls } from './util/redact.ts'
+
 export interface Position {
   readonly line: number
   readonly column: number
@@ -84,7 +86,8 @@ export interface Location {
 }
 
 /**
- * The lines around a location as the reference builder prints them, the lines of the range marked with `>>>`.
+ * The lines around a location as the reference builder prints them, the lines of the range marked with `>>>`; URLs
+ * without their passwords.
  *
  * @param context how many lines to show before and after the range
  */
@@ -96,7 +99,7 @@ export function excerpt(at: Location, context = 2): string {
   const rows = [`${file.name}:${range.start.line}`, '--------------------']
   for (let n = from; n <= to; n++) {
     const mark = n >= range.start.line && n <= lastLine ? '>>>' : '   '
-    rows.push(`${String(n).padStart(4)} | ${mark} ${file.line(n).slice(0, 400)}`.trimEnd())
+    rows.push(`${String(n).padStart(4)} | ${mark} ${redactUrls(file.line(n).slice(0, 400))}`.trimEnd())
   }
   rows.push('--------------------')
   return rows.join('\n')

@@ -10,10 +10,12 @@ import {
   RegistryClient,
   type Repository,
 } from '@tsbuild/registry-client'
+import type { GitAccess } from '../context/git.ts'
 import { type FoundImage, ImageResolver } from '../image/resolve.ts'
 import type { BuildWarning, ProgressEvent, ProgressListener } from '../progress.ts'
 import { openStore, type Store } from '../store/store.ts'
 import { Contexts } from './contexts.ts'
+import { gitAccess } from './git-access.ts'
 import type { Settings } from './settings.ts'
 
 export class Session implements AsyncDisposable {
@@ -21,6 +23,8 @@ export class Session implements AsyncDisposable {
   readonly store: Store
   readonly signal: AbortSignal
   readonly images: ImageResolver
+  /** What git may use to prove who one is. */
+  readonly git: GitAccess
   readonly contexts: Contexts
   readonly warnings: BuildWarning[] = []
   readonly #client: RegistryClient
@@ -43,7 +47,10 @@ export class Session implements AsyncDisposable {
       signal: this.signal,
       onOffline: (reference, problem) => this.warn({ rule: '', message: `using the stored ${reference}: ${problem}` }),
     })
-    this.contexts = resources.use(new Contexts(settings, store, this.signal, (title, work) => this.task(title, work)))
+    this.git = gitAccess(settings, store)
+    this.contexts = resources.use(
+      new Contexts(settings, store, this.git, this.signal, (title, work) => this.task(title, work)),
+    )
   }
 
   /** Opens the store and what a call needs at least. The caller disposes the session. */

@@ -1,5 +1,6 @@
 /** The caller's options, checked and completed: the only place that reads the environment. */
 
+import { existsSync, statSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -48,6 +49,8 @@ export interface Settings {
   readonly implicitPlatform: boolean
   readonly buildPlatform: Platform
   readonly buildArgs: ReadonlyMap<string, string>
+  /** Files with the keys of ssh hosts. */
+  readonly sshKnownHosts: readonly string[]
 }
 
 export function resolveSettings(options: DockerfileOptions): Settings {
@@ -63,7 +66,21 @@ export function resolveSettings(options: DockerfileOptions): Settings {
     implicitPlatform: wanted.length === 0,
     buildPlatform,
     buildArgs: new Map(Object.entries(options.buildArgs ?? {})),
+    sshKnownHosts: knownHosts(options.sshKnownHosts, env),
   }
+}
+
+/** The files that were named, which have to be there, or those that ssh itself reads. */
+function knownHosts(files: readonly string[] | undefined, env: Env): string[] {
+  if (files === undefined) {
+    const usual = [join(env.HOME || homedir(), '.ssh/known_hosts'), '/etc/ssh/ssh_known_hosts']
+    return usual.filter((path) => existsSync(path))
+  }
+  return files.map((file) => {
+    const path = resolve(file)
+    if (statSync(path, { throwIfNoEntry: false })?.isFile()) return path
+    throw optionErrors.optionInvalid([`ssh-known-hosts: ${JSON.stringify(file)} is no file`])
+  })
 }
 
 function platformOption(text: string): Platform {

@@ -81,6 +81,7 @@ export async function openSolver(
       git: gitHandler({
         directory: async () => session.use(await store.blobs.temporary('git')).path,
         env: settings.env,
+        access: session.git,
       }),
       file: fileHandler({ store, cache, layers, worker, statCache, now, nonce: randomUUID }),
       run: runHandler({

@@ -40,8 +40,8 @@ export function planWorld(session: Session, found: Map<string, FoundImage>): Pla
       const { store, signal, settings } = session
       if (source.kind === 'http') return (await downloaded(source, store, signal)).mtime || undefined
       const directory = session.use(await store.blobs.temporary('git')).path
-      return (await fetchGit({ ...source, submodules: false }, `${directory}/checkout`, { signal, env: settings.env }))
-        .time
+      const options = { signal, env: settings.env, access: session.git }
+      return (await fetchGit({ ...source, submodules: false }, `${directory}/checkout`, options)).time
     },
   }
 }

@@ -1,6 +1,7 @@
 /** How steps are called in progress and errors. */
 import { formatPlatform } from '@tsbuild/registry-client'
 import type { ContextStep } from '../graph/step.ts'
+import { redactUrls } from '../util/redact.ts'
 import type { PlanOptions } from './context.ts'
 import type { StageNode } from './stage-graph.ts'
 import type { StageState } from './stage-state.ts'
@@ -22,7 +23,8 @@ export function stepNamer(
   const total = own + (node.baseName !== 'scratch' && !node.base ? 1 : 0)
   const width = String(total).length
   let index = 0
-  return (text, onbuild) => {
+  return (written, onbuild) => {
+    const text = redactUrls(written)
     if (total === 0) return text
     index++
     const parts = [
