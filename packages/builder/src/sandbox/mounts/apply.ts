@@ -1,7 +1,7 @@
 /** Applies the mounts that a RUN asked for. */
 import fs from 'node:fs'
 import type { SandboxMount } from '../executor.ts'
-import { createFileAt, O_NOFOLLOW, O_PATH, openAt, unlinkAt } from '../native/files.ts'
+import { openNewFileAt, unlinkAt } from '../native/files.ts'
 import { bindOn, MS, mountOn } from '../native/mount.ts'
 import { resolveInRoot } from '../native/resolve.ts'
 import { checkTarget } from './order.ts'
@@ -42,18 +42,18 @@ function mountOne(points: MountPoints, wanted: SandboxMount, sandboxed: boolean)
 
 /** Shows content from memory: a file of the /dev tmpfs without a name, mounted on the target. */
 function showFile(root: number, wanted: Extract<SandboxMount, { type: 'file' }>, target: number): void {
-  const dev = resolveInRoot(root, '/dev').fd
+  const dev = resolveInRoot(root, '/dev', { noLinks: true }).fd
   try {
-    createFileAt(dev, STAGING, 0o600)
-    const file = openAt(dev, STAGING, fs.constants.O_WRONLY | O_NOFOLLOW)
-    for (let done = 0; done < wanted.content.length; ) done += fs.writeSync(file, wanted.content, done)
-    fs.fchmodSync(file, wanted.mode)
-    fs.fchownSync(file, wanted.uid, wanted.gid)
-    fs.closeSync(file)
-    const source = openAt(dev, STAGING, O_PATH | O_NOFOLLOW)
-    bindOn(source, target, { readonly: true, nosuid: true, nodev: true, noexec: true })
-    fs.closeSync(source)
-    unlinkAt(dev, STAGING)
+    const file = openNewFileAt(dev, STAGING, 0o600)
+    try {
+      for (let done = 0; done < wanted.content.length; ) done += fs.writeSync(file, wanted.content, done)
+      fs.fchmodSync(file, wanted.mode)
+      fs.fchownSync(file, wanted.uid, wanted.gid)
+      bindOn(file, target, { readonly: true, nosuid: true, nodev: true, noexec: true })
+    } finally {
+      fs.closeSync(file)
+      unlinkAt(dev, STAGING)
+    }
   } finally {
     fs.closeSync(dev)
   }

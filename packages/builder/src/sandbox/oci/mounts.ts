@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { ProcessSpec, SandboxMount } from '../executor.ts'
 import { allMounts, checkTarget } from '../mounts/order.ts'
 import { MountPoints, type Stub } from '../mounts/points.ts'
-import { AT_FDCWD, chownAt, O_DIRECTORY, O_PATH, openAt } from '../native/files.ts'
+import { AT_FDCWD, chownOf, O_DIRECTORY, O_PATH, openAt } from '../native/files.ts'
 import { detach, MS, mount } from '../native/mount.ts'
 import { resolveInRoot } from '../native/resolve.ts'
 import type { OciMount } from './config.ts'
@@ -78,7 +78,7 @@ function makeWorkingDirectory(root: number, spec: ProcessSpec): void {
   const { uid, gid } = spec.user
   const { fd } = resolveInRoot(root, spec.cwd, {
     create: 'directory',
-    onCreate: (path, parent) => chownAt(parent, path.slice(path.lastIndexOf('/') + 1), uid, gid),
+    onCreate: (_path, _parent, _kind, made) => chownOf(made, uid, gid),
   })
   fs.closeSync(fd)
 }
