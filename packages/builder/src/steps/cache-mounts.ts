@@ -19,7 +19,7 @@ import {
 import { join } from 'node:path'
 import { resolveBelow } from '../sandbox/native/resolve.ts'
 import { type Locks, openLocks } from '../store/locks.ts'
-import { removeTree } from '../util/raw-path.ts'
+import { removeTree } from '../util/remove-tree.ts'
 import type { RunMountSpec } from './worker-api.ts'
 
 type CacheSpec = RunMountSpec & { type: 'cache' }

@@ -10,7 +10,7 @@ import { AT_FDCWD, chownOf, O_NOFOLLOW, O_PATH, openAt } from '../sandbox/native
 import { SystemError } from '../sandbox/native/libc.ts'
 import { resolveBelow } from '../sandbox/native/resolve.ts'
 import { currentOwner } from '../util/owner.ts'
-import { removeTree } from '../util/raw-path.ts'
+import { removeTree } from '../util/remove-tree.ts'
 import { readArchive } from './archive.ts'
 import { CacheMounts } from './cache-mounts.ts'
 import { applyFileOps } from './file/apply.ts'
