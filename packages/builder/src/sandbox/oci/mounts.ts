@@ -47,13 +47,16 @@ export async function prepareMounts(
     const points = new MountPoints(root, onStub)
     const sandboxed = spec.security === 'sandbox'
     const mounts: OciMount[] = []
+    /** Left for the runtime, and others may change what is in it. */
+    const shared: string[] = []
     for (const wanted of allMounts(spec)) {
       aboutMount(wanted, () => {
         checkTarget(wanted.target)
         points.at(wanted.target, kindOf(wanted), (fd, path) => {
           if (!BELOW_STANDARD.test(path)) return mountAt(fd, wanted, { sandboxed, scratch })
-          if (mounts.some(({ destination }) => path.startsWith(`${destination}/`)))
-            throw new Error('an OCI runtime cannot mount below another mount there')
+          if (shared.some((destination) => path.startsWith(`${destination}/`)))
+            throw new Error('an OCI runtime cannot safely mount below a bind or cache mount in /dev, /proc or /sys')
+          if (wanted.type === 'bind') shared.push(path)
           mounts.push(ociMount(wanted, path, files, sandboxed))
         })
       })
