@@ -46,6 +46,7 @@ const full: Traits = {
   network: true,
   seccomp: true,
   execErrors: true,
+  entersDirectory: true,
   limits,
   outbound: works('command -v pasta || command -v slirp4netns'),
   reportsOom: true,
@@ -62,7 +63,7 @@ describe.skipIf(busybox === undefined)('executors (need a static busybox)', () =
     describe.skipIf(!works('command -v runc'))('(needs runc)', () => {
       describeExecutor('oci', {
         select: { isolation: 'oci', ociRuntime: 'runc' },
-        traits: { ...full, execErrors: false, reportsOom: false, outbound: false },
+        traits: { ...full, execErrors: false, entersDirectory: false, reportsOom: false, outbound: false },
         directory: () => directory(0),
         start: ownDriver,
       })

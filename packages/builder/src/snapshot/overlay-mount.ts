@@ -1,7 +1,7 @@
 /** Overlay mounts: the kernel stacks layers' directories. */
 import { mkdirSync, symlinkSync } from 'node:fs'
 import { join, relative } from 'node:path'
-import { removeTree } from '../util/raw-path.ts'
+import { removeTree } from '../util/remove-tree.ts'
 import { MOUNT_ATTR, type MountParameter, mountFs, mountOld } from '../util/syscalls.ts'
 
 /** What an overlay mount is made of. All paths absolute. */

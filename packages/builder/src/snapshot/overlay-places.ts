@@ -7,7 +7,7 @@
  */
 import { mkdirSync, utimesSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { removeTree } from '../util/raw-path.ts'
+import { removeTree } from '../util/remove-tree.ts'
 import { mountOld, unmount } from '../util/syscalls.ts'
 
 const MS_SHARED = 1 << 20

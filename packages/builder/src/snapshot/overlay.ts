@@ -2,7 +2,7 @@
 import { lstatSync, statfsSync, unlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { throwIfAborted } from '../errors.ts'
-import { removeTree } from '../util/raw-path.ts'
+import { removeTree } from '../util/remove-tree.ts'
 import { removeXattr, setXattr, unmount } from '../util/syscalls.ts'
 import { readChanges } from './changes.ts'
 import { CommittedSnapshots } from './committed.ts'

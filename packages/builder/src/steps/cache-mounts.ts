@@ -2,21 +2,32 @@
  * The directories behind `RUN --mount=type=cache`: they survive builds, are shared by processes, and can be thrown away.
  *
  * `<directory>/<hash of id>[.n]/data`; `.n` are further copies for `sharing=private` while others are in use.
+ *
+ * What is in `data` belongs to the processes that have it mounted, now as well: nothing in it is walked by its path.
  */
 import { createHash, randomUUID } from 'node:crypto'
-import { chmodSync, chownSync, existsSync, mkdirSync, renameSync, utimesSync, writeFileSync } from 'node:fs'
-import { rm } from 'node:fs/promises'
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
+import { resolveBelow } from '../sandbox/native/resolve.ts'
 import { type Locks, openLocks } from '../store/locks.ts'
-import { relativeToRoot, resolveInRoot } from '../util/inroot.ts'
+import { removeTree } from '../util/remove-tree.ts'
 import type { RunMountSpec } from './worker-api.ts'
 
 type CacheSpec = RunMountSpec & { type: 'cache' }
 
 /** A cache directory in use; disposing releases its lock. */
 export interface OpenCache extends AsyncDisposable {
-  /** What to mount. */
-  readonly path: string
+  /** What to mount: an O_PATH descriptor, the caller's to close. */
+  readonly fd: number
 }
 
 /** Private copies that are tried before one is waited for. */
@@ -52,16 +63,15 @@ export class CacheMounts {
     const { directory, lock } = await this.#take(name, spec.sharing, signal)
     try {
       const data = join(directory, 'data')
-      if (spec.renew && !this.#renewed.has(directory)) await discard(data)
+      if (spec.renew && !this.#renewed.has(directory)) discard(directory, data)
       this.#renewed.add(directory)
       if (!existsSync(data)) await this.#create(directory, data, spec, seed)
       const now = new Date()
       utimesSync(directory, now, now)
       // The source of a seeded cache has been taken care of by the seed.
-      const source = seed === undefined ? relativeToRoot(spec.source) : ''
-      const path = resolveInRoot(data, source)
-      mkdirSync(path, { recursive: true })
-      return { path, [Symbol.asyncDispose]: async () => await lock?.[Symbol.asyncDispose]() }
+      const source = seed === undefined ? spec.source : ''
+      const { fd } = resolveBelow(data, source, { create: 'directory' })
+      return { fd, [Symbol.asyncDispose]: async () => await lock?.[Symbol.asyncDispose]() }
     } catch (error) {
       await lock?.[Symbol.asyncDispose]()
       throw error
@@ -101,17 +111,23 @@ export class CacheMounts {
     try {
       renameSync(fresh, data)
     } catch (error) {
-      await rm(fresh, { recursive: true, force: true })
+      removeTree(fresh)
       // Another process was first.
       if (!existsSync(data)) throw error
     }
   }
 }
 
-/** Processes that have it mounted keep what they see. */
-async function discard(data: string): Promise<void> {
+/** Processes that have it mounted keep what they see, until it is deleted below them. */
+function discard(directory: string, data: string): void {
   if (!existsSync(data)) return
-  const old = `${data}-${randomUUID()}`
-  renameSync(data, old)
-  await rm(old, { recursive: true, force: true })
+  renameSync(data, `${data}-${randomUUID()}`)
+  for (const name of readdirSync(directory)) {
+    if (!name.startsWith('data-')) continue
+    try {
+      removeTree(join(directory, name))
+    } catch {
+      // A process still makes files in it: the next one to come here deletes the rest.
+    }
+  }
 }

@@ -47,6 +47,7 @@ export class Runner implements AsyncDisposable {
     const { executor } = await this.#executor()
     const from = Date.now()
     await using resources = new AsyncDisposableStack()
+    this.#mounts.begin(executor.name !== 'chroot')
     const mounted = executor.name === 'chroot' ? [] : Object.values(RUN_FILES)
     const active = resources.use(await snapshotter.prepare(params.stack, signal, mounted))
     const spec = processSpec(params, active.root, await this.#mounts.open(params, resources, context))
@@ -79,6 +80,7 @@ export class Runner implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     const selected = await this.#selected?.catch(() => undefined)
     await (selected?.executor ?? this.#cloner)?.[Symbol.asyncDispose]()
+    this.#mounts[Symbol.dispose]()
   }
 }
 

@@ -5,7 +5,6 @@
  */
 import fs from 'node:fs'
 import { hasCode } from '../../util/has-code.ts'
-import type { ProcessSpec } from '../executor.ts'
 import { setResourceLimits, tameOpenFiles } from '../limits/rlimit.ts'
 import { joinControlGroups, raiseLoopback } from '../namespaces/isolation.ts'
 import { enterRootfs } from '../namespaces/rootfs.ts'
@@ -33,6 +32,7 @@ import { loadFilter } from '../seccomp/load.ts'
 import { ExecError, execProcess } from './exec.ts'
 import { decodeSpec, type InitDescriptors, type InitSpec, type InitStatus } from './protocol.ts'
 import { superviseClone } from './supervise.ts'
+import { enterDirectory } from './working-directory.ts'
 
 class UserError extends Error {}
 
@@ -125,36 +125,6 @@ function setUpChroot(spec: InitSpec): void {
 function takeTerminal(): void {
   const TIOCSCTTY = 0x540e
   check(raw.ioctl(0, TIOCSCTTY, Buffer.alloc(64)), 'ioctl TIOCSCTTY')
-}
-
-/** As root first: a directory that only root may enter can still be the working directory, as in runc. */
-function enterDirectory(wanted: ProcessSpec): void {
-  makeDirectory(wanted.cwd, wanted.user)
-  try {
-    process.chdir(wanted.cwd)
-  } catch (error) {
-    const reason = hasCode(error, 'EACCES', 'EPERM')
-      ? 'permission denied'
-      : hasCode(error, 'ENOTDIR')
-        ? 'not a directory'
-        : String(error)
-    throw new Error(`chdir to cwd (${JSON.stringify(wanted.cwd)}) set in config.json failed: ${reason}`)
-  }
-}
-
-/** What is missing of the path is made for the user; the root is the container's by now. */
-function makeDirectory(path: string, user: { uid: number; gid: number }): void {
-  let missing: string[] = []
-  for (let at = path; at !== '/' && !fs.existsSync(at); at = at.replace(/\/+[^/]*\/*$/, '') || '/') missing.push(at)
-  missing = missing.reverse()
-  for (const at of missing) {
-    try {
-      fs.mkdirSync(at, 0o755)
-      fs.chownSync(at, user.uid, user.gid)
-    } catch (error) {
-      if (!hasCode(error, 'EEXIST')) throw new Error(`mkdir ${at}: ${error instanceof Error ? error.message : error}`)
-    }
-  }
 }
 
 /** @param bounded whether the bound of the capabilities has been set already */

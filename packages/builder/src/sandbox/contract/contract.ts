@@ -24,6 +24,8 @@ export interface Traits {
   readonly reportsOom: boolean
   /** What the kernel says at exec is told apart from the exit code of the process. */
   readonly execErrors: boolean
+  /** The working directory is entered as it was found, not found again by a runtime. */
+  readonly entersDirectory: boolean
   /** A filter of system calls is loaded. */
   readonly seccomp: boolean
   /** The owner of the root filesystem as the machine sees it. */

@@ -69,7 +69,7 @@ export class OciExecutor implements Executor {
       const { singleId, userNamespace, seccomp, capabilities } = this.#options
       const cgroupsPath = userNamespace ? undefined : `${spec.cgroupParent ?? ''}/${id}`
       const config = ociConfig(spec, {
-        rootfs,
+        rootfs: mounts.rootfs,
         singleId,
         userNamespace,
         seccomp,
