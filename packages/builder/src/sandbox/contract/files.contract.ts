@@ -65,7 +65,7 @@ export function describeFiles(c: Contract): void {
           ],
         },
       )
-      expect(ran.out).toBe(`bound\nbound\nbound\nwrote\n${traits.isolated ? 'refused\nnew' : 'bound'}\n`)
+      expect(ran.out).toBe(`bound\nbound\nbound\nwrote\n${traits.mounts ? 'refused\nnew' : 'bound'}\n`)
     })
 
     it('never lead out of the root, and follow links inside it', async () => {
@@ -113,7 +113,7 @@ export function describeFiles(c: Contract): void {
         'ls /tmp; stat -c %a /tmp; echo x > /tmp/mine; head -c 3000000 /dev/zero > /tmp/big 2>/dev/null && echo fits',
         spec,
       )
-      expect(ran.out).toBe(traits.isolated ? '700\n' : '700\nfits\n')
+      expect(ran.out).toBe(traits.mounts ? '700\n' : '700\nfits\n')
       expect(fs.readdirSync(join(c.rootfs, 'tmp'))).toEqual(['below'])
     })
   })

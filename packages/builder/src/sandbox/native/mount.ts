@@ -79,7 +79,7 @@ export function bindOn(source: number | string, target: number, options: BindOpt
     return
   }
   try {
-    setMountAttributes(tree, options)
+    restrictMount(tree, options)
     check(
       raw.syscallMove(numbers.moveMount, tree, '', target, '', MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH),
       'move_mount',
@@ -93,8 +93,25 @@ export function bindOn(source: number | string, target: number, options: BindOpt
   }
 }
 
+/**
+ * Shows `path` by a mount of its own that stands nowhere; it lasts as long as its descriptor, or what was executed from
+ * it. Throws ENOSYS before Linux 5.12.
+ */
+export function cloneMount(path: string, options: BindOptions): number {
+  if (numbers === undefined) throw new SystemError('open_tree', 38)
+  const flags = OPEN_TREE_CLONE | O_CLOEXEC
+  const tree = check(raw.syscallAtPath(numbers.openTree, AT_FDCWD, path, flags, null, 0), 'open_tree', path)
+  try {
+    restrictMount(tree, options)
+    return tree
+  } catch (error) {
+    fs.closeSync(tree)
+    throw error
+  }
+}
+
 /** Adds attributes to the mount that `fd` is open on the root of; nothing is taken away. */
-function setMountAttributes(fd: number, options: BindOptions): void {
+export function restrictMount(fd: number, options: BindOptions): void {
   const attributes = flagsOf(options)
   if (attributes === 0 || numbers === undefined) return
   const argument = Buffer.alloc(32)
