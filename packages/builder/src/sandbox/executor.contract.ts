@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe } from 'vitest'
 import { Contract, type ContractOptions } from './contract/contract.ts'
 import { describeEnding } from './contract/ending.contract.ts'
 import { describeFiles } from './contract/files.contract.ts'
+import { describeHostile } from './contract/hostile.contract.ts'
 import { describeMachine } from './contract/machine.contract.ts'
 import { describeProcess } from './contract/process.contract.ts'
 import { describeTerminal } from './contract/terminal.contract.ts'
@@ -21,5 +22,6 @@ export function describeExecutor(title: string, options: ContractOptions): void 
     describeFiles(contract)
     describeView(contract)
     describeMachine(contract)
+    describeHostile(contract)
   })
 }

@@ -52,7 +52,9 @@ export function describeMachine(c: Contract): void {
 
     it.skipIf(!traits.isolated)('are not what its links in /proc lead to', async () => {
       const before = stateOf(process.execPath)
-      const { out } = await sh('for p in 1 self $$; do readlink /proc/$p/exe; ls -d /proc/$p/map_files/* 2>/dev/null; done')
+      const { out } = await sh(
+        'for p in 1 self $$; do readlink /proc/$p/exe; ls -d /proc/$p/map_files/* 2>/dev/null; done',
+      )
       expect(new Set(out.trim().split('\n'))).toEqual(new Set(['/bin/busybox']))
       expect(stateOf(process.execPath)).toEqual(before)
     })
@@ -62,10 +64,14 @@ export function describeMachine(c: Contract): void {
       const states = (): unknown => names.map((name) => [name, stateOf(`/dev/${name}`)])
       const before = states()
       const paths = names.map((name) => `/dev/${name}`).join(' ')
-      await sh(`for f in ${paths} /proc/self/fd/0; do chmod 666 $f; chown 0:0 $f; touch $f; done 2>/dev/null; chmod 666 /dev/stdin; touch /dev/stdin`)
+      await sh(
+        `for f in ${paths} /proc/self/fd/0; do chmod 666 $f; chown 0:0 $f; touch $f; done 2>/dev/null; chmod 666 /dev/stdin; touch /dev/stdin`,
+      )
       expect(states()).toEqual(before)
-      const { out } = await sh(`for f in ${paths}; do stat -c '%n %a %F' $f; : < $f; done; : > /dev/null; echo x > /dev/zero; cat`)
-      expect(out).toBe(`${names.map((name) => `/dev/${name} 666 character special file\n`).join(''))
+      const { out } = await sh(
+        `for f in ${paths}; do stat -c '%n %a %F' $f; : < $f; done; : > /dev/null; echo x > /dev/zero; cat`,
+      )
+      expect(out).toBe(names.map((name) => `/dev/${name} 666 character special file\n`).join(''))
     })
   })
 }
