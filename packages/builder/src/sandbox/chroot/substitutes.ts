@@ -158,19 +158,23 @@ export class Substitutes implements AsyncDisposable {
     if (errors.length > 0) throw errors[0]
   }
 
-  async #undo({ parent, name, held, atimeNs, mtimeNs, end }: Put): Promise<void> {
+  async #undo(put: Put): Promise<void> {
     try {
-      await end?.()
+      await put.end?.()
     } finally {
-      const untouched = fs.fstatSync(parent, { bigint: true }).mtimeNs === mtimeNs
-      removeEntry(parent, name)
-      try {
-        fs.renameSync(at(this.#aside, held), at(parent, name))
-        if (untouched) setTimesOf(parent, atimeNs, mtimeNs)
-      } catch (error) {
-        // The process has deleted the directory, as it may: then the original goes, too.
-        if (!hasCode(error, 'ENOENT')) throw error
-      }
+      this.#restore(put)
+    }
+  }
+
+  #restore({ parent, name, held, atimeNs, mtimeNs }: Put): void {
+    const untouched = fs.fstatSync(parent, { bigint: true }).mtimeNs === mtimeNs
+    removeEntry(parent, name)
+    try {
+      fs.renameSync(at(this.#aside, held), at(parent, name))
+      if (untouched) setTimesOf(parent, atimeNs, mtimeNs)
+    } catch (error) {
+      // The process has deleted the directory, as it may: then the original goes, too.
+      if (!hasCode(error, 'ENOENT')) throw error
     }
   }
 }

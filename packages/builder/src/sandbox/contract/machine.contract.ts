@@ -27,7 +27,7 @@ const attack = `
   for (const link of links) for (const [name, act] of Object.entries({
     chmod: () => fs.chmodSync(link, fs.statSync(link).mode & 0o7777),
     chown: () => fs.chownSync(link, 0, 0),
-    utimes: () => fs.utimesSync(link, 1, 1),
+    utimes: () => fs.utimesSync(link, fs.statSync(link).atime, fs.statSync(link).mtime),
     write: () => fs.closeSync(fs.openSync(link, 'r+')),
     truncate: () => fs.truncateSync(link, fs.statSync(link).size),
   })) try { act(); console.log(name, link) } catch {}

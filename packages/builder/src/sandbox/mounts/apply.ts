@@ -51,10 +51,15 @@ function showFile(root: number, wanted: Extract<SandboxMount, { type: 'file' }>,
     fs.fchownSync(file, wanted.uid, wanted.gid)
     fs.closeSync(file)
     const source = openAt(dev, STAGING, O_PATH | O_NOFOLLOW)
-    bindOn(source, target, { readonly: true, nosuid: true, nodev: true, noexec: true })
+    bindOn(source, target, { readonly: true, nosuid: true, nodev: true, noexec: !isExecutable(wanted) })
     fs.closeSync(source)
     unlinkAt(dev, STAGING)
   } finally {
     fs.closeSync(dev)
   }
+}
+
+/** Whether somebody may execute it by its mode: then it can be executed, as in the reference. */
+export function isExecutable({ mode }: { readonly mode: number }): boolean {
+  return (mode & 0o111) !== 0
 }

@@ -2,6 +2,7 @@
 import fs from 'node:fs'
 import { join } from 'node:path'
 import type { ProcessSpec, SandboxMount } from '../executor.ts'
+import { isExecutable } from '../mounts/apply.ts'
 import { allMounts, checkTarget } from '../mounts/order.ts'
 import { MountPoints, type Stub } from '../mounts/points.ts'
 import { AT_FDCWD, chownAt, O_DIRECTORY, O_PATH, openAt } from '../native/files.ts'
@@ -55,7 +56,7 @@ function prepareOne(mount: SandboxMount, points: MountPoints, files: Files, sand
       return { destination, type: 'bind', source: files.fileSystem(mount), options: ['bind', 'nosuid', 'nodev'] }
     }
     if (mount.type === 'file') {
-      const options = ['bind', 'ro', 'nosuid', 'nodev', 'noexec']
+      const options = ['bind', 'ro', 'nosuid', 'nodev', ...(isExecutable(mount) ? [] : ['noexec'])]
       return { destination, type: 'bind', source: files.write(mount), options }
     }
     return {
