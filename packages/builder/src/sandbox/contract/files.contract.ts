@@ -77,9 +77,12 @@ export function describeFiles(c: Contract): void {
       })
       expect(ran.out).toBe('ran /run/s/700\nran /run/s/555\nrefused /run/s/400\n')
       if (traits.mounts) {
-        const { out } = await sh(`while read -r line; do case $line in *\\ /run/s/*) echo "$line"; esac; done </proc/self/mountinfo`, {
-          mounts: [file('/run/s/700', 0o700), file('/run/s/400', 0o400)],
-        })
+        const { out } = await sh(
+          `while read -r line; do case $line in *\\ /run/s/*) echo "$line"; esac; done </proc/self/mountinfo`,
+          {
+            mounts: [file('/run/s/700', 0o700), file('/run/s/400', 0o400)],
+          },
+        )
         if (traits.isolated) expect(out.match(/noexec/g)).toHaveLength(1)
       }
     })
