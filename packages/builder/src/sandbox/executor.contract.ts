@@ -3,6 +3,8 @@ import { afterAll, beforeAll, describe } from 'vitest'
 import { Contract, type ContractOptions } from './contract/contract.ts'
 import { describeEnding } from './contract/ending.contract.ts'
 import { describeFiles } from './contract/files.contract.ts'
+import { describeHostile } from './contract/hostile.contract.ts'
+import { describeMachine } from './contract/machine.contract.ts'
 import { describeProcess } from './contract/process.contract.ts'
 import { describeRaces } from './contract/races.contract.ts'
 import { describeTerminal } from './contract/terminal.contract.ts'
@@ -20,6 +22,8 @@ export function describeExecutor(title: string, options: ContractOptions): void 
     describeEnding(contract)
     describeFiles(contract)
     describeView(contract)
+    describeMachine(contract)
+    describeHostile(contract)
     describeRaces(contract)
   })
 }

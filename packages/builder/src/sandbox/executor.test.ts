@@ -4,7 +4,7 @@ import os from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe } from 'vitest'
 import { describeExecutor, type Traits } from './executor.contract.ts'
-import { ownDriver, testUid, userDriver } from './testing/driver.ts'
+import { ownDriver, plainDriver, testUid, userDriver } from './testing/driver.ts'
 import { busybox } from './testing/small-rootfs.ts'
 
 const isRoot = process.getuid?.() === 0
@@ -42,6 +42,7 @@ const limits =
   )
 const full: Traits = {
   isolated: true,
+  mounts: true,
   users: true,
   network: true,
   seccomp: true,
@@ -73,6 +74,12 @@ describe.skipIf(busybox === undefined)('executors (need a static busybox)', () =
       traits: none,
       directory: () => directory(0),
       start: (root) => ownDriver(root, 'plain'),
+    })
+    describeExecutor('chroot without mounts', {
+      select: { ...select, isolation: 'chroot' },
+      traits: { ...none, mounts: false, seccomp: false, limits: false },
+      directory: () => directory(0),
+      start: (root) => plainDriver(root),
     })
   })
 

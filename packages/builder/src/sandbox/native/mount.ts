@@ -84,7 +84,7 @@ export function bindOn(source: number | string, target: number, options: BindOpt
     return
   }
   try {
-    const complete = setMountAttributes(tree, options)
+    const complete = restrictsDetached(tree, options)
     check(
       raw.syscallMove(numbers.moveMount, tree, '', target, '', MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH),
       'move_mount',
@@ -100,18 +100,39 @@ export function bindOn(source: number | string, target: number, options: BindOpt
 }
 
 /**
- * Adds attributes to the mount that `fd` is open on the root of; nothing is taken away.
- *
- * @returns false where only a mount that has got its place can be given attributes: before Linux 5.12
+ * Shows `path` by a mount of its own that stands nowhere; it lasts as long as its descriptor, or what was executed from
+ * it. Throws ENOSYS before Linux 5.12.
  */
-function setMountAttributes(fd: number, options: BindOptions): boolean {
+export function cloneMount(path: string, options: BindOptions): number {
+  if (numbers === undefined) throw new SystemError('open_tree', 38)
+  const flags = OPEN_TREE_CLONE | O_CLOEXEC
+  const tree = check(raw.syscallAtPath(numbers.openTree, AT_FDCWD, path, flags, null, 0), 'open_tree', path)
+  try {
+    restrictMount(tree, options)
+    return tree
+  } catch (error) {
+    fs.closeSync(tree)
+    throw error
+  }
+}
+
+/**
+ * Adds attributes to the mount that `fd` is open on the root of; nothing is taken away. Throws ENOSYS before Linux 5.12,
+ * where only a mount that has got its place can be given attributes.
+ */
+export function restrictMount(fd: number, options: BindOptions): void {
   const attributes = flagsOf(options)
-  if (attributes === 0 || numbers === undefined) return true
+  if (attributes === 0 || numbers === undefined) return
   const argument = Buffer.alloc(32)
   argument.writeBigUInt64LE(BigInt(attributes), 0)
   const flags = AT_EMPTY_PATH | (options.recursive ? AT_RECURSIVE : 0)
+  check(raw.syscallAtPath(numbers.mountSetattr, fd, '', flags, argument, argument.length), 'mount_setattr')
+}
+
+/** Does {@link restrictMount} to a mount without a place, or tells that the kernel cannot. */
+function restrictsDetached(fd: number, options: BindOptions): boolean {
   try {
-    check(raw.syscallAtPath(numbers.mountSetattr, fd, '', flags, argument, argument.length), 'mount_setattr')
+    restrictMount(fd, options)
     return true
   } catch (error) {
     if (!hasCode(error, 'ENOSYS')) throw error

@@ -23,7 +23,7 @@ type Run = (file: string, ...args: string[]) => Promise<Fact>
 export async function probeMachine({ root, env, signal }: ProbeOptions): Promise<MachineReport> {
   const run: Run = async (file, ...args) => {
     try {
-      const options = { timeout: 10_000, env: { PATH: env['PATH'] }, ...(signal ? { signal } : {}) }
+      const options = { timeout: 10_000, env: { PATH: env.PATH }, ...(signal ? { signal } : {}) }
       const { stdout } = await promisify(execFile)(file, args, options)
       return { ok: true, detail: stdout.trim().split('\n')[0] ?? '' }
     } catch (error) {
@@ -40,7 +40,7 @@ export async function probeMachine({ root, env, signal }: ProbeOptions): Promise
     probeStore(root),
     Promise.all(runtimeNames.map((name) => probeVersion(name, env, run))),
     readdir('/proc/sys/fs/binfmt_misc').catch(() => []),
-    Promise.all(['pasta', 'slirp4netns'].map((name) => findRuntime(name, env['PATH']))),
+    Promise.all(['pasta', 'slirp4netns'].map((name) => findRuntime(name, env.PATH))),
   ])
   const status = await readFile('/proc/self/status', 'latin1').catch(() => '')
   const helper = pasta.find((path) => path !== undefined)
@@ -99,7 +99,7 @@ async function probeVersion(
   env: ProbeOptions['env'],
   run: Run,
 ): Promise<(Fact & { name: string }) | undefined> {
-  const path = await findRuntime(name, env['PATH'])
+  const path = await findRuntime(name, env.PATH)
   return path === undefined ? undefined : { name, ...(await run(path, '--version')) }
 }
 
