@@ -127,14 +127,26 @@ describe.skipIf(needs.skip)(`the cache${needs.note}`, () => {
           await disturb(random, join(stores, 'warm'), place.home)
           const warm = await outcome(random, join(stores, 'warm'), place)
           const cold = await outcome(random, join(stores, `cold-${i}`), place)
-          if (process.env.TSBUILD_CACHE_VERBOSE) console.log(performance.now() | 0, process.cpuUsage().user / 1e6, count, i, warm.error ?? warm.digest ?? 'undated')
+          if (process.env.TSBUILD_CACHE_VERBOSE)
+            console.log(
+              performance.now() | 0,
+              process.cpuUsage().user / 1e6,
+              count,
+              i,
+              warm.error ?? warm.digest ?? 'undated',
+            )
           expect(warm, `build ${i + 1} of ${all.length}:\n${told(all)}`).toEqual(cold)
         }
       } finally {
         await rm(stores, { recursive: true, force: true })
       }
     })
-    await fc.assert(property, { seed: SEED, numRuns: CASES, examples: [], endOnFailure: process.env.TSBUILD_CACHE_SHRINK === undefined })
+    await fc.assert(property, {
+      seed: SEED,
+      numRuns: CASES,
+      examples: [],
+      endOnFailure: process.env.TSBUILD_CACHE_SHRINK === undefined,
+    })
   }, 3_600_000)
 })
 

@@ -25,7 +25,12 @@ export function openWorker(
   { isolation = 'auto', ociRuntime }: WorkerChoice,
   willRun: boolean,
 ): LazyWorker {
-  const worker = session.use(new LazyWorker({ root: session.store.root, isolation, ociRuntime, willRun }))
+  const onCopies = (why: string): void =>
+    session.warn({
+      rule: '',
+      message: `root filesystems are copied from layer to layer, which takes time and space: ${why}`,
+    })
+  const worker = session.use(new LazyWorker({ root: session.store.root, isolation, ociRuntime, willRun, onCopies }))
   // Without snapshots there is no step to be had from the cache: the worker starts while the rest is being read.
   if (!existsSync(join(session.store.root, 'snapshots'))) void worker.start()
   return worker

@@ -17,7 +17,7 @@ import { fileWhiteouts } from './marks.ts'
 import { currentRoot, inheritedRoot, inheritRoot, type RootAttributes, sameRoot } from './root-attributes.ts'
 import type { ActiveSnapshot, SnapshotId, Snapshotter, SnapshotView } from './snapshotter.ts'
 import { settleRoot, settleTimes } from './times.ts'
-import { applyLayer, copyChanges, indexTree, takeTimes, type TreeIndex } from './tree.ts'
+import { applyLayer, copyChanges, indexTree, type TreeIndex, takeTimes } from './tree.ts'
 
 /** A tree that shows a stack. */
 interface Tree {

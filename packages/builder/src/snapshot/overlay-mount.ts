@@ -31,8 +31,11 @@ const COMPLETE: readonly MountParameter[] = [
 /** Mounts; on kernels before 6.5, which lack `lowerdir+`, through mount(2). */
 export function mountOverlay(mount: OverlayMount): void {
   const { lowers, upper } = mount
-  // The kernel takes backslashes in these for escapes, of some paths and in some versions only; short names have none.
-  if ([...lowers, upper?.directory, upper?.work].some((path) => path?.includes('\\'))) return mountWithOptions(mount)
+  if ([...lowers, upper?.directory, upper?.work].some((path) => path?.includes('\\'))) {
+    // The kernel takes backslashes in these for escapes, of some paths and in some versions only; short names have none.
+    mountWithOptions(mount)
+    return
+  }
   try {
     mountWithFsconfig(mount)
   } catch (error) {

@@ -134,6 +134,12 @@ export interface OpenParams {
   readonly ociRuntime: string | undefined
 }
 
+/** How the worker keeps root filesystems. */
+export interface Opened {
+  /** Why snapshots are copies and not overlay mounts; undefined where they are mounts. */
+  readonly copies: string | undefined
+}
+
 /** What of a layer's files could not be had as they are in the layer. */
 export interface Incomplete {
   readonly files: number
@@ -152,7 +158,7 @@ export interface RootfsPart {
 
 /** Parameters and result of each operation. */
 export interface WorkerOperations {
-  open: { params: OpenParams; result: void }
+  open: { params: OpenParams; result: Opened }
   'snapshot.has': { params: { ids: readonly SnapshotId[] }; result: boolean[] }
   'snapshot.list': { params: object; result: SnapshotInfo[] }
   'snapshot.remove': { params: { ids: readonly SnapshotId[] }; result: void }

@@ -18,6 +18,8 @@ export interface LazyWorkerOptions {
   readonly ociRuntime: string | undefined
   /** Whether processes will probably have to be run. */
   readonly willRun?: boolean
+  /** Told why snapshots are copies, where they are. */
+  readonly onCopies?: (why: string) => void
 }
 
 export class LazyWorker implements WorkerClient, AsyncDisposable {
@@ -59,14 +61,15 @@ export class LazyWorker implements WorkerClient, AsyncDisposable {
 
 /** Starts a worker and opens the store in it. The caller disposes it. */
 export async function openWorker(options: LazyWorkerOptions): Promise<Worker<WorkerOperations, WorkerEvent>> {
-  const { root, isolation, ociRuntime, willRun = false } = options
+  const { root, isolation, ociRuntime, willRun = false, onCopies } = options
   const inNamespaces = (isolation === 'auto' || isolation === 'namespaces') && ociRuntime === undefined
   const worker = await startWorker<WorkerOperations, WorkerEvent>({
     entry: new URL(`./worker-main${extname(import.meta.url)}`, import.meta.url),
     args: willRun && inNamespaces && process.platform === 'linux' ? [WILL_RUN] : [],
     root,
   })
-  await worker.call('open', { root, mode: worker.mode, isolation, ociRuntime })
+  const { copies } = await worker.call('open', { root, mode: worker.mode, isolation, ociRuntime })
+  if (copies !== undefined) onCopies?.(copies)
   return worker
 }
 

@@ -15,11 +15,15 @@ import { Runner } from './worker-run.ts'
 class WorkerState {
   readonly params: OpenParams
   readonly snapshotter
+  /** Why snapshots are copies. */
+  readonly copies: string | undefined
   readonly runner: Runner
 
   constructor(params: OpenParams, cloner: LastingCloner | undefined) {
     this.params = params
-    this.snapshotter = openSnapshotter(join(params.root, 'snapshots'), 'auto').snapshotter
+    const { snapshotter, fallback } = openSnapshotter(join(params.root, 'snapshots'), 'auto')
+    this.snapshotter = snapshotter
+    this.copies = fallback
     this.runner = new Runner(params, cloner)
   }
 }
@@ -46,6 +50,7 @@ export function serve(cloner: LastingCloner | undefined): void {
   const operations: OperationTable<WorkerOperations, WorkerEvent> = {
     open: async (params) => {
       state = new WorkerState(params, cloner)
+      return { copies: state.copies }
     },
     'snapshot.has': async ({ ids }) => await Promise.all(ids.map((id) => opened().snapshotter.has(id))),
     'snapshot.list': () => Array.fromAsync(opened().snapshotter.list()),
