@@ -11,6 +11,8 @@ import { planWorld } from './world.ts'
 
 export interface AllPlans {
   readonly plans: readonly ImagePlan[]
+  /** The same without SOURCE_DATE_EPOCH, for outputs that take it away; empty when there are none, or it is not set. */
+  readonly undated: readonly ImagePlan[]
   /** Every image that a plan uses, by reference. */
   readonly images: ReadonlyMap<string, FoundImage>
 }
@@ -18,15 +20,22 @@ export interface AllPlans {
 export async function planAll(parsed: ParsedDockerfile, session: Session, settings: BuildSettings): Promise<AllPlans> {
   const images = new Map<string, FoundImage>()
   const world = planWorld(session, images)
-  const plans: ImagePlan[] = []
-  try {
+  const planFor = async (undated: boolean): Promise<ImagePlan[]> => {
+    const plans: ImagePlan[] = []
     for (const platform of settings.platforms)
-      plans.push(await planBuild(parsed, planOptions(settings, platform), world, session.signal))
+      plans.push(await planBuild(parsed, { ...planOptions(settings, platform), undated }, world, session.signal))
+    return plans
+  }
+  const { outputs } = settings
+  try {
+    const all = outputs.every(({ epoch }) => epoch === 'none')
+    const plans = await planFor(all)
+    const some = !all && outputs.some(({ epoch }) => epoch === 'none') && plans.some((plan) => plan.epoch !== undefined)
+    return { plans, undated: some ? await planFor(true) : [], images }
   } catch (error) {
     if (!session.signal.aborted) await lintUnplanned(parsed, session)
     throw error
   }
-  return { plans, images }
 }
 
 export function planOptions(settings: BuildSettings, platform: PlanOptions['platform']): PlanOptions {
@@ -47,5 +56,6 @@ export function planOptions(settings: BuildSettings, platform: PlanOptions['plat
     ulimits: options.ulimits ?? [],
     hostname: buildArgs.get('BUILDKIT_SANDBOX_HOSTNAME') || undefined,
     epoch: undefined,
+    undated: false,
   }
 }

@@ -8,6 +8,7 @@ import {
   type Platform,
   type Reference,
   RegistryClient,
+  type RegistryClientOptions,
   type Repository,
 } from '@tsbuild/registry-client'
 import type { GitAccess } from '../context/git.ts'
@@ -31,6 +32,7 @@ export class Session implements AsyncDisposable {
   readonly #resources: AsyncDisposableStack
   readonly #listener: ProgressListener | undefined
   readonly #resolved = new Map<string, Promise<FoundImage>>()
+  #insecure: RegistryClient | undefined
   #ids = 0
 
   private constructor(settings: Settings, store: Store, client: RegistryClient, resources: AsyncDisposableStack) {
@@ -83,8 +85,15 @@ export class Session implements AsyncDisposable {
     return found
   }
 
-  repository(reference: Reference | string): Repository {
-    return this.#client.repository(typeof reference === 'string' ? reference : formatReference(reference))
+  /** @param options `insecure`: a registry without TLS, or with a certificate that nobody vouches for, will do */
+  repository(reference: Reference | string, options: { readonly insecure?: boolean } = {}): Repository {
+    const client = options.insecure ? this.#insecureClient() : this.#client
+    return client.repository(typeof reference === 'string' ? reference : formatReference(reference))
+  }
+
+  #insecureClient(): RegistryClient {
+    this.#insecure ??= this.use(openRegistryClient(this.settings, { insecure: true }))
+    return this.#insecure
   }
 
   emit(event: ProgressEvent): void {
@@ -128,7 +137,11 @@ export class Session implements AsyncDisposable {
 }
 
 /** A registry client with the user's credentials and mirrors. */
-export function openRegistryClient(settings: Settings): RegistryClient {
+export function openRegistryClient(
+  settings: Settings,
+  options: Pick<RegistryClientOptions, 'insecure'> = {},
+): RegistryClient {
   const { mirrors } = settings.options
-  return new RegistryClient({ dockerConfig: settings.dockerConfig, env: settings.env, ...(mirrors && { mirrors }) })
+  const { dockerConfig, env } = settings
+  return new RegistryClient({ dockerConfig, env, ...(mirrors && { mirrors }), ...options })
 }

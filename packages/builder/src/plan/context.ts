@@ -28,6 +28,8 @@ export interface PlanOptions {
   readonly hostname: string | undefined
   /** SOURCE_DATE_EPOCH as the exporter's attribute or the build argument gave it, seconds. */
   readonly epoch: number | undefined
+  /** SOURCE_DATE_EPOCH is a build argument like any other: it sets no times. */
+  readonly undated: boolean
 }
 
 /** One instruction on its way into the graph. */

@@ -29,6 +29,7 @@ function options(changes: Partial<PlanOptions> = {}): PlanOptions {
     ulimits: [],
     hostname: undefined,
     epoch: undefined,
+    undated: false,
     ...changes,
   }
 }

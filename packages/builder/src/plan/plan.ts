@@ -109,7 +109,8 @@ class Planner {
       if (epoch === undefined) table.delete(key)
       else table.set(key, String(epoch))
     }
-    this.#options = { ...this.#options, buildArgs, epoch: this.#options.epoch ?? epoch }
+    const { undated } = this.#options
+    this.#options = { ...this.#options, buildArgs, epoch: undated ? undefined : (this.#options.epoch ?? epoch) }
   }
 
   async #epochOf(value: string, args: EnvList): Promise<number | undefined> {
