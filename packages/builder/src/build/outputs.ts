@@ -1,4 +1,5 @@
 /** From solved root filesystems to outputs: layers are packed, images assembled once per format, exporters run in order. */
+import { randomBytes } from 'node:crypto'
 import { type Descriptor, formatPlatform } from '@tsbuild/registry-client'
 import { annotationsOf } from '../export/annotations.ts'
 import type { BuiltImages, DocumentFormat, ExportContext, RootfsOptions } from '../export/exporter.ts'
@@ -191,6 +192,14 @@ function annotated(descriptor: Descriptor, annotations: Readonly<Record<string, 
   return Object.keys(annotations).length > 0 ? { ...descriptor, annotations } : descriptor
 }
 
+/** As the reference makes ids: 25 letters and digits. */
+function buildId(): string {
+  return BigInt(`0x${randomBytes(20).toString('hex')}`)
+    .toString(36)
+    .padStart(25, '0')
+    .slice(-25)
+}
+
 function buildResult(
   built: BuiltImages,
   outputs: readonly OutputResult[],
@@ -214,6 +223,7 @@ function buildResult(
     warnings: session.warnings,
     steps: { total: solver.counts.total, cached: solver.counts.cached },
     metadata: {
+      'buildx.build.ref': `tsbuild/tsbuild/${buildId()}`,
       ...(images.length === 1 && { 'containerimage.config.digest': images[0]!.config.digest }),
       'containerimage.descriptor': descriptor,
       'containerimage.digest': descriptor.digest,

@@ -12,6 +12,7 @@ import {
   type Repository,
 } from '@tsbuild/registry-client'
 import type { GitAccess } from '../context/git.ts'
+import { workDigest } from '../graph/vertex.ts'
 import { type FoundImage, ImageResolver } from '../image/resolve.ts'
 import type { BuildWarning, ProgressEvent, ProgressListener } from '../progress.ts'
 import { openStore, type Store } from '../store/store.ts'
@@ -33,6 +34,9 @@ export class Session implements AsyncDisposable {
   readonly #listener: ProgressListener | undefined
   readonly #resolved = new Map<string, Promise<FoundImage>>()
   #insecure: RegistryClient | undefined
+  readonly #names = new Map<string, number>()
+  /** Where the Dockerfile was read. */
+  #definition: string | undefined
   #ids = 0
 
   private constructor(settings: Settings, store: Store, client: RegistryClient, resources: AsyncDisposableStack) {
@@ -107,7 +111,14 @@ export class Session implements AsyncDisposable {
 
   warn(warning: BuildWarning): void {
     this.warnings.push(warning)
-    this.emit({ type: 'warning', warning, time: Date.now() })
+    const id = warning.at && this.#definition
+    this.emit({ type: 'warning', ...(id && { id }), warning, time: Date.now() })
+  }
+
+  /** Reads the Dockerfile as a line of progress, which warnings about it belong to. */
+  async define<T>(name: string, work: () => Promise<T>): Promise<T> {
+    this.#definition ??= String(this.#ids + 1)
+    return await this.task(name, work)
   }
 
   /** Runs one piece of work as a line of progress. */
@@ -116,7 +127,7 @@ export class Session implements AsyncDisposable {
     work: (report: (item: string, current: number, total: number) => void) => Promise<T>,
   ): Promise<T> {
     const id = this.nextId()
-    this.emit({ type: 'started', vertex: { id, name }, time: Date.now() })
+    this.emit({ type: 'started', vertex: { id, name, digest: this.#digestOf(name) }, time: Date.now() })
     try {
       const result = await work((item, current, total) =>
         this.emit({ type: 'progress', id, item, current, total, time: Date.now() }),
@@ -129,6 +140,13 @@ export class Session implements AsyncDisposable {
       else this.emit({ type: 'failed', id, message, time: Date.now() })
       throw error
     }
+  }
+
+  /** Of equal names each is another piece of work. */
+  #digestOf(name: string): string {
+    const before = this.#names.get(name) ?? 0
+    this.#names.set(name, before + 1)
+    return workDigest(before === 0 ? name : `${name} ${before}`)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -7,6 +7,7 @@
 import pLimit from 'p-limit'
 import { BuildError, cancelled } from '../errors.ts'
 import { inputsOf, type RootfsStep, type Step } from '../graph/step.ts'
+import { StepDigests } from '../graph/vertex.ts'
 import type { ProgressListener } from '../progress.ts'
 import type { StepCache, StepRecord } from '../steps/step-cache.ts'
 import { EMPTY_ROOTFS, type RootfsResult, type StepHandler, type StepResult, type Visit } from '../steps/types.ts'
@@ -45,6 +46,7 @@ export class Solver {
   readonly #saves: Promise<void>[] = []
   /** What RUNs gave that were run, not found. */
   readonly #ran = new WeakSet<StepResult>()
+  readonly #digests = new StepDigests()
   readonly #stop = new AbortController()
   readonly #signal: AbortSignal
   #failure: { readonly error: unknown } | undefined
@@ -178,7 +180,18 @@ export class Solver {
 
   #makeVisit<S extends Step>(step: S, inputs: ReadonlyMap<Step, StepResult>): Visit<S> {
     const { emit, now, nextId } = this.#options
-    const vertex = { id: nextId(), name: step.name }
+    const digests = this.#digests
+    const vertex = {
+      id: nextId(),
+      name: step.name,
+      // Asked for by few.
+      get digest() {
+        return digests.of(step)
+      },
+      get inputs() {
+        return inputsOf(step).map((input) => digests.of(input))
+      },
+    }
     return {
       step,
       vertex,
