@@ -8,9 +8,11 @@ import {
   type Platform,
   type Reference,
   RegistryClient,
+  type RegistryClientOptions,
   type Repository,
 } from '@tsbuild/registry-client'
 import type { GitAccess } from '../context/git.ts'
+import { workDigest } from '../graph/vertex.ts'
 import { type FoundImage, ImageResolver } from '../image/resolve.ts'
 import type { BuildWarning, ProgressEvent, ProgressListener } from '../progress.ts'
 import { openStore, type Store } from '../store/store.ts'
@@ -31,6 +33,10 @@ export class Session implements AsyncDisposable {
   readonly #resources: AsyncDisposableStack
   readonly #listener: ProgressListener | undefined
   readonly #resolved = new Map<string, Promise<FoundImage>>()
+  #insecure: RegistryClient | undefined
+  readonly #names = new Map<string, number>()
+  /** Where the Dockerfile was read. */
+  #definition: string | undefined
   #ids = 0
 
   private constructor(settings: Settings, store: Store, client: RegistryClient, resources: AsyncDisposableStack) {
@@ -83,8 +89,15 @@ export class Session implements AsyncDisposable {
     return found
   }
 
-  repository(reference: Reference | string): Repository {
-    return this.#client.repository(typeof reference === 'string' ? reference : formatReference(reference))
+  /** @param options `insecure`: a registry without TLS, or with a certificate that nobody vouches for, will do */
+  repository(reference: Reference | string, options: { readonly insecure?: boolean } = {}): Repository {
+    const client = options.insecure ? this.#insecureClient() : this.#client
+    return client.repository(typeof reference === 'string' ? reference : formatReference(reference))
+  }
+
+  #insecureClient(): RegistryClient {
+    this.#insecure ??= this.use(openRegistryClient(this.settings, { insecure: true }))
+    return this.#insecure
   }
 
   emit(event: ProgressEvent): void {
@@ -98,7 +111,14 @@ export class Session implements AsyncDisposable {
 
   warn(warning: BuildWarning): void {
     this.warnings.push(warning)
-    this.emit({ type: 'warning', warning, time: Date.now() })
+    const id = warning.at && this.#definition
+    this.emit({ type: 'warning', ...(id && { id }), warning, time: Date.now() })
+  }
+
+  /** Reads the Dockerfile as a line of progress, which warnings about it belong to. */
+  async define<T>(name: string, work: () => Promise<T>): Promise<T> {
+    this.#definition ??= String(this.#ids + 1)
+    return await this.task(name, work)
   }
 
   /** Runs one piece of work as a line of progress. */
@@ -107,7 +127,7 @@ export class Session implements AsyncDisposable {
     work: (report: (item: string, current: number, total: number) => void) => Promise<T>,
   ): Promise<T> {
     const id = this.nextId()
-    this.emit({ type: 'started', vertex: { id, name }, time: Date.now() })
+    this.emit({ type: 'started', vertex: { id, name, digest: this.#digestOf(name) }, time: Date.now() })
     try {
       const result = await work((item, current, total) =>
         this.emit({ type: 'progress', id, item, current, total, time: Date.now() }),
@@ -122,13 +142,24 @@ export class Session implements AsyncDisposable {
     }
   }
 
+  /** Of equal names each is another piece of work. */
+  #digestOf(name: string): string {
+    const before = this.#names.get(name) ?? 0
+    this.#names.set(name, before + 1)
+    return workDigest(before === 0 ? name : `${name} ${before}`)
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#resources.disposeAsync()
   }
 }
 
 /** A registry client with the user's credentials and mirrors. */
-export function openRegistryClient(settings: Settings): RegistryClient {
+export function openRegistryClient(
+  settings: Settings,
+  options: Pick<RegistryClientOptions, 'insecure'> = {},
+): RegistryClient {
   const { mirrors } = settings.options
-  return new RegistryClient({ dockerConfig: settings.dockerConfig, env: settings.env, ...(mirrors && { mirrors }) })
+  const { dockerConfig, env } = settings
+  return new RegistryClient({ dockerConfig, env, ...(mirrors && { mirrors }), ...options })
 }

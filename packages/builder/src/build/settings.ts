@@ -4,12 +4,13 @@ import { existsSync, statSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { hostPlatform, normalizePlatform, type Platform, parsePlatform } from '@tsbuild/registry-client'
+import { formatPlatform, hostPlatform, normalizePlatform, type Platform, parsePlatform } from '@tsbuild/registry-client'
 import { BuildError, cancelled, defineError } from '../errors.ts'
+import { type Annotation, annotationPlace, isOfIndex } from '../export/annotations.ts'
 import type { PreparedOutput } from '../export/exporter.ts'
 import { type FailureOutput, prepareFailureOutput } from '../export/failed-files.ts'
 import { prepareOutput } from '../export/index.ts'
-import { normalizedName } from '../export/names.ts'
+import { normalizedName, refuseTag } from '../export/names.ts'
 import type { BuildOptions, DockerfileOptions } from '../options.ts'
 
 export const optionErrors = {
@@ -103,12 +104,9 @@ export interface BuildSettings extends Settings {
   readonly failureOutput: FailureOutput | undefined
   readonly extraHosts: readonly { readonly host: string; readonly ip: string }[]
   readonly noCache: true | ReadonlySet<string>
-  readonly annotations: Annotations
-}
-
-export interface Annotations {
-  readonly manifest: Readonly<Record<string, string>>
-  readonly index: Readonly<Record<string, string>>
+  readonly annotations: readonly Annotation[]
+  /** What will have no effect, in words. */
+  readonly warnings: readonly string[]
 }
 
 export function resolveBuildSettings(options: BuildOptions): BuildSettings {
@@ -121,6 +119,7 @@ export function resolveBuildSettings(options: BuildOptions): BuildSettings {
     ? options.outputs
     : [{ type: tags.length > 0 ? ('image' as const) : ('cacheonly' as const), attrs: {} }]
   const outputs = specs.map(prepareOutput)
+  const annotations = annotationOptions(options.annotations ?? [])
   return {
     ...settings,
     options,
@@ -129,7 +128,8 @@ export function resolveBuildSettings(options: BuildOptions): BuildSettings {
     failureOutput: options.outputOnFailure && prepareFailureOutput(options.outputOnFailure),
     extraHosts: (options.addHosts ?? []).map(hostOption),
     noCache: options.noCache === true ? true : new Set((options.noCacheFilter ?? []).map((s) => s.toLowerCase())),
-    annotations: annotationOptions(options.annotations ?? []),
+    annotations,
+    warnings: checkOutputs(outputs, annotations, settings),
   }
 }
 
@@ -162,23 +162,47 @@ export function hostOption(text: string): { host: string; ip: string } {
   return { host: match[1]!, ip }
 }
 
-/** `[manifest|index[,…]:]key=value`. */
-function annotationOptions(list: readonly string[]): Annotations {
-  const result = { manifest: {} as Record<string, string>, index: {} as Record<string, string> }
-  for (const text of list) {
-    const match = /^(?:([a-z,[\]/-]+):)?([^=:]+)=(.*)$/s.exec(text)
-    if (!match) throw optionErrors.optionInvalid([`invalid annotation ${JSON.stringify(text)}, expected key=value`])
-    const [, types = 'manifest', key, value] = match
-    for (const type of types.split(',')) {
-      const kind = type.replace(/\[.*\]$/, '')
-      if (kind !== 'manifest' && kind !== 'index')
-        throw optionErrors.optionInvalid([
-          `unknown annotation type ${JSON.stringify(type)}, expected manifest or index`,
-        ])
-      result[kind][key!] = value!
-    }
-  }
-  return result
+/** `[TYPE[PLATFORM],…:]KEY=VALUE`, where a type is one of {@link ANNOTATION_TARGETS}, `manifest` by default. */
+function annotationOptions(list: readonly string[]): Annotation[] {
+  return list.flatMap((text) => {
+    const equals = text.indexOf('=')
+    if (equals < 0) throw optionErrors.optionInvalid([`invalid annotation ${JSON.stringify(text)}, expected key=value`])
+    const [name, value] = [text.slice(0, equals), text.slice(equals + 1)]
+    const colon = name.indexOf(':')
+    const places = colon < 0 ? ['manifest'] : name.slice(0, colon).split(',')
+    const key = name.slice(colon + 1)
+    if (key === '') throw optionErrors.optionInvalid([`invalid annotation ${JSON.stringify(text)}: it has no key`])
+    return places.map((place) => {
+      try {
+        return { ...annotationPlace(place), key, value }
+      } catch (error) {
+        throw optionErrors.optionInvalid([(error as Error).message], { cause: error })
+      }
+    })
+  })
+}
+
+/** What of the outputs and annotations contradicts the rest of the build. @throws BuildError OPTION_INVALID */
+function checkOutputs(
+  outputs: readonly PreparedOutput[],
+  annotations: readonly Annotation[],
+  { options, platforms }: Settings,
+): string[] {
+  const ofImages = outputs.flatMap((output) => (output.annotations ? [output.annotations] : []))
+  const all = ofImages.length === 0 ? [] : [...annotations, ...ofImages.flat()]
+  if (platforms.length === 1 && all.some(isOfIndex))
+    throw optionErrors.optionInvalid(['index annotations not supported for single platform export'], {
+      hint: 'annotate the manifest',
+    })
+  if (outputs.some((output) => output.pushByDigest))
+    for (const tag of (options as BuildOptions).tags ?? []) refuseTag(tag)
+  const built = new Set(platforms.map(formatPlatform))
+  const absent = new Set(all.flatMap(({ platform }) => (platform && !built.has(platform) ? [platform] : [])))
+  return [
+    ...outputs.flatMap((output) => output.warnings.map((warning) => `output type=${output.type}: ${warning}`)),
+    ...(annotations.length > 0 && ofImages.length === 0 ? ['annotations have no effect: no output is an image'] : []),
+    ...[...absent].map((platform) => `annotations for ${platform} have no effect: it is not built`),
+  ]
 }
 
 /**

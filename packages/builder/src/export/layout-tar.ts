@@ -19,7 +19,7 @@ export function imageBlobs(built: BuiltImages): Descriptor[] {
 export function layoutIndex(built: BuiltImages, names: readonly string[]): Buffer {
   const { mediaType, digest, size, platform } = built.descriptor
   const base = { mediaType, digest, size, ...(platform && { platform }) }
-  const annotations = { 'org.opencontainers.image.created': built.created }
+  const annotations = { ...built.descriptor.annotations, 'org.opencontainers.image.created': built.created }
   const manifests =
     names.length === 0
       ? [{ ...base, annotations }]

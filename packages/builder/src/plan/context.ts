@@ -28,8 +28,8 @@ export interface PlanOptions {
   readonly hostname: string | undefined
   /** SOURCE_DATE_EPOCH of the build, seconds; found out by planning. */
   readonly epoch: number | undefined
-  /** The output takes SOURCE_DATE_EPOCH away: what is made keeps its own times. */
-  readonly withoutEpoch: boolean
+  /** SOURCE_DATE_EPOCH is a build argument like any other: it sets no times. */
+  readonly undated: boolean
 }
 
 /** One instruction on its way into the graph. */

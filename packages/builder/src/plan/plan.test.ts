@@ -32,7 +32,7 @@ function options(changes: Partial<PlanOptions> = {}): PlanOptions {
     ulimits: [],
     hostname: undefined,
     epoch: undefined,
-    withoutEpoch: false,
+    undated: false,
     ...changes,
   }
 }

@@ -40,8 +40,6 @@ export interface ImagePlan {
   readonly base: ResolvedImage | undefined
   /** SOURCE_DATE_EPOCH of this build, seconds. */
   readonly epoch: number | undefined
-  /** Made for outputs that take SOURCE_DATE_EPOCH away. */
-  readonly withoutEpoch: boolean
   /** Base images of all planned stages. */
   readonly images: readonly ResolvedImage[]
 }
@@ -111,7 +109,8 @@ class Planner {
       if (epoch === undefined) table.delete(key)
       else table.set(key, String(epoch))
     }
-    this.#options = { ...this.#options, buildArgs, epoch: this.#options.withoutEpoch ? undefined : epoch }
+    const { undated } = this.#options
+    this.#options = { ...this.#options, buildArgs, epoch: undated ? undefined : (this.#options.epoch ?? epoch) }
   }
 
   async #epochOf(value: string, args: EnvList): Promise<number | undefined> {
@@ -338,7 +337,7 @@ class Planner {
     let root = target
     while (root.base) root = root.base
     const base = typeof root.image === 'object' && 'config' in root.image ? root.image : undefined
-    const { platform, epoch, withoutEpoch } = this.#options
-    return { platform, rootfs: state.rootfs, image, base, epoch, withoutEpoch, images }
+    const { platform, epoch } = this.#options
+    return { platform, rootfs: state.rootfs, image, base, epoch, images }
   }
 }

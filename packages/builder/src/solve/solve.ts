@@ -7,6 +7,7 @@
 import pLimit from 'p-limit'
 import { BuildError, cancelled } from '../errors.ts'
 import { inputsOf, type RootfsStep, type Step } from '../graph/step.ts'
+import { StepDigests } from '../graph/vertex.ts'
 import type { ProgressListener } from '../progress.ts'
 import type { StepCache, StepRecord } from '../steps/step-cache.ts'
 import {
@@ -54,6 +55,7 @@ export class Solver {
   readonly #saves: Promise<void>[] = []
   /** Layers of RUNs that were run, not found. */
   readonly #ran = new WeakSet<StackLayer>()
+  readonly #digests = new StepDigests()
   readonly #stop = new AbortController()
   readonly #signal: AbortSignal
   #failure: { readonly error: unknown } | undefined
@@ -184,7 +186,18 @@ export class Solver {
 
   #makeVisit<S extends Step>(step: S, inputs: ReadonlyMap<Step, StepResult>): Visit<S> {
     const { emit, now, nextId } = this.#options
-    const vertex = { id: nextId(), name: step.name }
+    const digests = this.#digests
+    const vertex = {
+      id: nextId(),
+      name: step.name,
+      // Asked for by few.
+      get digest() {
+        return digests.of(step)
+      },
+      get inputs() {
+        return inputsOf(step).map((input) => digests.of(input))
+      },
+    }
     return {
       step,
       vertex,

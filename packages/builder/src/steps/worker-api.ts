@@ -154,6 +154,16 @@ export interface RootfsPart {
   readonly source: string
   /** Where they are put; '' for no directory. */
   readonly directory: string
+  /** What it is called in messages: its platform. */
+  readonly name: string
+  /** Seconds: the time of all files, in place of their own. */
+  readonly time: number | undefined
+}
+
+/** What of root filesystems could not be written: how many files, and the path of one. */
+export interface LeftOut {
+  readonly files: number
+  readonly example: string
 }
 
 /** Parameters and result of each operation. */
@@ -194,9 +204,9 @@ export interface WorkerOperations {
   'run.input': { params: { id: string; data: Uint8Array | undefined }; result: void }
   'run.resize': { params: { id: string; size: TerminalSize }; result: void }
   /** Writes root filesystems into a tar file: one as it is, or each below a directory of its own. */
-  'rootfs.tar': { params: { parts: readonly RootfsPart[]; dest: string }; result: void }
-  /** Copies the files of a root filesystem into a directory of the host; no existing link is followed. */
-  'rootfs.copy': { params: Omit<RootfsPart, 'directory'> & { dest: string }; result: void }
+  'rootfs.tar': { params: { parts: readonly RootfsPart[]; dest: string }; result: LeftOut | undefined }
+  /** Copies the files of root filesystems into a directory of the host; no existing link is followed. */
+  'rootfs.copy': { params: { parts: readonly RootfsPart[]; dest: string }; result: LeftOut | undefined }
 }
 
 export type WorkerOperation = keyof WorkerOperations

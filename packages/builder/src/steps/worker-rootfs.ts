@@ -1,36 +1,60 @@
 /** Operations of the worker that hand out whole root filesystems: `type=tar` and `type=local`. */
 import { type BigIntStats, constants, lstatSync, readlinkSync } from 'node:fs'
-import { chmod, copyFile, link, lstat, lutimes, mkdir, realpath, rm, symlink, unlink } from 'node:fs/promises'
+import { chmod, copyFile, lchown, link, lstat, mkdir, realpath, rm, symlink, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { throwIfAborted } from '../errors.ts'
+import { defineError, throwIfAborted } from '../errors.ts'
 import { packLayer } from '../layer/pack.ts'
+import { isPackedXattr } from '../layer/xattrs.ts'
 import type { Change } from '../snapshot/snapshotter.ts'
+import { hasCode } from '../util/has-code.ts'
 import { resolveInRoot } from '../util/inroot.ts'
 import { fsPath, readDirectory } from '../util/raw-path.ts'
-import type { WorkerOperations } from './worker-api.ts'
+import { decodeDevice, getXattr, listXattrs, makeNode, setTimes, setXattr } from '../util/syscalls.ts'
+import type { LeftOut, RootfsPart, WorkerOperations } from './worker-api.ts'
 import type { OperationContext } from './worker-files.ts'
 
-type Params<O extends keyof WorkerOperations> = WorkerOperations[O]['params']
+type Operation = 'rootfs.tar' | 'rootfs.copy'
+type Params<O extends Operation> = WorkerOperations[O]['params']
+
+export const rootfsErrors = {
+  twice: defineError({
+    code: 'OUTPUT_OVERLAP',
+    doc: 'Two platforms have a file of the same name, and `platform-split=false` puts them into one directory.',
+    message: (path: string, one: string, other: string) =>
+      `cannot overwrite ${path} from ${one} with ${other} when split option is disabled`,
+    hint: 'leave platform-split away: each platform gets a directory of its own',
+  }),
+}
 
 /** Writes a tar of root filesystems, uncompressed. */
 export async function tarRootfs(
   { parts, dest }: Params<'rootfs.tar'>,
   { snapshotter, signal }: OperationContext,
-): Promise<void> {
+): Promise<LeftOut | undefined> {
+  const leftOut = new LeftOutCounter()
+  const owners = needsOwners(parts) ? new PathOwners() : undefined
   async function* entries(): AsyncGenerator<Change> {
-    for (const { stack, source, directory } of parts) {
-      await using view = await snapshotter.view(stack, signal)
-      const root = resolveInRoot(view.root, source)
-      if (directory !== '') yield upsert(directory, root)
-      for (const path of walk(root, ''))
-        yield upsert(directory === '' ? path : `${directory}/${path}`, join(root, path))
+    for (const part of parts) {
+      await using view = await snapshotter.view(part.stack, signal)
+      const root = resolveInRoot(view.root, part.source)
+      if (part.directory !== '') yield upsert(part.directory, root, part)
+      for (const path of walk(root, '')) {
+        const target = part.directory === '' ? path : `${part.directory}/${path}`
+        const change = upsert(target, join(root, path), part)
+        const first = owners?.add(target, part.name, change.stat) ?? true
+        if (change.stat.isSocket()) leftOut.add(target)
+        else if (first) yield change
+      }
     }
   }
   await packLayer(entries(), { compression: 'none', signal }, dest)
+  return leftOut.result()
 }
 
-function upsert(path: string, place: string): Change {
-  return { kind: 'upsert', path, fsPath: fsPath(place), stat: lstatSync(fsPath(place), { bigint: true }) }
+function upsert(path: string, place: string, { time }: RootfsPart): Change & { kind: 'upsert' } {
+  const stat = lstatSync(fsPath(place), { bigint: true })
+  if (time !== undefined) stat.mtimeNs = nanoseconds(time)
+  return { kind: 'upsert', path, fsPath: fsPath(place), stat }
 }
 
 /** Every path below a directory, parents first, siblings in byte order. */
@@ -43,31 +67,46 @@ function* walk(root: string, directory: string): Generator<string> {
 }
 
 /**
- * Copies a root filesystem into a directory. What exists there stays unless the image has something of the same name;
- * links that exist there are replaced, never followed. Owners are the caller's, devices are left out.
+ * Copies root filesystems into a directory. What exists there stays unless an image has something of the same name; links
+ * that exist there are replaced, never followed. As in the reference, everything belongs to the caller.
  */
 export async function copyRootfs(
-  { stack, source, dest }: Params<'rootfs.copy'>,
+  { parts, dest }: Params<'rootfs.copy'>,
   { snapshotter, signal }: OperationContext,
-): Promise<void> {
+): Promise<LeftOut | undefined> {
   await mkdir(dest, { recursive: true })
   const target = await realpath(dest)
-  await using view = await snapshotter.view(stack, signal)
-  const root = resolveInRoot(view.root, source)
-  const linked = new Map<string, string>()
-  const directories: { path: string; stat: BigIntStats }[] = []
-  for (const path of walk(root, '')) {
-    throwIfAborted(signal)
-    const from = join(root, path)
-    const to = join(target, path)
-    const stat = lstatSync(fsPath(from), { bigint: true })
-    if (stat.isDirectory()) {
-      await makeDirectory(to)
-      directories.push({ path: to, stat })
-    } else await copyEntry(from, to, stat, linked)
+  const leftOut = new LeftOutCounter()
+  const owners = needsOwners(parts) ? new PathOwners() : undefined
+  for (const part of parts) {
+    await using view = await snapshotter.view(part.stack, signal)
+    const root = resolveInRoot(view.root, part.source)
+    const top = join(target, part.directory)
+    const linked = new Map<string, string>()
+    const directories: { path: string; stat: BigIntStats }[] = []
+    if (part.directory !== '') {
+      await makeDirectory(top)
+      directories.push({ path: top, stat: lstatSync(fsPath(root), { bigint: true }) })
+    }
+    for (const path of walk(root, '')) {
+      throwIfAborted(signal)
+      const from = join(root, path)
+      const to = join(top, path)
+      const stat = lstatSync(fsPath(from), { bigint: true })
+      owners?.add(join(part.directory, path), part.name, stat)
+      if (stat.isDirectory()) {
+        await makeDirectory(to)
+        directories.push({ path: to, stat })
+      } else if (await copyEntry(from, to, stat, linked)) setTime(to, stat, part)
+      else leftOut.add(path)
+    }
+    // Last, so that copying into a directory neither fails for its mode nor changes its time.
+    for (const { path, stat } of directories.reverse()) {
+      await chmod(fsPath(path), Number(stat.mode & 0o7777n))
+      setTime(path, stat, part)
+    }
   }
-  // Last, so that copying into a directory neither fails for its mode nor changes its time.
-  for (const { path, stat } of directories.reverse()) await setAttributes(path, stat)
+  return leftOut.result()
 }
 
 async function makeDirectory(path: string): Promise<void> {
@@ -77,30 +116,92 @@ async function makeDirectory(path: string): Promise<void> {
   await mkdir(fsPath(path), { mode: 0o700 })
 }
 
-async function copyEntry(from: string, to: string, stat: BigIntStats, linked: Map<string, string>): Promise<void> {
-  if (!stat.isFile() && !stat.isSymbolicLink()) return
+/** @returns whether it could be made: sockets are of no use to anybody, devices can be made by the machine's root only */
+async function copyEntry(from: string, to: string, stat: BigIntStats, linked: Map<string, string>): Promise<boolean> {
+  if (stat.isSocket()) return false
   await rm(fsPath(to), { recursive: true, force: true })
-  if (stat.isSymbolicLink()) {
-    await symlink(readlinkSync(fsPath(from), 'buffer'), fsPath(to))
-    await lutimes(fsPath(to), seconds(stat.atimeNs), seconds(stat.mtimeNs))
-    return
-  }
   const key = `${stat.dev}:${stat.ino}`
   const first = stat.nlink > 1n ? linked.get(key) : undefined
   if (first !== undefined) {
     await link(fsPath(first), fsPath(to))
-    return
+    return true
   }
+  if (stat.isSymbolicLink()) await symlink(readlinkSync(fsPath(from), 'buffer'), fsPath(to))
+  else if (stat.isFile()) await copyContent(from, to, stat)
+  else if (!makeSpecial(to, stat)) return false
+  else await chmod(fsPath(to), Number(stat.mode & 0o7777n))
   linked.set(key, to)
+  return true
+}
+
+async function copyContent(from: string, to: string, stat: BigIntStats): Promise<void> {
   await copyFile(fsPath(from), fsPath(to), constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE)
-  await setAttributes(to, stat)
+  // Which copies the owner as well, if it may. A change of owners takes modes and capabilities away, so it comes first.
+  await lchown(fsPath(to), process.getuid!(), process.getgid!())
+  for (const name of listXattrs(fsPath(from))) {
+    const value = isPackedXattr(name) ? getXattr(fsPath(from), name) : undefined
+    if (value !== undefined) tryToSet(to, name, value)
+  }
+  await chmod(fsPath(to), Number(stat.mode & 0o7777n))
 }
 
-async function setAttributes(path: string, stat: BigIntStats): Promise<void> {
-  await chmod(fsPath(path), Number(stat.mode & 0o7777n))
-  await lutimes(fsPath(path), seconds(stat.atimeNs), seconds(stat.mtimeNs))
+/** As in the reference, what the file system or the user cannot set is done without. */
+function tryToSet(path: string, name: string, value: Buffer): void {
+  try {
+    setXattr(fsPath(path), name, value)
+  } catch (error) {
+    if (!hasCode(error, 'ENOTSUP') && !hasCode(error, 'EPERM') && !hasCode(error, 'ENOSPC')) throw error
+  }
 }
 
-function seconds(nanoseconds: bigint): number {
-  return Number(nanoseconds) / 1e9
+function makeSpecial(path: string, stat: BigIntStats): boolean {
+  try {
+    makeNode(fsPath(path), (Number(stat.mode) & constants.S_IFMT) | 0o600, decodeDevice(stat.rdev))
+    return true
+  } catch (error) {
+    if (hasCode(error, 'EPERM')) return false
+    throw error
+  }
+}
+
+function setTime(path: string, { mtimeNs }: BigIntStats, { time }: RootfsPart): void {
+  setTimes(fsPath(path), time === undefined ? mtimeNs : nanoseconds(time))
+}
+
+function nanoseconds(seconds: number): bigint {
+  return BigInt(seconds) * 1_000_000_000n
+}
+
+function needsOwners(parts: readonly RootfsPart[]): boolean {
+  return parts.length > 1 && parts.some(({ directory }) => directory === '')
+}
+
+/** Which platform a path has come from, so that none takes the place of another's. */
+class PathOwners {
+  readonly #names = new Map<string, string>()
+
+  /** @returns whether the path is new; directories may come from several. @throws BuildError OUTPUT_OVERLAP */
+  add(path: string, name: string, stat: BigIntStats): boolean {
+    const first = this.#names.get(path)
+    if (first === undefined) {
+      this.#names.set(path, stat.isDirectory() ? '' : name)
+      return true
+    }
+    if (first === '' && stat.isDirectory()) return false
+    throw rootfsErrors.twice([path, first || 'another platform', name])
+  }
+}
+
+class LeftOutCounter {
+  #files = 0
+  #example = ''
+
+  add(path: string): void {
+    if (this.#files === 0) this.#example = path
+    this.#files++
+  }
+
+  result(): LeftOut | undefined {
+    return this.#files === 0 ? undefined : { files: this.#files, example: this.#example }
+  }
 }

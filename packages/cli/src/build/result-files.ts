@@ -2,11 +2,20 @@
 import { lstat, open, realpath, rename, rm, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import type { BuildResult } from '@tsbuild/builder'
+import type { Environment } from '../io.ts'
+import { encodeWarning } from '../progress/rawjson.ts'
 
 /** The id of the image: the digest of its config, or of the index when there are several platforms. */
 export function imageId(result: BuildResult): string {
   const [only, second] = result.platforms
   return only && !second ? only.config.digest : result.digest
+}
+
+/** What `--metadata-file` gets: warnings only if $BUILDX_METADATA_WARNINGS asks for them, as in buildx. */
+export function metadataText({ metadata, warnings }: BuildResult, env: Environment): string {
+  const wanted = /^(1|t|true)$/i.test(env.BUILDX_METADATA_WARNINGS ?? '') && warnings.length > 0
+  const noted = wanted ? { 'buildx.build.warnings': warnings.map((warning) => encodeWarning(warning)) } : {}
+  return `${JSON.stringify({ ...noted, ...metadata }, null, 2)}\n`
 }
 
 /** Replaces a file by one with the given text and the old mode. What is no regular file (a pipe, /dev/stdout) is written to directly. */
