@@ -21,6 +21,7 @@ import { downloadBlob } from './download.ts'
 import { isRegistryError } from './errors.ts'
 import type { Capability } from './hosts/endpoint.ts'
 import { defaultHostFiles, type HostsOptions, HostsResolver } from './hosts/resolver.ts'
+import { Trust } from './hosts/trust.ts'
 import { deleteManifest, fetchManifest, putManifest, resolveManifest } from './manifests.ts'
 import { bareMediaType } from './media-types.ts'
 import { normalizeRegistry, parseReference, type Reference } from './reference.ts'
@@ -90,7 +91,7 @@ export class RegistryClient implements AsyncDisposable {
     this.#options = options
     this.#limits = { ...defaultLimits, ...options.limits }
     this.#env = {
-      connections: new Connections({ connectMs: timeouts.connectMs, proxyFor }),
+      connections: new Connections({ connectMs: timeouts.connectMs, proxyFor, trust: new Trust(env) }),
       credentials:
         credentials === false ? () => undefined : credentials === undefined ? files() : firstOf(credentials, files()),
       proxyFor,

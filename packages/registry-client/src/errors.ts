@@ -148,7 +148,7 @@ export const registryErrors = {
     code: 'RATE_LIMITED',
     doc: 'The registry still answered "too many requests" after all attempts.',
     message: (what: string, why: string) => `${what}: too many requests${why ? `: ${why}` : ''}`,
-    hint: 'Log in to raise the limit, wait, or use a mirror.',
+    hint: 'Log in to raise the limit, wait, or use a mirror (--mirror docker.io=HOST).',
   }),
   unavailable: define({
     code: 'UNAVAILABLE',
@@ -174,8 +174,8 @@ export const registryErrors = {
   }),
   timeout: define({
     code: 'TIMEOUT',
-    doc: 'The registry stayed silent for too long.',
-    message: (what: string, ms: number) => `${what}: no data for ${ms} ms`,
+    doc: 'The registry stayed silent for too long, or answered so slowly that it would never have been done.',
+    message: (what: string, why: string) => `${what}: ${why}`,
   }),
   badResponse: define({
     code: 'BAD_RESPONSE',

@@ -136,7 +136,7 @@ export async function getDocument(
     const answer = await sendTo(host, access, { method: 'GET', path, headers, expect: [200], what, signal }, 'pull')
     const announced = Number(header(answer.headers, 'content-length') ?? 0)
     if (announced > limit) await answer.body.discard()
-    const bytes = announced > limit ? undefined : await readBody(answer.body, limit)
+    const bytes = announced > limit ? undefined : await readBody(answer.body, limit, host.env.timeouts.documentMs)
     if (bytes === undefined) throw registryErrors.manifestTooLarge([what, limit])
     return { bytes, headers: answer.headers, url: answer.url }
   })

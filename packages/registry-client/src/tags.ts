@@ -68,7 +68,7 @@ export async function* listCatalog(
     } as const
     const { names, following } = await host.receive({ what, signal }, async () => {
       const answer = await host.send(call)
-      const bytes = await readBody(answer.body, limit)
+      const bytes = await readBody(answer.body, limit, host.env.timeouts.documentMs)
       if (bytes === undefined) throw registryErrors.manifestTooLarge([what, limit])
       return { names: parseNames(bytes, 'repositories', what), following: nextPage(answer.headers, answer.url) }
     })

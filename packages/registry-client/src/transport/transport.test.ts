@@ -80,7 +80,7 @@ describe('SocketTransport', () => {
     const transport = new SocketTransport(url, { connectMs: 500 })
     for (let n = 0; n < 3; n++) {
       const response = await transport.send({ method: 'GET', url, headers: {}, ...times })
-      expect((await readBody(response.body, 100))?.toString()).toBe('hello, world')
+      expect((await readBody(response.body, 100, 60_000))?.toString()).toBe('hello, world')
     }
     expect(connections).toBe(1)
     await transport.close()
@@ -93,7 +93,7 @@ describe('SocketTransport', () => {
     const transport = new SocketTransport(url, { connectMs: 500 })
     const response = await transport.send({ method: 'GET', url, headers: {}, ...times })
     expect(header(response.headers, 'x')).toBe('1')
-    expect((await readBody(response.body, 100))?.toString()).toBe('all')
+    expect((await readBody(response.body, 100, 60_000))?.toString()).toBe('all')
     await transport.close()
   })
 
@@ -141,7 +141,11 @@ describe('SocketTransport', () => {
     const url = await serve((socket) => socket.once('data', () => misbehave(socket)))
     const transport = new SocketTransport(url, { connectMs: 500 })
     const whole = async () =>
-      readBody((await transport.send({ method: 'GET', url, headers: {}, headersMs: 150, idleMs: 150 })).body, 1000)
+      readBody(
+        (await transport.send({ method: 'GET', url, headers: {}, headersMs: 150, idleMs: 150 })).body,
+        1000,
+        60_000,
+      )
     await expect(whole()).rejects.toMatchObject({ code })
     await transport.close()
   })
@@ -183,7 +187,7 @@ describe('SocketTransport', () => {
     }
     await new Promise((resolve) => setTimeout(resolve, 50))
     expect([connections, closed]).toEqual([1, 1])
-    expect((await readBody((await get()).body, 1 << 23))?.length).toBe(1 << 22)
+    expect((await readBody((await get()).body, 1 << 23, 60_000))?.length).toBe(1 << 22)
     await (await get()).body.discard()
     expect(connections).toBe(2)
     await transport.close()
@@ -197,7 +201,7 @@ describe('SocketTransport', () => {
     const controller = new AbortController()
     const response = await transport.send({ method: 'GET', url, headers: {}, ...times, signal: controller.signal })
     setTimeout(() => controller.abort(new Error('enough')), 20)
-    await expect(readBody(response.body, 1000)).rejects.toThrow('enough')
+    await expect(readBody(response.body, 1000, 60_000)).rejects.toThrow('enough')
     await transport.close()
   })
 })
