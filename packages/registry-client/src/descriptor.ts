@@ -6,7 +6,14 @@
  */
 import { type Digest, isDigest } from './digest.ts'
 import { registryErrors } from './errors.ts'
-import { bareMediaType, isIndexType, isManifestType, isSchema1Type, mediaTypes } from './media-types.ts'
+import {
+  bareMediaType,
+  isIndexType,
+  isManifestType,
+  isObsoleteManifestType,
+  isSchema1Type,
+  mediaTypes,
+} from './media-types.ts'
 import type { Platform } from './platform.ts'
 
 /** image-spec "Content Descriptors". Sizes are bytes of the content as it is stored. */
@@ -114,10 +121,11 @@ export function parseManifest(bytes: Uint8Array, mediaType?: string, what = 'man
   const served = bareMediaType(mediaType)
   const known = isIndexType(served) || isManifestType(served) || isSchema1Type(served)
   if (document.schemaVersion === 1 || isSchema1Type(served) || isSchema1Type(own)) {
-    throw registryErrors.mediaTypeUnsupported([what, mediaTypes.dockerSchema1], {
-      hint: 'Docker image manifest schema 1 is obsolete: push the image again with a current tool.',
-    })
+    throw registryErrors.mediaTypeUnsupported([what, mediaTypes.dockerSchema1])
   }
+  // These have no schemaVersion at all.
+  if (isObsoleteManifestType(own)) throw registryErrors.mediaTypeUnsupported([what, own])
+  if (isObsoleteManifestType(served)) throw registryErrors.mediaTypeUnsupported([what, served])
   if (document.schemaVersion !== 2) throw fail('schemaVersion is not 2')
   if (known && own !== '' && own !== served) throw fail(`its mediaType ${own} differs from its Content-Type ${served}`)
   // An image manifest that also has "manifests" reads differently for different clients (CVE-2021-41190).

@@ -7,8 +7,10 @@ export { type CredentialProvider, type CredentialQuery, type Credentials, firstO
 export { defaultCredentials, type Env } from './auth/docker-config.ts'
 export { type CredentialFileOptions, eraseCredentials, type StoredCredentials, storeCredentials } from './auth/login.ts'
 export { RegistryClient, type RegistryClientOptions, Repository } from './client.ts'
+export { companionTag, isCompanionTag } from './companions.ts'
 export * from './content.ts'
 export { type CopyOptions, type CopyProgress, type CopyResult, copy, onceMore } from './copy.ts'
+export { fetchForPlatform } from './copy-plan.ts'
 export {
   blobsOf,
   type ContainerConfig,
