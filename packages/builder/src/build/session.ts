@@ -120,8 +120,9 @@ export class Session implements AsyncDisposable {
   }
 }
 
-/** A registry client with the user's credentials and mirrors. */
+/** A registry client with the user's credentials, mirrors and authorities. */
 export function openRegistryClient(settings: Settings): RegistryClient {
-  const { mirrors } = settings.options
-  return new RegistryClient({ dockerConfig: settings.dockerConfig, env: settings.env, ...(mirrors && { mirrors }) })
+  const { dockerConfig, env, options } = settings
+  const { mirrors, caFiles, insecureRegistries: insecure } = options
+  return new RegistryClient({ dockerConfig, env, mirrors, caFiles, insecure })
 }

@@ -1,4 +1,4 @@
-import { formatReference, parseReference, withDefaultTag } from '@tsbuild/registry-client'
+import { formatReference, parseReference, registryErrors, withDefaultTag } from '@tsbuild/registry-client'
 
 /** Names of a comma separated list in full form: `docker.io/library/app:latest`. */
 export function normalizedNames(list: string | undefined): string[] {
@@ -9,7 +9,10 @@ export function normalizedNames(list: string | undefined): string[] {
     .map(normalizedName)
 }
 
-/** A name in full form. @throws RegistryError REFERENCE_INVALID */
+/** A name in full form for what is not made yet: its digest cannot be chosen. @throws RegistryError REFERENCE_INVALID */
 export function normalizedName(name: string): string {
-  return formatReference(withDefaultTag(parseReference(name)))
+  const reference = parseReference(name)
+  if (reference.digest !== undefined)
+    throw registryErrors.referenceInvalid([name, 'refusing to create a tag with a digest reference'])
+  return formatReference(withDefaultTag(reference))
 }

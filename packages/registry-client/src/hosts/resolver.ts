@@ -3,7 +3,7 @@
  * containers' registries.conf.
  */
 import { readdir } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import type { ConnectionOptions } from 'node:tls'
 import { readConfigFile } from '../auth/docker-config.ts'
 import { registryErrors } from '../errors.ts'
@@ -40,7 +40,8 @@ export class HostsResolver {
   #authorities: Promise<readonly string[]> | undefined
 
   constructor(options: HostsOptions) {
-    this.#options = options
+    // A later change of the current directory changes nothing.
+    this.#options = { ...options, caFiles: options.caFiles?.map((file) => resolve(file)) }
     this.#mirrors = new Map(
       Object.entries(options.mirrors ?? {}).map(([registry, mirrors]) => [
         normalizeRegistry(registry),

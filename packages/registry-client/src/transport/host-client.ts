@@ -327,6 +327,7 @@ const notPlainCodes = new Set([
 ])
 const notTlsCodes = new Set([
   ...['ERR_SSL_WRONG_VERSION_NUMBER', 'ERR_SSL_PACKET_LENGTH_TOO_LONG', 'ERR_SSL_HTTP_REQUEST', 'ECONNREFUSED'],
+  'ECONNRESET',
 ])
 
 /** true when an error can come from speaking the wrong scheme to a server. */
