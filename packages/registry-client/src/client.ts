@@ -199,6 +199,11 @@ export class Repository implements Source, Target {
     return `${this.reference.registry}/${this.reference.repository}`
   }
 
+  /** Levels of indexes within indexes that are followed (see `RegistryClientOptions.limits`). */
+  get indexDepth(): number {
+    return this.#access.limits.indexDepth
+  }
+
   /** The digest or tag of {@link reference}, else `latest`. */
   get defaultReference(): string {
     return this.reference.digest ?? this.reference.tag ?? 'latest'

@@ -51,7 +51,8 @@ export async function copy(
   options: CopyOptions = {},
 ): Promise<CopyResult> {
   const { signal } = options
-  const plan = await planCopy(source, reference, options)
+  const indexDepth = options.indexDepth ?? (source instanceof Repository ? source.indexDepth : undefined)
+  const plan = await planCopy(source, reference, { ...options, indexDepth })
   const { root } = plan
   const rootDigest = root.descriptor.digest
   const digest = options.digest ?? (target instanceof Repository ? target.reference.digest : undefined)

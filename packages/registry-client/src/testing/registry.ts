@@ -5,7 +5,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { answerBlob, answerUpload, startUpload } from './answer-blobs.ts'
-import { answerManifest, answerReferrers, answerTags } from './answer-manifests.ts'
+import { answerCatalog, answerManifest, answerReferrers, answerTags } from './answer-manifests.ts'
 import { type Exchange, type Features, fail, type Reply } from './exchange.ts'
 import { type FaultRule, Faults, sendBody } from './faults.ts'
 import { RegistryStore } from './store.ts'
@@ -179,6 +179,7 @@ export class TestRegistry implements AsyncDisposable {
 function answer(exchange: Exchange): Reply {
   const { pathname } = exchange.url
   if (pathname === '/v2/' || pathname === '/v2') return { status: 200, headers: {}, body: Buffer.from('{}') }
+  if (pathname === '/v2/_catalog') return answerCatalog(exchange)
   const match = /^\/v2\/(.+?)\/(blobs\/uploads|blobs|manifests|tags|referrers)\/([^/]*)$/.exec(pathname)
   if (match === null) return fail(404, 'NAME_UNKNOWN', 'no such endpoint')
   const [, repository, kind, last] = match as unknown as [string, string, string, string]
