@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -163,6 +164,22 @@ describe('tar', () => {
         },
       ),
     )
+  })
+
+  it('names of any length are read as they were written', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'registry-client-test-'))
+    try {
+      const path = join(folder, 'x.tar')
+      const names = [1, 99, 100, 101, 102, 141, 512, 1000].map((length) => 'n'.repeat(length))
+      const parts = names.map((name) => [formatTarHeader(name, 3), Buffer.from('abc'), Buffer.alloc(tarPadding(3))])
+      await writeFile(path, Buffer.concat([...parts.flat(), Buffer.alloc(1024)]))
+      await using files = await TarFiles.open(path)
+      expect([...files.names()]).toEqual(names)
+      for (const name of names) expect((await files.read(name, 10))?.toString()).toBe('abc')
+      expect(execFileSync('tar', ['-tf', path]).toString().trim().split('\n')).toEqual(names)
+    } finally {
+      await rm(folder, { recursive: true, force: true })
+    }
   })
 
   it('archives with flipped bytes fail as such or not at all', async () => {

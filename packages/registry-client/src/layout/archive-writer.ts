@@ -94,7 +94,8 @@ export class ImageArchive implements Target, AsyncDisposable {
     const known = this.#regions.get(digest)
     if (known?.written === true) return 'exists'
     const region = known ?? this.#reserve(digest, size)
-    await this.#writeAt(formatTarHeader(blobPath(digest), size), region.start - blockBytes)
+    const header = formatTarHeader(blobPath(digest), size)
+    await this.#writeAt(header, region.start - header.length)
     await fill(this.#handle, region.start, descriptor, openContent, options)
     region.written = true
     return 'uploaded'
@@ -196,7 +197,8 @@ export class ImageArchive implements Target, AsyncDisposable {
   }
 
   #reserve(digest: Digest, size: number): Region {
-    const region: Region = { start: this.#end + blockBytes, size, written: false }
+    const header = formatTarHeader(blobPath(digest), size).length
+    const region: Region = { start: this.#end + header, size, written: false }
     this.#regions.set(digest, region)
     this.#end = region.start + size + tarPadding(size)
     return region
