@@ -133,10 +133,10 @@ export class Contexts implements AsyncDisposable {
   #fetch(name: string, location: string): Promise<RemoteContext> {
     return once(this.#fetched, name, () =>
       this.#task(`[internal] load remote build context ${redactUrl(location)}`, async () => {
-        const { options, env } = this.#settings
+        const { options, env, fetch } = this.#settings
         const { path } = this.#resources.use(await this.#store.blobs.temporary('context'))
         const stdin = options.stdin as AsyncIterable<Uint8Array> | undefined
-        return await fetchContext(location, { directory: path, stdin, readArchive, env, signal: this.#signal })
+        return await fetchContext(location, { directory: path, stdin, readArchive, env, fetch, signal: this.#signal })
       }),
     )
   }

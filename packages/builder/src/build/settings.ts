@@ -3,7 +3,14 @@
 import { isIP } from 'node:net'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { formatPlatform, hostPlatform, normalizePlatform, type Platform, parsePlatform } from '@tsbuild/registry-client'
+import {
+  formatPlatform,
+  hostPlatform,
+  normalizePlatform,
+  type Platform,
+  parsePlatform,
+  trustingFetch,
+} from '@tsbuild/registry-client'
 import { BuildError, cancelled, defineError } from '../errors.ts'
 import type { PreparedOutput } from '../export/exporter.ts'
 import { type FailureOutput, prepareFailureOutput } from '../export/failed-files.ts'
@@ -48,6 +55,8 @@ export interface Settings {
   readonly implicitPlatform: boolean
   readonly buildPlatform: Platform
   readonly buildArgs: ReadonlyMap<string, string>
+  /** For what is downloaded by its URL: trusts whom registries are trusted with. */
+  readonly fetch: typeof fetch
 }
 
 export function resolveSettings(options: DockerfileOptions): Settings {
@@ -64,6 +73,7 @@ export function resolveSettings(options: DockerfileOptions): Settings {
     implicitPlatform: unique.size === 0,
     buildPlatform,
     buildArgs: new Map(Object.entries(options.buildArgs ?? {})),
+    fetch: trustingFetch({ env, caFiles: options.caFiles?.map((file) => resolve(file)) }),
   }
 }
 

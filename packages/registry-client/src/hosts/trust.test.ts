@@ -6,6 +6,7 @@ import { makeAuthority, type TestAuthority } from '../testing/authority.ts'
 import { hasProgram } from '../testing/docker-registry.ts'
 import { TestRegistry } from '../testing/index.ts'
 import { temporaryDirectory } from '../testing/temporary.ts'
+import { trustingFetch } from '../transport/trusting-fetch.ts'
 
 const withOpenssl = hasProgram('openssl')
 
@@ -71,6 +72,15 @@ describe.skipIf(!withOpenssl)('who is trusted (needs openssl)', () => {
         message: expect.stringContaining('not signed by an authority that is trusted here'),
         hint: expect.stringMatching(/system's store.*SSL_CERT_FILE.*certs\.d.*--ca-file.*--insecure-registry 127/),
       })
+    }
+  })
+
+  it('is told to downloads that come from no registry, too', async () => {
+    const url = `${registry.url}/v2/`
+    await expect(trustingFetch({ env: {} })(url)).rejects.toThrow('fetch failed')
+    for (const options of [{ env: {}, caFiles: [authority.caFile] }, { env: { SSL_CERT_FILE: authority.caFile } }]) {
+      const get = trustingFetch(options)
+      for (let times = 0; times < 2; times++) expect(await (await get(url)).text()).toBe('{}')
     }
   })
 
