@@ -14,7 +14,9 @@ export default defineConfig({
             'test/architecture.test.ts',
             'test/fuzz/**/*.test.ts',
           ],
-          testTimeout: 30_000,
+          // Only what hangs: no test rests on how fast the machine is.
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
           maxWorkers: 2,
           sequence: { groupOrder: 1 },
         },

@@ -64,6 +64,10 @@ export interface DockerfileOptions {
   readonly root?: string
   /** `HOST` → `HOST[/PATH]`: where images of a registry are looked for first. */
   readonly mirrors?: Readonly<Record<string, string>>
+  /** Files with certificate authorities that registries are trusted with, beside Node's and the system's, in PEM. */
+  readonly caFiles?: readonly string[]
+  /** `HOST[:PORT]` of registries whose certificate is not checked, and which may speak plain http. */
+  readonly insecureRegistries?: readonly string[]
   readonly pull?: boolean
   /** Directory of the docker config file; default $DOCKER_CONFIG, else ~/.docker. */
   readonly dockerConfig?: string
@@ -122,7 +126,10 @@ export interface Volume {
 
 /** Options of {@link runImage}; what is not given is as the image says. */
 export interface RunImageOptions
-  extends Pick<DockerfileOptions, 'signal' | 'onProgress' | 'root' | 'mirrors' | 'dockerConfig' | 'env'>,
+  extends Pick<
+      DockerfileOptions,
+      'signal' | 'onProgress' | 'root' | 'mirrors' | 'caFiles' | 'insecureRegistries' | 'dockerConfig' | 'env'
+    >,
     Pick<
       BuildOptions,
       'addHosts' | 'dns' | 'shmSize' | 'ulimits' | 'resources' | 'cgroupParent' | 'isolation' | 'ociRuntime'

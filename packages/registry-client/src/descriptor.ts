@@ -7,7 +7,14 @@
 import { imageConfigSchema, manifestSchema } from './document-schemas.ts'
 import { registryErrors } from './errors.ts'
 import type { Descriptor, ImageConfig, Index, Manifest } from './image-spec.ts'
-import { bareMediaType, isIndexType, isManifestType, isSchema1Type, mediaTypes } from './media-types.ts'
+import {
+  bareMediaType,
+  isIndexType,
+  isManifestType,
+  isObsoleteManifestType,
+  isSchema1Type,
+  mediaTypes,
+} from './media-types.ts'
 import { anything, object, parseDocument, SchemaProblem } from './schema.ts'
 
 export type * from './image-spec.ts'
@@ -32,10 +39,11 @@ export function parseManifest(bytes: Uint8Array, mediaType?: string, what = 'man
   const served = bareMediaType(mediaType)
   const known = isIndexType(served) || isManifestType(served) || isSchema1Type(served)
   if (raw.schemaVersion === 1 || isSchema1Type(served) || isSchema1Type(own)) {
-    throw registryErrors.mediaTypeUnsupported([what, mediaTypes.dockerSchema1], {
-      hint: 'Docker image manifest schema 1 is obsolete: push the image again with a current tool.',
-    })
+    throw registryErrors.mediaTypeUnsupported([what, mediaTypes.dockerSchema1])
   }
+  // These have no schemaVersion at all.
+  if (isObsoleteManifestType(own)) throw registryErrors.mediaTypeUnsupported([what, own])
+  if (isObsoleteManifestType(served)) throw registryErrors.mediaTypeUnsupported([what, served])
   if (raw.schemaVersion !== 2) throw fail('schemaVersion is not 2')
   const document = read(what, () => manifestSchema(raw, ''))
   if (known && own !== '' && own !== served) throw fail(`its mediaType ${own} differs from its Content-Type ${served}`)

@@ -136,7 +136,7 @@ export class Contexts implements AsyncDisposable {
   #fetch(name: string, location: string): Promise<RemoteContext> {
     return once(this.#fetched, name, () =>
       this.#task(`[internal] load remote build context ${redactUrl(location)}`, async () => {
-        const { options, env, buildArgs } = this.#settings
+        const { options, env, fetch, buildArgs } = this.#settings
         const { path } = this.#resources.use(await this.#store.blobs.temporary('context'))
         const stdin = options.stdin as AsyncIterable<Uint8Array> | undefined
         return await fetchContext(location, {
@@ -144,6 +144,7 @@ export class Contexts implements AsyncDisposable {
           stdin,
           readArchive,
           env,
+          fetch,
           access: this.#git,
           // Any value counts, as in the reference.
           keepGitDir: Boolean(buildArgs.get('BUILDKIT_CONTEXT_KEEP_GIT_DIR')),

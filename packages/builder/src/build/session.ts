@@ -154,12 +154,12 @@ export class Session implements AsyncDisposable {
   }
 }
 
-/** A registry client with the user's credentials and mirrors. */
+/** A registry client with the user's credentials, mirrors and authorities. */
 export function openRegistryClient(
   settings: Settings,
-  options: Pick<RegistryClientOptions, 'insecure'> = {},
+  overrides: Pick<RegistryClientOptions, 'insecure'> = {},
 ): RegistryClient {
-  const { mirrors } = settings.options
-  const { dockerConfig, env } = settings
-  return new RegistryClient({ dockerConfig, env, ...(mirrors && { mirrors }), ...options })
+  const { dockerConfig, env, options } = settings
+  const { mirrors, caFiles, insecureRegistries: insecure } = options
+  return new RegistryClient({ dockerConfig, env, mirrors, caFiles, insecure, ...overrides })
 }

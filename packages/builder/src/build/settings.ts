@@ -4,7 +4,14 @@ import { existsSync, statSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { formatPlatform, hostPlatform, normalizePlatform, type Platform, parsePlatform } from '@tsbuild/registry-client'
+import {
+  formatPlatform,
+  hostPlatform,
+  normalizePlatform,
+  type Platform,
+  parsePlatform,
+  trustingFetch,
+} from '@tsbuild/registry-client'
 import { BuildError, cancelled, defineError } from '../errors.ts'
 import { type Annotation, annotationPlace, isOfIndex } from '../export/annotations.ts'
 import type { PreparedOutput } from '../export/exporter.ts'
@@ -52,6 +59,8 @@ export interface Settings {
   readonly buildArgs: ReadonlyMap<string, string>
   /** Files with the keys of ssh hosts. */
   readonly sshKnownHosts: readonly string[]
+  /** For what is downloaded by its URL: trusts whom registries are trusted with. */
+  readonly fetch: typeof fetch
 }
 
 export function resolveSettings(options: DockerfileOptions): Settings {
@@ -68,6 +77,7 @@ export function resolveSettings(options: DockerfileOptions): Settings {
     buildPlatform,
     buildArgs: new Map(Object.entries(options.buildArgs ?? {})),
     sshKnownHosts: knownHosts(options.sshKnownHosts, env),
+    fetch: trustingFetch({ env, caFiles: options.caFiles?.map((file) => resolve(file)) }),
   }
 }
 

@@ -84,7 +84,7 @@ export async function openSolver(
     handlers: {
       image: imageHandler,
       context: contextHandler((name) => session.contexts.open(name)),
-      http: httpHandler({ store }),
+      http: httpHandler({ store, fetch: settings.fetch }),
       git: gitHandler({
         directory: async () => session.use(await store.blobs.temporary('git')).path,
         env: settings.env,

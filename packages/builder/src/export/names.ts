@@ -1,4 +1,4 @@
-import { formatReference, parseReference, withDefaultTag } from '@tsbuild/registry-client'
+import { formatReference, parseReference, registryErrors, withDefaultTag } from '@tsbuild/registry-client'
 import { exportErrors } from './attrs.ts'
 
 /** Names of a comma separated list in full form: `docker.io/library/app:latest`. */
@@ -28,7 +28,10 @@ function splitNames(list: string | undefined): string[] {
     .filter((name) => name !== '')
 }
 
-/** A name in full form. @throws RegistryError REFERENCE_INVALID */
+/** A name in full form for what is not made yet: its digest cannot be chosen. @throws RegistryError REFERENCE_INVALID */
 export function normalizedName(name: string): string {
-  return formatReference(withDefaultTag(parseReference(name)))
+  const reference = parseReference(name)
+  if (reference.digest !== undefined)
+    throw registryErrors.referenceInvalid([name, 'refusing to create a tag with a digest reference'])
+  return formatReference(withDefaultTag(reference))
 }

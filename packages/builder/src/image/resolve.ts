@@ -94,8 +94,11 @@ export class ImageResolver {
     const reference = withDefaultTag(parse(text))
     const name = formatReference(reference)
     const local = pull ? undefined : await store.images.resolve(name)
-    if (local) return await this.#open(name, local, platform, storeSource(store.blobs), undefined)
-
+    if (local) {
+      // Of an index that was pulled by its digest the store may have only some platforms; the registry has the others.
+      const source = reference.digest === undefined ? storeSource(store.blobs) : repository(reference)
+      return await this.#open(name, local, platform, source, undefined)
+    }
     const source = repository(reference)
     const home = `${reference.registry}/${reference.repository}`
     try {

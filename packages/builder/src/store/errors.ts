@@ -44,7 +44,14 @@ const storeFormat = defineError({
 const imageUnknown = defineError({
   code: 'IMAGE_UNKNOWN',
   doc: 'No image of that name is in the local store.',
-  message: (name: string) => `no such image: ${name}`,
+  message: (name: string) => `no such image: ${name} is not in the local store`,
+  hint: '`tsbuild images` lists what is there; `tsbuild pull` fetches from a registry.',
+})
+
+const nameMismatch = defineError({
+  code: 'IMAGE_NAME_MISMATCH',
+  doc: 'An image was to be given a name that has the digest of another one.',
+  message: (name: string, digest: string) => `${name} cannot be the name of ${digest}: it has another digest`,
 })
 
 export const storeErrors = {
@@ -55,4 +62,5 @@ export const storeErrors = {
   blobTooLarge,
   storeFormat,
   imageUnknown,
+  nameMismatch,
 }

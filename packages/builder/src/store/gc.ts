@@ -45,7 +45,11 @@ export async function prune(
     if (plan.left <= (options.keepStorage ?? -1)) break
     plan.dropRecord(record)
   }
-  if (!options.dryRun) await carryOut(store, snapshots, plan, options.signal)
+  if (!options.dryRun) {
+    await carryOut(store, snapshots, plan, options.signal)
+    // A copy under way attaches before it names.
+    if (inventory.since === Number.POSITIVE_INFINITY) await store.images.detach(inventory.imageBlobs)
+  }
   return { removed: plan.removed, freed: plan.total - plan.left, left: plan.left }
 }
 

@@ -80,6 +80,12 @@ async function blobsOfImages(store: Store): Promise<Set<string>> {
     for (const child of children) await visit(child, depth + 1)
   }
   for (const root of await store.images.roots()) await visit(root, 0)
+  // What refers to an image is kept with it, and what refers to that.
+  for (let attached = await store.images.attachments(), before = -1; seen.size > before; ) {
+    before = seen.size
+    for (const { descriptor, subject } of attached) if (seen.has(subject)) await visit(descriptor, 0)
+    attached = attached.filter(({ descriptor }) => !seen.has(descriptor.digest))
+  }
   return seen
 }
 

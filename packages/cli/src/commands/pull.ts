@@ -4,7 +4,7 @@ import { EXIT } from '../exit-codes.ts'
 import { write } from '../io.ts'
 import { openStore } from '../library.ts'
 import { openRegistry } from '../registry.ts'
-import { TRANSFER_FLAGS, transfer } from '../transfer.ts'
+import { EXTRA_FLAGS, extraOptions, TRANSFER_FLAGS, transfer } from '../transfer.ts'
 import { UsageError } from '../usage-error.ts'
 
 export const command = defineCommand({
@@ -15,6 +15,7 @@ export const command = defineCommand({
   flags: [
     { name: 'platform', type: 'string', value: 'OS/ARCH[/VARIANT]', help: "Platform to pull (default this machine's)" },
     { name: 'all-platforms', type: 'boolean', help: 'Pull every platform of the image' },
+    ...EXTRA_FLAGS,
     ...TRANSFER_FLAGS,
   ],
   examples: [
@@ -32,7 +33,7 @@ export const command = defineCommand({
     const chosen = values.platform === undefined ? hostPlatform() : parsePlatform(values.platform)
     const platform = values['all-platforms'] ? undefined : chosen
     await using store = await openStore(context)
-    await using client = await openRegistry(context)
+    await using client = await openRegistry(context, values['allow-nondistributable'])
     for (const word of words) {
       const reference = withDefaultTag(parseReference(word))
       const name = formatReference(reference)
@@ -44,7 +45,13 @@ export const command = defineCommand({
           reference: source.defaultReference,
           target: store.images,
           tags: [name],
-          options: { platform },
+          options: {
+            platform,
+            platformOptional: values.platform === undefined,
+            // A name with a digest stays the name of that content.
+            keepIndex: reference.digest !== undefined,
+            ...extraOptions(values),
+          },
         },
         values,
         context,
