@@ -11,15 +11,16 @@ import { openWorkspace, type Workspace } from '../support/workspace.ts'
 
 const needs = gate('root', 'busybox', 'runc', 'unshare', 'setpriv', 'newuidmap', 'useradd')
 
+// What is shown is looked at before it is written somewhere.
 const LOOK = 'find /f /d /x /y /w /who /etc/passwd -exec stat -c "%n %F %a %u %g %s %Y" {} + | sort'
 const DOCKERFILE = `
 FROM base-a AS b
 RUN echo 1 > /f && mkdir -p /d/e && echo 2 > /d/e/g && ln -s g /d/e/l && ln /d/e/g /d/h && chmod 4750 /d/e/g && chown 7:8 /d/e
-RUN touch /x/gone && rm /x/gone && stat -c "%n %a %Y" / /etc /d /d/e > /seen
+RUN touch /x/gone && rm /x/gone && seen="$(stat -c "%n %a %Y" / /etc /d /d/e)" && echo "$seen" > /seen
 COPY a /y/
-RUN echo more >> /etc/passwd && rm /y/g && chmod 700 /y && touch -d 2001-02-03 /who
+RUN echo more >> /etc/passwd && rm /y/g && chmod 700 /y && touch -d @981173106 /who
 WORKDIR /w/v
-RUN ${LOOK} > /list; stat -c "%n %a %Y" / /etc >> /list
+RUN list="$(${LOOK}; stat -c "%n %a %Y" / /etc)" && echo "$list" > /list
 FROM scratch
 COPY --from=b /f /g
 COPY --from=b /d /d

@@ -89,7 +89,7 @@ const OTHER = [
   'mkdir -p /x /y && echo g > /y/g',
   'chmod 700 /x || true',
   'chown -R 3:4 /y || true',
-  'touch -d 2001-02-03 /x / || true',
+  'touch -d @981173106 /x / || true',
   'ln -f /who /hard; chmod 640 /who',
   'echo user:x:3000:3001::/:/bin/sh > /etc/passwd',
   'echo $V $TARGETARCH $K > /env',
