@@ -54,6 +54,7 @@ function world(images: Record<string, Partial<ImageConfig>> = { busybox: {} }) {
         config: { ...platform, rootfs: { type: 'layers', diff_ids: [digest] }, ...config } as ImageConfig,
       }
     },
+    checkName: () => {},
     hasNamedContext: (name) => name === 'named',
     namedContext: async (name) => (name === 'named' ? { kind: 'tree', context: 'named' } : undefined),
     contextTime: async () => undefined,
