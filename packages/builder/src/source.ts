@@ -85,6 +85,9 @@ export interface Location {
   readonly range: Range
 }
 
+/** Lines of an excerpt at most, from its begin and its end. */
+const shownLines = 60
+
 /**
  * The lines around a location as the reference builder prints them, the lines of the range marked with `>>>`; URLs
  * without their passwords.
@@ -98,6 +101,11 @@ export function excerpt(at: Location, context = 2): string {
   const to = Math.min(Math.max(file.lineCount, 1), lastLine + context)
   const rows = [`${file.name}:${range.start.line}`, '--------------------']
   for (let n = from; n <= to; n++) {
+    const omitted = n - from === shownLines / 2 ? to - from + 1 - shownLines : 0
+    if (omitted > 0) {
+      rows.push(`     [${omitted} more lines]`)
+      n += omitted
+    }
     const mark = n >= range.start.line && n <= lastLine ? '>>>' : '   '
     rows.push(`${String(n).padStart(4)} | ${mark} ${redactUrls(file.line(n).slice(0, 400))}`.trimEnd())
   }

@@ -46,7 +46,8 @@ export async function outline(options: DockerfileOptions): Promise<CallResult> {
     const parsed = await readSources(session)
     const { linter } = createLinter(parsed.dockerfile, session.settings.buildArgs)
     const facts = await lintFile(parsed, linter, worldOf(session, false))
-    if (facts.stopped && !facts.error) await planTarget(parsed, session, options)
+    // Planning finds what the checks do not look at: circles of stages, ports, mounts.
+    await planTarget(parsed, session, options)
     return outlineTarget(parsed, facts)
   })
 }

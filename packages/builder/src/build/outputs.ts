@@ -180,8 +180,8 @@ class Assembler {
 function describeLayers(top: RootfsStep | undefined, count: number): string[] {
   const descriptions: string[] = []
   for (let step = top; step !== undefined && step.kind !== 'image'; step = step.parent)
-    descriptions.unshift(step.kind === 'run' ? `mount / from exec ${step.args.join(' ')}` : step.name)
-  return [...Array.from({ length: count - descriptions.length }, () => 'base image'), ...descriptions]
+    descriptions.push(step.kind === 'run' ? `mount / from exec ${step.args.join(' ')}` : step.name)
+  return [...Array.from({ length: count - descriptions.length }, () => 'base image'), ...descriptions.reverse()]
 }
 
 function withoutPlatform({ platform: _, ...descriptor }: Descriptor): Descriptor {

@@ -31,12 +31,13 @@ describe('options', () => {
     expect(annotations).toEqual({ manifest: { a: '1', c: '3=4' }, index: { b: '2', c: '3=4' } })
   })
 
-  it('drops the version of an operating system, and platforms given twice', () => {
+  it('drops the version of an operating system; a platform that is given twice stays so', () => {
     const { platforms } = resolveBuildSettings({
       env,
       platforms: ['windows(10.0.20348)/amd64', 'windows/amd64', 'linux/arm'],
     })
     expect(platforms).toEqual([
+      { os: 'windows', architecture: 'amd64' },
       { os: 'windows', architecture: 'amd64' },
       { os: 'linux', architecture: 'arm', variant: 'v7' },
     ])

@@ -137,7 +137,7 @@ function hasRun(plans: readonly ImagePlan[]): boolean {
     if (step.kind === 'run') return true
     if (seen.has(step)) continue
     seen.add(step)
-    queue.push(...inputsOf(step))
+    for (const input of inputsOf(step)) queue.push(input)
   }
   return false
 }

@@ -2,10 +2,7 @@
  * Environments of a stage: {@link EnvList} is what its commands and expansions see, {@link ImageEnv} what its image keeps.
  * Both inherit without copying, so that a file may have many stages and many variables.
  */
-import { LayeredMap } from '../util/layered-map.ts'
-
-/** Parents that a look-up goes through at most; deeper ones are copied into one. */
-const maxDepth = 256
+import { type Layer, LayeredMap, layered, mergedLayers, valueIn } from '../util/layered-map.ts'
 
 /** Splits `NAME=value`; the value is '' where there is no `=`. */
 export function splitEnv(entry: string): [string, string] {
@@ -70,39 +67,25 @@ export class ImageEnv {
 /** An ordered environment: a name that is set again moves to the end, as in the reference's state. */
 export class EnvList {
   /** undefined: taken away. */
-  #own: Map<string, string | undefined>
-  readonly #parent: EnvList | undefined
-  /** What the image of the parent keeps: it wins over what else the parent had. */
+  readonly #own: Map<string, string | undefined>
+  /** What the image of the stage below keeps: it comes behind what else that stage had, and wins. */
   readonly #image: ImageEnv | undefined
-  readonly #depth: number
+  readonly #below: Layer<string | undefined> | undefined
+  #layer: Layer<string | undefined> | undefined
 
   /**
-   * @param parent what is inherited; must not change any more
-   * @param image comes behind what the parent has, and wins: an ENV of a stage over an ARG of the same name in it
+   * @param below what is inherited; must not change any more
+   * @param image an ENV of a stage counts before an ARG of the same name, for the stages on top of it
    */
-  constructor(entries: Iterable<readonly [string, string]> = [], parent?: EnvList, image?: ImageEnv) {
+  constructor(entries: Iterable<readonly [string, string]> = [], below?: EnvList, image?: ImageEnv) {
     this.#own = new Map(entries)
-    this.#parent = parent
+    // What the image of the stage below it kept, `image` keeps as well.
+    this.#below = below === undefined ? undefined : below.#asLayer()
     this.#image = image
-    this.#depth = parent === undefined ? 0 : parent.#depth + 1
-    if (this.#depth <= maxDepth) return
-    this.#own = this.#merged()
-    this.#parent = undefined
-    this.#image = undefined
-    this.#depth = 0
   }
 
   get(name: string): string | undefined {
-    // What an image keeps, those above it keep as well: the nearest one says it all.
-    let image: ImageEnv | undefined
-    for (let list: EnvList | undefined = this; list !== undefined; list = list.#parent) {
-      if (list.#own.has(name)) return list.#own.get(name)
-      if (image !== undefined || list.#image === undefined) continue
-      image = list.#image
-      const kept = image.get(name)
-      if (kept !== undefined) return kept
-    }
-    return undefined
+    return this.#own.has(name) ? this.#own.get(name) : (this.#image?.get(name) ?? valueIn(this.#below, name))
   }
 
   has(name: string): boolean {
@@ -120,16 +103,18 @@ export class EnvList {
 
   /** Not more than so many names. */
   get size(): number {
-    return this.#own.size + (this.#parent?.size ?? 0)
+    let size = this.#own.size + (this.#image?.size ?? 0)
+    for (let layer = this.#below; layer !== undefined; layer = layer.below) size += layer.own.size
+    return size
   }
 
   keys(): string[] {
     return [...this.#present().keys()]
   }
 
-  /** A list that changes on its own; this one must not change any more. */
+  /** A copy that changes on its own. */
   clone(): EnvList {
-    return new EnvList([], this)
+    return new EnvList(this.#present())
   }
 
   /** `NAME=value`, in order. */
@@ -138,24 +123,17 @@ export class EnvList {
   }
 
   #present(): Map<string, string> {
-    const present = new Map<string, string>()
-    for (const [name, value] of this.#merged()) if (value !== undefined) present.set(name, value)
-    return present
+    const merged = mergedLayers(this.#below, true)
+    const inherited = this.#image?.toArray().map(splitEnv) ?? []
+    for (const [name, value] of [...inherited, ...this.#own]) {
+      merged.delete(name)
+      if (value !== undefined) merged.set(name, value)
+    }
+    return new Map([...merged].flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])))
   }
 
-  #merged(): Map<string, string | undefined> {
-    const lists: EnvList[] = []
-    for (let list: EnvList | undefined = this; list !== undefined; list = list.#parent) lists.push(list)
-    const merged = new Map<string, string | undefined>()
-    const add = (name: string, value: string | undefined): void => {
-      merged.delete(name)
-      merged.set(name, value)
-    }
-    const nearest = lists.find((list) => list.#image !== undefined)
-    for (const list of lists.reverse()) {
-      if (list === nearest) for (const entry of list.#image!.toArray()) add(...splitEnv(entry))
-      for (const [name, value] of list.#own) add(name, value)
-    }
-    return merged
+  #asLayer(): Layer<string | undefined> | undefined {
+    this.#layer ??= layered(this.#own, this.#below, true)
+    return this.#layer
   }
 }

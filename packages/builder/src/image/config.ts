@@ -55,7 +55,7 @@ export function completeConfig(
 ): ImageConfig {
   const history = datedHistory([...(image.history ?? []), ...missingHistory(image.history ?? [], descriptions)], times)
   const known = history.flatMap((h) => (h.created === undefined ? [] : [Date.parse(h.created)]))
-  const newest = known.length > 0 ? Math.max(...known) : (times.build ?? times.now)
+  const newest = known.length > 0 ? known.reduce((a, b) => Math.max(a, b)) : (times.build ?? times.now)
   return {
     ...image,
     created: isoTime(times.output ?? newest),

@@ -18,6 +18,7 @@ import {
 } from '@tsbuild/registry-client'
 import { BuildError, defineError } from '../errors.ts'
 import type { ImageConfig } from '../graph/image-config.ts'
+import type { Location } from '../source.ts'
 import type { ContentStore } from '../store/content-store.ts'
 import type { Store } from '../store/store.ts'
 
@@ -201,6 +202,15 @@ export function storeSource(blobs: ContentStore): Source {
       return { descriptor: reference, bytes: await blobs.read(reference.digest, MAX_DOCUMENT) }
     },
     openBlob: (descriptor, options) => blobs.open(descriptor.digest, options?.signal),
+  }
+}
+
+/** @throws BuildError IMAGE_NAME_INVALID */
+export function checkName(reference: string, at: Location | undefined): void {
+  try {
+    parse(reference)
+  } catch (error) {
+    throw error instanceof BuildError ? error.with({ at }) : error
   }
 }
 

@@ -43,6 +43,8 @@ export interface InstructionContext {
   readonly context: ContextStep
   /** What `--from` (COPY) or the mounts' `from` (RUN, by position) stand for; undefined entries mean the main context. */
   readonly sources: readonly (SourceStep | 'scratch' | undefined)[]
+  /** How many ports EXPOSE may still list in this plan. */
+  readonly portBudget: { left: number }
   /** Adds `[stage n/m]` to a step's name and counts it. */
   stepName(text: string): string
 }

@@ -48,6 +48,13 @@ export const planErrors = {
       `cannot copy from stage ${quoted(from)}, it needs to be defined before current stage ${quoted(stage)}`,
     hint: 'move the stage that provides the files above the one that uses them',
   }),
+  laterStageMounted: defineError({
+    code: 'STAGE_MOUNTED_EARLY',
+    doc: 'Only stages that stand earlier in the file can be mounted.',
+    message: (from: string, target: string) =>
+      `cannot mount from stage ${quoted(from)} to ${quoted(target)}, stage needs to be defined before current command`,
+    hint: 'move the stage that provides the files above the one that uses them',
+  }),
   circular: defineError({
     code: 'STAGE_CIRCULAR',
     doc: 'Stages take files from each other in a circle, or a stage takes files from itself.',

@@ -33,12 +33,16 @@ export class Expander {
     return [...expandWord(text, NOTHING, this.#dockerfile.escape).unset]
   }
 
-  /** An instruction for people: the keyword in capitals, known variables replaced. Never throws. */
-  label(original: string, env: { get(name: string): string | undefined }): string {
+  /**
+   * An instruction for people: the keyword in capitals, variables replaced. What a shell reads keeps its quotes and the
+   * variables that are not known. Never throws.
+   */
+  label(original: string, env: { get(name: string): string | undefined }, forShell = false): string {
     const [keyword = '', ...rest] = original.split(' ')
     const text = [keyword.toUpperCase(), ...rest].join(' ')
     try {
-      return expandForDisplay(text, env, this.#dockerfile.escape).value
+      const expand = forShell ? expandForDisplay : expandWord
+      return expand(text, env, this.#dockerfile.escape).value
     } catch {
       return text
     }

@@ -54,6 +54,9 @@ function world(images: Record<string, Partial<ImageConfig>> = { busybox: {} }) {
         config: { ...platform, rootfs: { type: 'layers', diff_ids: [digest] }, ...config } as ImageConfig,
       }
     },
+    checkName(name, at) {
+      if (name !== name.toLowerCase()) throw new BuildError('IMAGE_NAME_INVALID', `bad name ${name}`, { at })
+    },
     hasNamedContext: (name) => name === 'named',
     namedContext: async (name) => (name === 'named' ? { kind: 'tree', context: 'named' } : undefined),
     contextTime: async () => undefined,
@@ -298,6 +301,77 @@ FROM two
     ['SIGNAL_INVALID', 'invalid signal: SIGFOO', 'FROM scratch\nSTOPSIGNAL SIGFOO', {}],
   ])('%s: %s', async (code, message, dockerfile, changes) => {
     expect(await failure(dockerfile, changes)).toMatchObject({ code, message })
+  })
+})
+
+describe('as the reference answers', () => {
+  const windows = { base: { os: 'windows', architecture: 'amd64' } }
+
+  it.each([
+    ['IMAGE_NAME_INVALID', 1, 'FROM Busybox AS a\nFROM scratch', {}],
+    ['STAGE_CIRCULAR', 4, 'FROM scratch AS a\nCOPY --from=b / /\nFROM scratch AS b\nCOPY --from=a / /', {}],
+    ['STAGE_DEFINED_LATER', 2, 'FROM scratch AS a\nCOPY --from=B / /\nFROM scratch AS b\nFROM a', {}],
+    ['STAGE_DEFINED_LATER', 2, 'FROM scratch AS a\nCOPY --from=b / /\nFROM a AS b\nFROM a', {}],
+    ['STAGE_MOUNTED_EARLY', 2, 'FROM scratch AS a\nRUN --mount=from=b,target=/t x\nFROM scratch AS b\nFROM a', {}],
+    ['PATH_INVALID', 2, 'FROM base\nWORKDIR D:\\x', windows],
+    ['PATH_INVALID', 2, 'FROM base\nWORKDIR C:', windows],
+    ['PATH_INVALID', 3, '# escape=`\nFROM base\nCOPY a \\\\host\\x', windows],
+  ])('%s names line %i of %j', async (code, line, text, images) => {
+    const platform = {
+      os: 'windows' in images ? 'windows' : 'base' in images ? 'windows' : 'linux',
+      architecture: 'amd64',
+    }
+    const error = await failure(text, { platform }, { busybox: {}, ...images })
+    expect(error).toMatchObject({ code, at: { range: { start: { line } } } })
+  })
+
+  it.each([
+    ['/a/../b', '/a/../b'],
+    ['/$A/foo', '//foo'],
+    ['/a/', '/a/'],
+    ['$A', '/base'],
+    ['x/../y/', '/base/y'],
+  ])('WORKDIR %s is %s', async (written, kept) => {
+    const { image, rootfs } = await plan(`FROM scratch\nWORKDIR /base\nWORKDIR ${written}\nRUN x`)
+    expect(image.config?.WorkingDir).toBe(kept)
+    expect(history({ image } as ImagePlan).at(-2)).toBe(`WORKDIR ${kept}`)
+    expect(rootfs).toMatchObject({ cwd: expect.stringMatching(/^\/[a-z]+(\/[a-z]+)?$/) })
+  })
+
+  it('the shell is that of the system in the config', async () => {
+    const { image } = await plan('FROM base\nCMD x', {}, windows)
+    expect(image.config?.Cmd).toEqual(['cmd', '/S', '/C', 'x'])
+  })
+
+  it('ports are in the order of expansion, each EXPOSE sorted as written; their number is bounded', async () => {
+    const { image } = await plan('FROM scratch\nENV P=7\nEXPOSE 9-11 $P 80')
+    expect(history({ image } as ImagePlan).at(-1)).toBe('EXPOSE [7/tcp 80/tcp 9/tcp 10/tcp 11/tcp]')
+    const wide = `FROM scratch\nEXPOSE ${'1-65535/tcp '.repeat(200)}`
+    expect(await failure(wide)).toMatchObject({ code: 'PORT_INVALID', at: { range: { start: { line: 2 } } } })
+    const { image: none } = await plan('FROM scratch\nEXPOSE $NONE')
+    expect(none.config).not.toHaveProperty('ExposedPorts')
+  })
+
+  it('names steps: quotes go and variables are replaced, but not for what a shell reads', async () => {
+    const text = [
+      ...['FROM scratch AS x', 'ENV A=v', 'WORKDIR "/$A x"', 'COPY "a" $A/$B', 'RUN echo "$A" \'$B\' $B'],
+      'ADD https://x/y /z',
+    ].join('\n')
+    expect(stepNames((await plan(text)).rootfs).filter((name) => !name.includes('context'))).toEqual([
+      ...['[1/4] WORKDIR /v x', '[2/4] COPY a v/', '[3/4] RUN echo "v" \'$B\' $B', '[4/4] ADD https://x/y /z'],
+    ])
+  })
+
+  it('counts all triggers', async () => {
+    const { rootfs } = await plan('FROM busybox\nRUN x', {}, { busybox: { config: { OnBuild: ['ENV a=b', 'RUN y'] } } })
+    expect(stepNames(rootfs).at(-1)).toBe('[3/4] RUN x')
+  })
+
+  it('says what a stage compiles for', async () => {
+    const arm: Platform = { os: 'linux', architecture: 'arm64' }
+    const text = 'FROM --platform=$BUILDPLATFORM scratch\nARG TARGETARCH\nRUN x'
+    const { rootfs } = await plan(text, { multiPlatform: true, platform: arm })
+    expect(rootfs?.name).toMatch(/^\[linux\/(amd64->arm64|arm64) 1\/1\] RUN x$/)
   })
 })
 

@@ -12,6 +12,7 @@ import type { EnvList } from '../graph/env-list.ts'
 import { plainCopy } from '../graph/file-op.ts'
 import type { ImageConfig } from '../graph/image-config.ts'
 import type { ContextStep, FileStep, RootfsStep, SourceStep } from '../graph/step.ts'
+import { refuseFromVariable } from '../instructions/copy.ts'
 import type { InstructionNode, ParsedDockerfile } from '../instructions/nodes.ts'
 import { parseTrigger } from '../instructions/parse.ts'
 import type { Location } from '../source.ts'
@@ -19,6 +20,7 @@ import { addGlobalArgs, predefinedArgs, proxyEnvironment } from './build-args.ts
 import type { InstructionContext, PlanOptions } from './context.ts'
 import { planErrors } from './errors.ts'
 import { Expander } from './expander.ts'
+import { MAX_PORTS } from './instructions/expose.ts'
 import { planInstruction } from './instructions/index.ts'
 import { mountSources } from './instructions/run.ts'
 import { parsePlatformValue } from './platform.ts'
@@ -61,6 +63,7 @@ class Planner {
   readonly #signal: AbortSignal | undefined
   readonly #expander: Expander
   readonly #graph = new StageGraph()
+  readonly #portBudget = { left: MAX_PORTS }
   #options: PlanOptions
 
   constructor(parsed: ParsedDockerfile, options: PlanOptions, world: PlanWorld, signal: AbortSignal | undefined) {
@@ -88,9 +91,10 @@ class Planner {
     for (const node of [...this.#graph.nodes]) {
       node.commands = (node.stage?.instructions ?? []).map((i) => this.#command(i, false))
     }
-    this.#graph.checkCircles()
+    this.#checkCircles()
     if (this.#graph.nodes.length === 1) this.#graph.nodes[0]!.label = ''
 
+    this.#checkNames()
     await this.#resolveBases(target)
     const needed = this.#graph.reachable(target)
     for (const node of this.#graph.nodes) if (needed.has(node)) this.#planStage(node, args)
@@ -152,6 +156,7 @@ class Planner {
   ): StageCommand {
     try {
       if (node.kind === 'COPY' && node.from !== undefined) {
+        refuseFromVariable(node, this.#parsed.dockerfile)
         return { node, sources: [this.#graph.source(node.from)], onbuild }
       }
       if (node.kind === 'RUN')
@@ -164,6 +169,21 @@ class Planner {
       throw error instanceof BuildError ? error.with({ at }) : error
     }
     return { node, sources: [], onbuild }
+  }
+
+  #checkCircles(): void {
+    const circle = this.#graph.findCircle()
+    if (circle === undefined) return
+    throw planErrors.circular([circle.start.label], { at: locate(this.#parsed.dockerfile, circle.command.node.raw) })
+  }
+
+  /** Names of images must be names in all stages, also in those that are not needed. */
+  #checkNames(): void {
+    for (const { base, baseName, replaced, stage, commands } of this.#graph.nodes) {
+      if (base !== undefined || (baseName === 'scratch' && !replaced)) continue
+      const raw = stage?.from.raw ?? commands[0]?.node.raw
+      this.#world.checkName(baseName, raw && locate(this.#parsed.dockerfile, raw))
+    }
   }
 
   /** Resolves the base images of all that `target` needs; ONBUILD triggers may add to it. */
@@ -291,18 +311,19 @@ class Planner {
       const at = command.onbuild
         ? node.stage && locate(this.#parsed.dockerfile, node.stage.from.raw)
         : locate(this.#parsed.dockerfile, command.node.raw)
-      const context: InstructionContext = {
+      const context = (): InstructionContext => ({
         options: this.#options,
         globalArgs: args,
         proxyEnv,
         at,
         noCache,
         context: contextStep('context'),
-        sources: command.sources.map((source) => source && this.#sourceStep(source, node)),
+        portBudget: this.#portBudget,
+        sources: command.sources.map((source, i) => source && this.#sourceStep(source, node, command.node, i)),
         stepName: (text) => name(text, command.onbuild),
-      }
+      })
       try {
-        planInstruction(command.node, stage, context)
+        planInstruction(command.node, stage, context())
       } catch (error) {
         throw error instanceof BuildError ? error.with({ at }) : error
       }
@@ -310,12 +331,12 @@ class Planner {
     node.planned = stage
   }
 
-  #sourceStep(source: StageNode, user: StageNode): SourceStep | 'scratch' {
+  #sourceStep(source: StageNode, user: StageNode, by: InstructionNode, index: number): SourceStep | 'scratch' {
     if (source.stage === undefined || source.replaced) {
       if (typeof source.image === 'object' && 'tree' in source.image) return contextStep(source.image.tree)
       return this.#initialState(source).rootfs ?? 'scratch'
     }
-    if (!source.planned) throw planErrors.laterStage([source.label, user.label])
+    if (!source.planned) throw usedTooEarly(source, user, by, index)
     return source.planned.rootfs ?? 'scratch'
   }
 
@@ -340,4 +361,11 @@ class Planner {
     const { platform, epoch } = this.#options
     return { platform, rootfs: state.rootfs, image, base, epoch, images }
   }
+}
+
+/** The error of an instruction that takes files from a stage below it. */
+function usedTooEarly(source: StageNode, user: StageNode, by: InstructionNode, index: number): BuildError {
+  if (by.kind !== 'RUN') return planErrors.laterStage([(by.kind === 'COPY' && by.from) || source.label, user.label])
+  const value = (...keys: string[]) => by.mounts[index]?.fields.find(({ key }) => keys.includes(key))?.value ?? ''
+  return planErrors.laterStageMounted([value('from'), value('target', 'dst', 'destination')])
 }

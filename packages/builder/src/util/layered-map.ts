@@ -1,30 +1,69 @@
-/** A map that inherits the entries of another one without copying them: what a stage gets from its base. */
+/**
+ * Maps that inherit the entries of others without copying them each time: what a stage gets from its base. A look-up
+ * goes through few layers, as each has less than half the entries of the one below; an entry is copied few times.
+ */
 
-/** Layers that a look-up goes through at most; deeper ones are copied into one. */
-const maxDepth = 256
+/** A map on top of others; none of them changes any more. */
+export interface Layer<V> {
+  readonly own: ReadonlyMap<string, V>
+  readonly below: Layer<V> | undefined
+}
 
+/** Puts a map on top of others. @param moves whether a name that is there already moves to the end */
+export function layered<V>(
+  own: ReadonlyMap<string, V>,
+  below: Layer<V> | undefined,
+  moves: boolean,
+): Layer<V> | undefined {
+  if (own.size === 0) return below
+  let top = own
+  let rest = below
+  for (; rest !== undefined && 2 * top.size >= rest.own.size; rest = rest.below) {
+    const merged = new Map(rest.own)
+    addAll(merged, top, moves)
+    top = merged
+  }
+  return { own: top, below: rest }
+}
+
+/** All entries, those of the lowest layer first. */
+export function mergedLayers<V>(top: Layer<V> | undefined, moves: boolean): Map<string, V> {
+  const layers: Layer<V>[] = []
+  for (let layer = top; layer !== undefined; layer = layer.below) layers.push(layer)
+  const merged = new Map<string, V>()
+  for (const layer of layers.reverse()) addAll(merged, layer.own, moves)
+  return merged
+}
+
+/** The value of the topmost layer that has the name. */
+export function valueIn<V>(top: Layer<V> | undefined, name: string): V | undefined {
+  for (let layer = top; layer !== undefined; layer = layer.below) {
+    if (layer.own.has(name)) return layer.own.get(name)
+  }
+  return undefined
+}
+
+function addAll<V>(to: Map<string, V>, from: ReadonlyMap<string, V>, moves: boolean): void {
+  for (const [name, value] of from) {
+    if (moves) to.delete(name)
+    to.set(name, value)
+  }
+}
+
+/** A map with a parent; a name that is set again keeps its place. */
 export class LayeredMap<V> {
   readonly #own = new Map<string, V>()
-  readonly #parent: LayeredMap<V> | undefined
-  readonly #depth: number
+  readonly #below: Layer<V> | undefined
+  /** This map as a layer, once another one is on top of it. */
+  #layer: Layer<V> | undefined
 
   /** @param parent must not change any more */
   constructor(parent?: LayeredMap<V>) {
-    let nearest = parent
-    while (nearest !== undefined && nearest.#own.size === 0) nearest = nearest.#parent
-    this.#depth = nearest === undefined ? 0 : nearest.#depth + 1
-    if (this.#depth > maxDepth) {
-      this.#depth = 0
-      for (const layer of nearest!.#layers()) for (const [name, value] of layer.#own) this.#own.set(name, value)
-    } else this.#parent = nearest
+    this.#below = parent === undefined ? undefined : parent.#asLayer()
   }
 
   get(name: string): V | undefined {
-    for (let layer: LayeredMap<V> | undefined = this; layer !== undefined; layer = layer.#parent) {
-      const value = layer.#own.get(name)
-      if (value !== undefined) return value
-    }
-    return undefined
+    return this.#own.get(name) ?? valueIn(this.#below, name)
   }
 
   has(name: string): boolean {
@@ -35,9 +74,11 @@ export class LayeredMap<V> {
     this.#own.set(name, value)
   }
 
-  /** Not more than so many names. */
+  /** Not more than so many names; 0 if there are none. */
   get size(): number {
-    return this.#own.size + (this.#parent?.size ?? 0)
+    let size = this.#own.size
+    for (let layer = this.#below; layer !== undefined; layer = layer.below) size += layer.own.size
+    return size
   }
 
   /** All names once, those of the parent first. */
@@ -51,16 +92,11 @@ export class LayeredMap<V> {
   }
 
   #merged(): Map<string, V> {
-    if (this.#parent === undefined) return this.#own
-    const merged = new Map<string, V>()
-    for (const layer of this.#layers()) for (const [name, value] of layer.#own) merged.set(name, value)
-    return merged
+    return this.#below === undefined ? this.#own : mergedLayers({ own: this.#own, below: this.#below }, false)
   }
 
-  /** From the outermost parent to this one. */
-  #layers(): LayeredMap<V>[] {
-    const layers: LayeredMap<V>[] = []
-    for (let layer: LayeredMap<V> | undefined = this; layer !== undefined; layer = layer.#parent) layers.push(layer)
-    return layers.reverse()
+  #asLayer(): Layer<V> | undefined {
+    this.#layer ??= layered(this.#own, this.#below, false)
+    return this.#layer
   }
 }

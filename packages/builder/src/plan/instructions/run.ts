@@ -30,7 +30,7 @@ export const planRun: InstructionPlanner<RunNode> = (node, stage, context) => {
     mounts.flatMap((m) => (m.type === 'secret' && m.env !== undefined ? [[m.env, '****'] as const] : [])),
   )
   const shown = { get: (name: string) => masked.get(name) ?? stage.env.get(name) }
-  const label = stage.expander.label(node.raw.original, shown) + command.summary
+  const label = stage.expander.label(node.raw.original, shown, true) + command.summary
   const step: RunStep = {
     kind: 'run',
     name: context.stepName(label),
