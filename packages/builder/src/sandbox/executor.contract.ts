@@ -10,18 +10,28 @@ import { describeTerminal } from './contract/terminal.contract.ts'
 import { describeView } from './contract/view.contract.ts'
 
 export type { Traits } from './contract/contract.ts'
+export { describeMachine }
 
-export function describeExecutor(title: string, options: ContractOptions): void {
+const everything = [
+  describeProcess,
+  describeTerminal,
+  describeEnding,
+  describeFiles,
+  describeView,
+  describeMachine,
+  describeHostile,
+]
+
+/** @param parts for an executor that is tested as somebody else already, what may be different here */
+export function describeExecutor(
+  title: string,
+  options: ContractOptions,
+  parts: readonly ((contract: Contract) => void)[] = everything,
+): void {
   describe(title, () => {
     const contract = new Contract(options)
     beforeAll(async () => await contract.open(), 60_000)
     afterAll(async () => await contract.close())
-    describeProcess(contract)
-    describeTerminal(contract)
-    describeEnding(contract)
-    describeFiles(contract)
-    describeView(contract)
-    describeMachine(contract)
-    describeHostile(contract)
+    for (const part of parts) part(contract)
   })
 }
