@@ -10,7 +10,7 @@ import { describeTerminal } from './contract/terminal.contract.ts'
 import { describeView } from './contract/view.contract.ts'
 
 export type { Traits } from './contract/contract.ts'
-export { describeMachine }
+export { describeFiles, describeHostile, describeMachine }
 
 const everything = [
   describeProcess,
