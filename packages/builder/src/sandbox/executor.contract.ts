@@ -11,19 +11,29 @@ import { describeTerminal } from './contract/terminal.contract.ts'
 import { describeView } from './contract/view.contract.ts'
 
 export type { Traits } from './contract/contract.ts'
+export { describeFiles, describeHostile, describeMachine }
 
-export function describeExecutor(title: string, options: ContractOptions): void {
+const everything = [
+  describeProcess,
+  describeTerminal,
+  describeEnding,
+  describeFiles,
+  describeView,
+  describeMachine,
+  describeHostile,
+  describeRaces,
+]
+
+/** @param parts for an executor that is tested as somebody else already, what may be different here */
+export function describeExecutor(
+  title: string,
+  options: ContractOptions,
+  parts: readonly ((contract: Contract) => void)[] = everything,
+): void {
   describe(title, () => {
     const contract = new Contract(options)
     beforeAll(async () => await contract.open(), 60_000)
     afterAll(async () => await contract.close())
-    describeProcess(contract)
-    describeTerminal(contract)
-    describeEnding(contract)
-    describeFiles(contract)
-    describeView(contract)
-    describeMachine(contract)
-    describeHostile(contract)
-    describeRaces(contract)
+    for (const part of parts) part(contract)
   })
 }

@@ -3,7 +3,7 @@ import fs from 'node:fs'
 import os from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe } from 'vitest'
-import { describeExecutor, type Traits } from './executor.contract.ts'
+import { describeExecutor, describeFiles, describeHostile, describeMachine, type Traits } from './executor.contract.ts'
 import { ownDriver, plainDriver, testUid, userDriver } from './testing/driver.ts'
 import { busybox } from './testing/small-rootfs.ts'
 
@@ -91,6 +91,28 @@ describe.skipIf(busybox === undefined)('executors (need a static busybox)', () =
         traits: { ...full, limits: false, outbound: userOutbound, uid: testUid },
         directory: () => directory(testUid),
         start: (root) => userDriver(root, 'subids'),
+      })
+      describeExecutor(
+        'chroot',
+        {
+          select: { ...select, isolation: 'chroot' },
+          traits: { ...none, uid: testUid },
+          directory: () => directory(testUid),
+          start: (root) => userDriver(root, 'subids'),
+        },
+        [describeFiles, describeMachine, describeHostile],
+      )
+      describe.skipIf(!works('command -v runc'))('(needs runc)', () => {
+        describeExecutor(
+          'oci',
+          {
+            select: { isolation: 'oci', ociRuntime: 'runc' },
+            traits: { ...full, uid: testUid },
+            directory: () => directory(testUid),
+            start: (root) => userDriver(root, 'subids'),
+          },
+          [describeMachine],
+        )
       })
     },
   )

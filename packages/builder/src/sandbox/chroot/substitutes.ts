@@ -10,6 +10,7 @@ import fs from 'node:fs'
 import { mkdtemp } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { hasCode } from '../../util/has-code.ts'
+import { sandboxErrors } from '../errors.ts'
 import type { SandboxMount } from '../executor.ts'
 import { checkTarget } from '../mounts/order.ts'
 import { MountPoints, type Stub } from '../mounts/points.ts'
@@ -155,7 +156,9 @@ export class Substitutes implements AsyncDisposable {
     for (const name of namesIn(this.#aside)) removeEntry(this.#aside, name)
     fs.closeSync(this.#aside)
     fs.rmdirSync(this.#holding)
-    if (errors.length > 0) throw errors[0]
+    const [error] = errors
+    if (error instanceof Error)
+      throw sandboxErrors.setupFailed([`what was mounted cannot be taken back: ${error.message}`], { cause: error })
   }
 
   async #undo(put: Put): Promise<void> {

@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { hasCode } from '../../util/has-code.ts'
 import { sandboxErrors } from '../errors.ts'
+import { machineFacts } from '../machine.ts'
 import { packetPair, sendPacket } from '../native/descriptors.ts'
 import { copyProgram, openProgram, PROGRAM, PROGRAM_PATH } from './program.ts'
 import { type ClonerReport, type ClonerRequest, STAGES } from './protocol.ts'
@@ -46,7 +47,8 @@ function programFor(pidNamespace: boolean): number | undefined {
     return openProgram()
   } catch (error) {
     if (!hasCode(error, 'EPERM')) throw error
-    return pidNamespace ? copyProgram() : undefined
+    // Who has the right to mount may still be kept from this way of doing it.
+    return pidNamespace && machineFacts().canMount ? copyProgram() : undefined
   }
 }
 

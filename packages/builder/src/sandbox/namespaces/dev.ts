@@ -31,8 +31,8 @@ export function mountDev(root: number, { sandboxed, singleId, shmSize, terminal 
     try {
       mountOn(fd, 'mqueue', SAFE)
     } catch (error) {
-      // Kernels without POSIX queues.
-      if (!hasCode(error, 'ENODEV')) throw error
+      // Kernels without POSIX queues; a user namespace that shares the machine's.
+      if (!hasCode(error, 'ENODEV', 'EPERM')) throw error
     }
   })
   // By its path: the descriptor's mount belongs to the worker's namespace and cannot be shown here.
