@@ -25,7 +25,16 @@ export function openWorker(
   { isolation = 'auto', ociRuntime }: WorkerChoice,
   willRun: boolean,
 ): LazyWorker {
-  const worker = session.use(new LazyWorker({ root: session.store.root, isolation, ociRuntime, willRun }))
+  const worker = session.use(
+    new LazyWorker({
+      root: session.store.root,
+      isolation,
+      ociRuntime,
+      willRun,
+      keep: (snapshots) => session.store.keep({ snapshots }),
+      onSkipped: (problem) => session.warn({ rule: '', message: `the store holds what cannot be removed: ${problem}` }),
+    }),
+  )
   // Without snapshots there is no step to be had from the cache: the worker starts while the rest is being read.
   if (!existsSync(join(session.store.root, 'snapshots'))) void worker.start()
   return worker
@@ -38,7 +47,10 @@ export function openLayers(
   images: ReadonlyMap<string, FoundImage>,
 ): OpenedLayers {
   const { store, signal } = session
-  const cache = new StepCache(store.records, store.blobs, (id) => snapshotExists(store.root, id))
+  const cache = new StepCache(store.records, store.blobs, async (id) => {
+    await store.keep({ snapshots: [id] })
+    return await snapshotExists(store.root, id)
+  })
   const layers = new LayerService({
     store,
     cache,

@@ -133,10 +133,19 @@ export function openOverlaySnapshotter(directory: string): Snapshotter {
       yield* readChanges(committed.content(id), deviceWhiteouts, committed.use(id).rootChanged, signal)
     },
     list: () => committed.list(),
-    remove: async (id) => committed.remove(id),
+    async remove(id) {
+      committed.remove(id)
+      committed.purge()
+    },
+    discard: async (id) => committed.remove(id),
+    async purge() {
+      committed.purge()
+      return committed.problems.splice(0)
+    },
     async [Symbol.asyncDispose]() {
       for (const resource of [...open]) await resource[Symbol.asyncDispose]()
       places.close()
+      committed.close()
     },
   }
 }
@@ -162,6 +171,7 @@ function probe(committed: CommittedSnapshots): { readonly places: OverlayPlaces;
   } catch (cause) {
     places?.close()
     removeTree(directory)
+    committed.close()
     throw snapshotErrors.overlayUnavailable([(cause as Error).message], { cause })
   }
 }

@@ -75,4 +75,8 @@ export interface Snapshotter extends AsyncDisposable {
   list(): AsyncIterable<SnapshotInfo>
   /** Deletes a committed snapshot; unknown ids are ignored. */
   remove(id: SnapshotId): Promise<void>
+  /** Takes a committed snapshot out of reach at once; {@link purge} deletes it. Unknown ids are ignored. */
+  discard(id: SnapshotId): Promise<void>
+  /** Deletes what was discarded. Returns what could not be deleted in this directory until now, and why. */
+  purge(): Promise<readonly string[]>
 }

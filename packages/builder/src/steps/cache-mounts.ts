@@ -1,13 +1,16 @@
 /**
  * The directories behind `RUN --mount=type=cache`: they survive builds, are shared by processes, and can be thrown away.
  *
- * `<directory>/<hash of id>[.n]/data`; `.n` are further copies for `sharing=private` while others are in use.
+ * `<directory>/<hash of id>[.n]/data`; `.n` are further copies for `sharing=private` while others are in use. Beside it
+ * are `<owner>.new-…` and `<owner>.old-…`, on their way in and out.
  */
 import { createHash, randomUUID } from 'node:crypto'
-import { chmodSync, chownSync, existsSync, mkdirSync, renameSync, utimesSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, renameSync, utimesSync, writeFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Locks, openLocks } from '../store/locks.ts'
+import { beAlive, isAbandoned, type Life } from '../util/life.ts'
+import { makeDirectorySync } from '../util/make-directory.ts'
 import { relativeToRoot, resolveInRoot } from '../util/inroot.ts'
 import type { RunMountSpec } from './worker-api.ts'
 
@@ -24,12 +27,15 @@ const MAX_COPIES = 64
 
 export class CacheMounts {
   readonly #directory: string
+  readonly #lives: string
   readonly #locks: Locks
   /** Caches that `--no-cache` has emptied already in this build. */
   readonly #renewed = new Set<string>()
 
-  constructor(directory: string) {
+  /** @param lives where processes are known as alive */
+  constructor(directory: string, lives: string) {
     this.#directory = directory
+    this.#lives = lives
     this.#locks = openLocks(join(directory, 'locks'))
   }
 
@@ -51,20 +57,33 @@ export class CacheMounts {
       .slice(0, 40)
     const { directory, lock } = await this.#take(name, spec.sharing, signal)
     try {
+      using life = beAlive(this.#lives)
       const data = join(directory, 'data')
-      if (spec.renew && !this.#renewed.has(directory)) await discard(data)
+      await this.#sweep(directory)
+      if (spec.renew && !this.#renewed.has(directory)) await discard(directory, data, life)
       this.#renewed.add(directory)
-      if (!existsSync(data)) await this.#create(directory, data, spec, seed)
+      if (!existsSync(data)) await this.#create(directory, data, spec, seed, life)
       const now = new Date()
       utimesSync(directory, now, now)
       // The source of a seeded cache has been taken care of by the seed.
       const source = seed === undefined ? relativeToRoot(spec.source) : ''
       const path = resolveInRoot(data, source)
-      mkdirSync(path, { recursive: true })
+      makeDirectorySync(path)
       return { path, [Symbol.asyncDispose]: async () => await lock?.[Symbol.asyncDispose]() }
     } catch (error) {
       await lock?.[Symbol.asyncDispose]()
       throw error
+    }
+  }
+
+  /** Removes what dead processes have left of making or emptying a cache. */
+  async #sweep(directory: string): Promise<void> {
+    if (!existsSync(directory)) return
+    const now = Date.now()
+    for (const name of readdirSync(directory)) {
+      const path = join(directory, name)
+      if (!/\.(new|old)-/.test(name) || !isAbandoned(this.#lives, path, name, now)) continue
+      await rm(path, { recursive: true, force: true }).catch(() => undefined)
     }
   }
 
@@ -90,10 +109,11 @@ export class CacheMounts {
     data: string,
     spec: CacheSpec,
     seed: ((directory: string) => Promise<void>) | undefined,
+    { owner }: Life,
   ): Promise<void> {
-    mkdirSync(directory, { recursive: true, mode: 0o700 })
+    makeDirectorySync(directory, 0o700)
     writeFileSync(join(directory, 'id'), spec.id)
-    const fresh = join(directory, `new-${randomUUID()}`)
+    const fresh = join(directory, `${owner}.new-${randomUUID()}`)
     mkdirSync(fresh)
     chownSync(fresh, spec.uid, spec.gid)
     chmodSync(fresh, spec.mode)
@@ -109,9 +129,9 @@ export class CacheMounts {
 }
 
 /** Processes that have it mounted keep what they see. */
-async function discard(data: string): Promise<void> {
+async function discard(directory: string, data: string, { owner }: Life): Promise<void> {
   if (!existsSync(data)) return
-  const old = `${data}-${randomUUID()}`
+  const old = join(directory, `${owner}.old-${randomUUID()}`)
   renameSync(data, old)
   await rm(old, { recursive: true, force: true })
 }

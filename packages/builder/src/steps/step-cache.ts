@@ -44,7 +44,8 @@ export class StepCache {
   /** The stored blob of a snapshot's layer. */
   async blob(snapshot: SnapshotId): Promise<LayerBlob | undefined> {
     const blob = await this.#records.get<LayerBlob>('layer', snapshot)
-    return blob && (await this.#blobs.has(blob.descriptor.digest)) ? blob : undefined
+    // One that was cut short is none.
+    return blob && (await this.#blobs.size(blob.descriptor.digest)) === blob.descriptor.size ? blob : undefined
   }
 
   async saveBlob(snapshot: SnapshotId, blob: LayerBlob): Promise<void> {

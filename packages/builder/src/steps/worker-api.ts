@@ -132,6 +132,8 @@ export interface OpenParams {
   readonly mode: 'root' | 'subids' | 'single' | 'plain'
   readonly isolation: 'auto' | 'namespaces' | 'oci' | 'chroot'
   readonly ociRuntime: string | undefined
+  /** `read`: snapshots are only listed, and nothing is made or changed. */
+  readonly access: 'read' | 'write'
 }
 
 /** What of a layer's files could not be had as they are in the layer. */
@@ -152,10 +154,15 @@ export interface RootfsPart {
 
 /** Parameters and result of each operation. */
 export interface WorkerOperations {
-  open: { params: OpenParams; result: void }
+  /** Returns what was in the way and could not be removed, and why. */
+  open: { params: OpenParams; result: readonly string[] }
   'snapshot.has': { params: { ids: readonly SnapshotId[] }; result: boolean[] }
   'snapshot.list': { params: object; result: SnapshotInfo[] }
   'snapshot.remove': { params: { ids: readonly SnapshotId[] }; result: void }
+  /** Takes snapshots out of reach at once. */
+  'snapshot.discard': { params: { ids: readonly SnapshotId[] }; result: void }
+  /** Deletes what was discarded; returns what could not be deleted, and why. */
+  'snapshot.purge': { params: Record<string, never>; result: readonly string[] }
   /** Unpacks a layer blob on top of `below` and verifies its diffID. */
   'layer.unpack': {
     params: { id: SnapshotId; below: readonly SnapshotId[]; blob: string; mediaType: string; diffID: string }

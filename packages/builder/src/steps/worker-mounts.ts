@@ -5,6 +5,8 @@ import { openRootTree } from '../context/local.ts'
 import { plainCopy } from '../graph/file-op.ts'
 import type { SandboxMount } from '../sandbox/executor.ts'
 import { resolveInRoot } from '../util/inroot.ts'
+import { beAlive } from '../util/life.ts'
+import { makeDirectorySync } from '../util/make-directory.ts'
 import { removeTree } from '../util/raw-path.ts'
 import { readArchive } from './archive.ts'
 import { CacheMounts } from './cache-mounts.ts'
@@ -21,7 +23,7 @@ export class MountOpener {
   /** @param root state directory */
   constructor(root: string) {
     this.#root = root
-    this.#caches = new CacheMounts(join(root, 'cache-mounts'))
+    this.#caches = new CacheMounts(join(root, 'cache-mounts'), join(root, 'alive'))
   }
 
   /** Opens all mounts of one process; `resources` ends them. */
@@ -38,7 +40,10 @@ export class MountOpener {
 
   /** A heredoc script as a file in a directory of its own, which may be executed. */
   #script({ path, content }: NonNullable<RunParams['script']>, resources: AsyncDisposableStack): SandboxMount {
-    const directory = join(this.#root, 'tmp', `${process.pid}.script-${++this.#scripts}`)
+    const life = beAlive(join(this.#root, 'alive'))
+    resources.defer(async () => life[Symbol.dispose]())
+    const directory = join(this.#root, 'tmp', `${life.owner}.script-${++this.#scripts}`)
+    makeDirectorySync(dirname(directory), 0o700)
     mkdirSync(directory, { mode: 0o755 })
     resources.defer(async () => removeTree(directory))
     writeFileSync(join(directory, basename(path)), content, { mode: 0o755 })

@@ -34,6 +34,7 @@ beforeEach(async () => {
     async remove(id) {
       snapshots.delete(id)
     },
+    purge: async () => [],
   }
 })
 
