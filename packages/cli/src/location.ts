@@ -59,7 +59,7 @@ export async function openSource(
     return { source: repository, reference: repository.defaultReference, tag, [Symbol.asyncDispose]: async () => {} }
   }
   if (location.kind === 'store') {
-    const store = await openStore(context)
+    const store = await openStore(context, 'write')
     const dispose = () => store[Symbol.asyncDispose]()
     return { source: store.images, reference: location.reference, tag: undefined, [Symbol.asyncDispose]: dispose }
   }
@@ -97,7 +97,7 @@ export async function openTarget(
     return { target: repository, tags, digest, [Symbol.asyncDispose]: async () => {} }
   }
   if (location.kind === 'store') {
-    const store = await openStore(context)
+    const store = await openStore(context, 'write')
     const dispose = () => store[Symbol.asyncDispose]()
     return { target: store.images, tags: [location.reference], [Symbol.asyncDispose]: dispose }
   }

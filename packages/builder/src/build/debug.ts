@@ -53,7 +53,13 @@ export async function debug(options: DebugOptions): Promise<RunImageResult> {
     const store = await openStore(root)
     await using _lease = await store.lease(Date.now())
     const { params } = await findKeptRun(store.records, name)
-    await using worker = new LazyWorker({ root, isolation, ociRuntime, willRun: true, keep: (snapshots) => store.keep({ snapshots }) })
+    await using worker = new LazyWorker({
+      root,
+      isolation,
+      ociRuntime,
+      willRun: true,
+      keep: (snapshots) => store.keep({ snapshots }),
+    })
     const args = command.length > 0 ? command : [shellOf(params.args)]
     return processResult(await runInteractive(worker, { ...params, args, script: undefined }, console, signal))
   } catch (error) {

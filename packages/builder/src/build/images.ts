@@ -1,7 +1,7 @@
 /** The call that opens the images of the local store. */
 import { ImageStore } from '../image/image-store.ts'
 import { openStore, openStoreToRead } from '../store/store.ts'
-import { stateRoot } from './settings.ts'
+import { asBuildError, stateRoot } from './settings.ts'
 
 /** Where the store is. */
 export interface StoreOptions {
@@ -32,15 +32,19 @@ export async function openImages(
   } = {},
 ): Promise<OpenedImages> {
   const root = stateRoot(options.root, options.env ?? process.env)
-  if (options.readOnly) {
-    const images = new ImageStore(await openStoreToRead(root), Date.now)
-    return { images, root, [Symbol.asyncDispose]: async () => undefined }
-  }
-  const store = await openStore(root)
-  const lease = await store.lease(Date.now())
-  return {
-    images: new ImageStore(store, Date.now),
-    root,
-    [Symbol.asyncDispose]: () => lease[Symbol.asyncDispose](),
+  try {
+    if (options.readOnly) {
+      const images = new ImageStore(await openStoreToRead(root), Date.now)
+      return { images, root, [Symbol.asyncDispose]: async () => undefined }
+    }
+    const store = await openStore(root)
+    const lease = await store.lease(Date.now())
+    return {
+      images: new ImageStore(store, Date.now),
+      root,
+      [Symbol.asyncDispose]: () => lease[Symbol.asyncDispose](),
+    }
+  } catch (error) {
+    throw asBuildError(error)
   }
 }

@@ -1,7 +1,8 @@
 /** Git repositories as contexts and as sources of ADD. */
-import { mkdirSync, rmSync, statSync } from 'node:fs'
+import { rmSync, statSync } from 'node:fs'
 import { redactUrl } from '../util/git-url.ts'
 import { resolveInRoot } from '../util/inroot.ts'
+import { makeDirectorySync } from '../util/make-directory.ts'
 import { readDirectory } from '../util/raw-path.ts'
 import { contextErrors } from './errors.ts'
 import { type GitOptions, git } from './git-command.ts'
@@ -70,7 +71,7 @@ export async function fetchGit(
   options: GitOptions,
 ): Promise<{ readonly directory: string; readonly commit: string; readonly time: number }> {
   const wanted = await resolveGit(spec, options)
-  mkdirSync(directory, { recursive: true })
+  makeDirectorySync(directory)
   const here = { ...options, cwd: directory }
   const { url } = spec
   await run(url, ['init', '--quiet', '--', directory], here)

@@ -106,8 +106,7 @@ export class CommittedSnapshots {
     } catch {
       return undefined
     }
-    const complete =
-      facts.boot === this.#boot || existsSync(join(path, 'synced'))
+    const complete = facts.boot === this.#boot || existsSync(join(path, 'synced'))
     return complete && facts.format === FORMAT ? facts : undefined
   }
 

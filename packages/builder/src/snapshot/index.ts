@@ -1,8 +1,8 @@
 /** Root filesystems: kinds of snapshotters and the choice between them. */
 import { BuildError } from '../errors.ts'
+import { CommittedSnapshots } from './committed.ts'
 import { openCopySnapshotter } from './copy.ts'
 import { openOverlaySnapshotter } from './overlay.ts'
-import { CommittedSnapshots } from './committed.ts'
 import type { SnapshotInfo, Snapshotter } from './snapshotter.ts'
 
 export { openCopySnapshotter } from './copy.ts'

@@ -5,13 +5,22 @@
  * are `<owner>.new-…` and `<owner>.old-…`, on their way in and out.
  */
 import { createHash, randomUUID } from 'node:crypto'
-import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, renameSync, utimesSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Locks, openLocks } from '../store/locks.ts'
+import { relativeToRoot, resolveInRoot } from '../util/inroot.ts'
 import { beAlive, isAbandoned, type Life } from '../util/life.ts'
 import { makeDirectorySync } from '../util/make-directory.ts'
-import { relativeToRoot, resolveInRoot } from '../util/inroot.ts'
 import type { RunMountSpec } from './worker-api.ts'
 
 type CacheSpec = RunMountSpec & { type: 'cache' }

@@ -6,6 +6,7 @@ import { throwIfAborted } from '../errors.ts'
 import { packLayer } from '../layer/pack.ts'
 import type { Change } from '../snapshot/snapshotter.ts'
 import { resolveInRoot } from '../util/inroot.ts'
+import { makeDirectory } from '../util/make-directory.ts'
 import { fsPath, readDirectory } from '../util/raw-path.ts'
 import type { WorkerOperations } from './worker-api.ts'
 import type { OperationContext } from './worker-files.ts'
@@ -50,7 +51,7 @@ export async function copyRootfs(
   { stack, source, dest }: Params<'rootfs.copy'>,
   { snapshotter, signal }: OperationContext,
 ): Promise<void> {
-  await mkdir(dest, { recursive: true })
+  await makeDirectory(dest)
   const target = await realpath(dest)
   await using view = await snapshotter.view(stack, signal)
   const root = resolveInRoot(view.root, source)
@@ -62,7 +63,7 @@ export async function copyRootfs(
     const to = join(target, path)
     const stat = lstatSync(fsPath(from), { bigint: true })
     if (stat.isDirectory()) {
-      await makeDirectory(to)
+      await replaceByDirectory(to)
       directories.push({ path: to, stat })
     } else await copyEntry(from, to, stat, linked)
   }
@@ -70,7 +71,7 @@ export async function copyRootfs(
   for (const { path, stat } of directories.reverse()) await setAttributes(path, stat)
 }
 
-async function makeDirectory(path: string): Promise<void> {
+async function replaceByDirectory(path: string): Promise<void> {
   const existing = await lstat(fsPath(path)).catch(() => undefined)
   if (existing?.isDirectory()) return
   if (existing) await unlink(fsPath(path))

@@ -19,7 +19,8 @@ class WorkerState {
 
   constructor(params: OpenParams, cloner: LastingCloner | undefined) {
     this.params = params
-    if (params.access === 'write') this.#snapshotter = openSnapshotter(join(params.root, 'snapshots'), 'auto').snapshotter
+    if (params.access === 'write')
+      this.#snapshotter = openSnapshotter(join(params.root, 'snapshots'), 'auto').snapshotter
     this.runner = new Runner(params, cloner)
   }
 

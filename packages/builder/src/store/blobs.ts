@@ -11,7 +11,7 @@ import {
   digestHex,
   isDigest,
 } from '@tsbuild/registry-client'
-import { throwIfAborted } from '../errors.ts'
+import { BuildError, throwIfAborted } from '../errors.ts'
 import { hasCode } from '../util/has-code.ts'
 import { makeDirectory } from '../util/make-directory.ts'
 import type { BlobInfo, ContentStore, ExpectedBlob } from './content-store.ts'
@@ -123,6 +123,15 @@ export function openBlobs(
     has: async (digest) => (await size(digest)) !== undefined,
     open: (digest, signal) =>
       Readable.from(verified(checked(digest), signal), { objectMode: false, highWaterMark: READ_CHUNK }),
+    async verify(digest, signal) {
+      try {
+        for await (const _ of verified(checked(digest), signal));
+        return true
+      } catch (error) {
+        if (error instanceof BuildError && (error.code === 'BLOB_MISSING' || error.code === 'BLOB_CORRUPT')) return false
+        throw error
+      }
+    },
     async read(digest, limit = DOCUMENT_LIMIT) {
       const bytes = await size(digest)
       if (bytes === undefined) throw storeErrors.blobMissing([digest])

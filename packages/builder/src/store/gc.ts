@@ -1,8 +1,8 @@
 /** Deletes what is not needed: first what nothing refers to, then cache records and what only they hold, oldest first. */
 import { throwIfAborted } from '../errors.ts'
 import type { RecordInfo } from './records.ts'
-import type { Store } from './store.ts'
 import { type Removal, Remover } from './remove.ts'
+import type { Store } from './store.ts'
 import { type Inventory, isFree, type SnapshotTable, type StoredThing, takeInventory, type UsageItem } from './usage.ts'
 
 export interface PruneOptions {

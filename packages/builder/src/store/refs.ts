@@ -37,11 +37,7 @@ export interface Images {
 }
 
 /** The names in `<root>/index.json`. */
-export function openImages(
-  root: string,
-  locks: Locks,
-  temporaryFile: (prefix: string) => TemporaryPath,
-): Images {
+export function openImages(root: string, locks: Locks, temporaryFile: (prefix: string) => TemporaryPath): Images {
   const path = join(root, 'index.json')
 
   async function read(): Promise<Index> {

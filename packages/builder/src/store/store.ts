@@ -133,8 +133,7 @@ async function hasLayout(root: string): Promise<boolean> {
 /** Hidden entries belong to others, as in a home directory that is used as the store. */
 async function refuseOtherContent(root: string, names: readonly string[]): Promise<void> {
   const other = names.find((name) => !OWN.has(name) && !name.startsWith('.') && !name.endsWith('.new'))
-  if (other !== undefined)
-    throw storeErrors.storeFormat([root, `it is not empty and not a store (it holds ${other})`])
+  if (other !== undefined) throw storeErrors.storeFormat([root, `it is not empty and not a store (it holds ${other})`])
 }
 
 function noEntries(error: unknown): string[] {

@@ -1,7 +1,15 @@
 /** What is in a store and what holds what. */
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Descriptor, digestAlgorithm, digestOf, isDigest, isIndexType, isManifestType, parseManifest } from '@tsbuild/registry-client'
+import {
+  type Descriptor,
+  digestAlgorithm,
+  digestOf,
+  isDigest,
+  isIndexType,
+  isManifestType,
+  parseManifest,
+} from '@tsbuild/registry-client'
 import type { RecordInfo } from './records.ts'
 import type { Store } from './store.ts'
 

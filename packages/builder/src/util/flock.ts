@@ -3,8 +3,8 @@
  * processes on one kernel, whichever pid namespace they live in. Leaf module.
  */
 import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
 import { constants } from 'node:os'
+import { dirname, join } from 'node:path'
 
 interface Bindings {
   errno(): number
