@@ -1,6 +1,7 @@
 /** What a call needs to work on root filesystems: the worker, and the layers it works on. */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { FoundImage } from '../image/resolve.ts'
 import type { BuildOptions } from '../options.ts'
 import { LayerService } from '../steps/layers.ts'
@@ -47,10 +48,15 @@ export function openLayers(
   images: ReadonlyMap<string, FoundImage>,
 ): OpenedLayers {
   const { store, signal } = session
-  const cache = new StepCache(store.records, store.blobs, async (id) => {
-    await store.keep({ snapshots: [id] })
-    return await snapshotExists(store.root, id)
-  })
+  const cache = new StepCache(
+    store.records,
+    store.blobs,
+    async (id) => {
+      await store.keep({ snapshots: [id] })
+      return await snapshotExists(store.root, id)
+    },
+    verification(() => worker.call('snapshot.verify', {}, { signal })),
+  )
   const layers = new LayerService({
     store,
     cache,
@@ -74,4 +80,29 @@ export async function prepareRun(worker: LazyWorker, session: Session): Promise<
   const prepared = await worker.call('run.prepare', {}, { signal: session.signal }).catch(() => undefined)
   const announcement = prepared?.announcement
   if (announcement !== undefined) session.warn({ rule: '', message: announcement })
+}
+
+/** How many times longer than a verification nothing is verified after it. */
+const PAUSE = 4
+
+/**
+ * Verifies for many at once: each waits for a verification that begins after it asked, and steps that follow each other
+ * quickly share one.
+ */
+function verification(verify: () => Promise<void>): () => Promise<void> {
+  let running: Promise<void> | undefined
+  let next: Promise<void> | undefined
+  let pause = 0
+  async function run(): Promise<void> {
+    await delay(pause)
+    next = undefined
+    const began = performance.now()
+    await verify()
+    pause = (performance.now() - began) * PAUSE
+  }
+  return () => {
+    next ??= (running ?? Promise.resolve()).then(run, run)
+    running = next
+    return next
+  }
 }

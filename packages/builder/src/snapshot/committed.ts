@@ -4,6 +4,7 @@
  * ```
  * <directory>/<id>/layer.json   what is known of it; written before the directory gets its name
  * <directory>/<id>/fs/          its content
+ * <directory>/<id>/seal         what its content looked like when it was finished (seal.ts)
  * <directory>/<id>/synced       everything of it is on disk
  * <directory>/<id>/size         bytes, once somebody has asked
  * <directory>/.boot             boot in which all of this was last checked
@@ -36,6 +37,7 @@ import { makeDirectorySync } from '../util/make-directory.ts'
 import { removeTree } from '../util/raw-path.ts'
 import { syncFs } from '../util/syscalls.ts'
 import { snapshotErrors } from './errors.ts'
+import { type Depth, isSealed, sealOf } from './seal.ts'
 import { directorySize } from './size.ts'
 import type { SnapshotId, SnapshotInfo } from './snapshotter.ts'
 
@@ -66,6 +68,8 @@ export class CommittedSnapshots {
   readonly #contents = new Map<SnapshotId, string>()
   /** What this process uses stays: builds hold leases. */
   readonly #used = new Map<SnapshotId, LayerFacts>()
+  /** Whose files were all looked at here. */
+  readonly #seen = new Set<SnapshotId>()
   /** Out of reach, to be deleted. */
   readonly #removed: string[] = []
   #life: Life | undefined
@@ -97,7 +101,61 @@ export class CommittedSnapshots {
     return content
   }
 
-  /** What is known of a snapshot, undefined when it is not there or may be damaged. */
+  /** What is known of a snapshot, undefined when it is not there or may be damaged. One that is damaged is removed. */
+  sound(id: SnapshotId): LayerFacts | undefined {
+    const facts = this.facts(id)
+    if (!facts || this.#used.has(id) || this.#isWhole(id, 'directories')) return facts
+    this.remove(id)
+    return undefined
+  }
+
+  /** Has a snapshot that is finished, with nothing to be changed any more, say how it looks. */
+  seal(id: SnapshotId): void {
+    const path = this.#path(id)
+    if (existsSync(join(path, 'seal'))) return
+    const temporary = join(path, `seal.${process.pid}`)
+    writeFileSync(temporary, sealOf(this.content(id)))
+    renameSync(temporary, join(path, 'seal'))
+    this.#seen.add(id)
+  }
+
+  /**
+   * Looks whether snapshots are still as they were finished; those that are not are removed.
+   *
+   * @throws SNAPSHOT_DAMAGED
+   */
+  verify(ids: readonly SnapshotId[], depth: Depth): void {
+    for (const id of ids) {
+      if (this.facts(id) && this.#isWhole(id, depth)) continue
+      try {
+        this.remove(id)
+      } catch (error) {
+        this.problems.push((error as Error).message)
+      }
+      throw snapshotErrors.snapshotDamaged([id])
+    }
+  }
+
+  /** What was used or made here until now. */
+  get used(): readonly SnapshotId[] {
+    return [...this.#used.keys()]
+  }
+
+  #isWhole(id: SnapshotId, depth: Depth): boolean {
+    let seal: string
+    try {
+      seal = readFileSync(join(this.#path(id), 'seal'), 'utf8')
+    } catch {
+      // Its maker was killed before it was sealed, or is about to do it.
+      return existsSync(this.content(id))
+    }
+    // Every file is looked at once: that is what takes time.
+    const whole = isSealed(this.content(id), seal, this.#seen.has(id) ? 'directories' : depth)
+    if (whole && depth === 'files') this.#seen.add(id)
+    return whole
+  }
+
+  /** What is written of a snapshot, undefined when it is not there, or may be damaged by a failure of the machine. */
   facts(id: SnapshotId): LayerFacts | undefined {
     const path = this.#path(id)
     let facts: LayerFacts & { readonly format: number }
@@ -114,7 +172,7 @@ export class CommittedSnapshots {
   use(id: SnapshotId): LayerFacts {
     const known = this.#used.get(id)
     if (known) return known
-    const facts = this.facts(id)
+    const facts = this.sound(id)
     if (!facts) throw snapshotErrors.snapshotMissing([id])
     this.#markUsed(id)
     this.#used.set(id, facts)
@@ -158,6 +216,7 @@ export class CommittedSnapshots {
     const path = this.#path(id)
     const aside = this.temporary()
     this.#used.delete(id)
+    this.#seen.delete(id)
     try {
       renameSync(path, join(aside, 'gone'))
     } catch (error) {

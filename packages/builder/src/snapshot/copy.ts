@@ -135,7 +135,9 @@ export function openCopySnapshotter(directory: string): Snapshotter {
 
   return {
     kind: 'copy',
-    has: async (id) => committed.facts(id) !== undefined,
+    has: async (id) => committed.sound(id) !== undefined,
+    seal: async (id) => committed.seal(id),
+    verify: async (ids = committed.used, depth = 'directories') => committed.verify(ids, depth),
     prepare,
     view,
     async *changes(id, signal) {

@@ -126,7 +126,9 @@ export function openOverlaySnapshotter(directory: string): Snapshotter {
 
   return {
     kind: 'overlay',
-    has: async (id) => committed.facts(id) !== undefined,
+    has: async (id) => committed.sound(id) !== undefined,
+    seal: async (id) => committed.seal(id),
+    verify: async (ids = committed.used, depth = 'directories') => committed.verify(ids, depth),
     prepare,
     view,
     async *changes(id, signal) {

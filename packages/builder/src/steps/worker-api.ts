@@ -163,6 +163,8 @@ export interface WorkerOperations {
   'snapshot.discard': { params: { ids: readonly SnapshotId[] }; result: void }
   /** Deletes what was discarded; returns what could not be deleted, and why. */
   'snapshot.purge': { params: Record<string, never>; result: readonly string[] }
+  /** Looks whether all that was used until now is as it was committed. */
+  'snapshot.verify': { params: Record<string, never>; result: void }
   /** Unpacks a layer blob on top of `below` and verifies its diffID. */
   'layer.unpack': {
     params: { id: SnapshotId; below: readonly SnapshotId[]; blob: string; mediaType: string; diffID: string }

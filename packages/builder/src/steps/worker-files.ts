@@ -48,6 +48,7 @@ export async function applyFiles(
   await active.commit(id)
   const time = ops[0]?.op.mtime
   if (time !== undefined) await settleTimes(snapshotter, id, { from, to: Date.now(), time }, signal)
+  await snapshotter.seal(id)
 }
 
 async function openSource(
@@ -57,7 +58,9 @@ async function openSource(
   signal: AbortSignal,
 ): Promise<Tree> {
   if (source?.type === 'entries') return openLocalContext(source.root)
-  const view = resources.use(await snapshotter.view(source?.stack ?? [], signal))
+  const stack = source?.stack ?? []
+  await snapshotter.verify(stack, 'files')
+  const view = resources.use(await snapshotter.view(stack, signal))
   return openRootTree(view.root)
 }
 
@@ -66,6 +69,7 @@ export async function fingerprintFiles(
   { stack, selection, keepOwner }: Params<'files.fingerprint'>,
   { snapshotter, signal }: OperationContext,
 ): Promise<string> {
+  await snapshotter.verify(stack, 'files')
   await using view = await snapshotter.view(stack, signal)
   const tree = openRootTree(view.root)
   return await fingerprint(tree, await select(tree, selection, signal), { owners: keepOwner, signal })

@@ -20,6 +20,7 @@ export async function tarRootfs(
 ): Promise<void> {
   async function* entries(): AsyncGenerator<Change> {
     for (const { stack, source, directory } of parts) {
+      await snapshotter.verify(stack, 'files')
       await using view = await snapshotter.view(stack, signal)
       const root = resolveInRoot(view.root, source)
       if (directory !== '') yield upsert(directory, root)
@@ -28,6 +29,7 @@ export async function tarRootfs(
     }
   }
   await packLayer(entries(), { compression: 'none', signal }, dest)
+  await snapshotter.verify()
 }
 
 function upsert(path: string, place: string): Change {
@@ -53,6 +55,7 @@ export async function copyRootfs(
 ): Promise<void> {
   await makeDirectory(dest)
   const target = await realpath(dest)
+  await snapshotter.verify(stack, 'files')
   await using view = await snapshotter.view(stack, signal)
   const root = resolveInRoot(view.root, source)
   const linked = new Map<string, string>()
@@ -69,6 +72,7 @@ export async function copyRootfs(
   }
   // Last, so that copying into a directory neither fails for its mode nor changes its time.
   for (const { path, stat } of directories.reverse()) await setAttributes(path, stat)
+  await snapshotter.verify()
 }
 
 async function replaceByDirectory(path: string): Promise<void> {

@@ -70,6 +70,7 @@ export function serve(cloner: LastingCloner | undefined): void {
     'snapshot.discard': async ({ ids }) => {
       for (const id of ids) await opened().snapshotter.discard(id)
     },
+    'snapshot.verify': () => opened().snapshotter.verify(),
     'snapshot.purge': () => opened().snapshotter.purge(),
     'layer.unpack': (params, call) => unpackBlob(params, context(call)),
     'layer.pack': (params, call) => packSnapshot(params, context(call)),
