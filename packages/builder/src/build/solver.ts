@@ -82,7 +82,7 @@ export async function openSolver(
         directory: async () => session.use(await store.blobs.temporary('git')).path,
         env: settings.env,
       }),
-      file: fileHandler({ store, cache, layers, worker, statCache, now }),
+      file: fileHandler({ store, cache, layers, worker, statCache, now, nonce: randomUUID }),
       run: runHandler({
         layers,
         worker,

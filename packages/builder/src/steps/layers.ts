@@ -75,7 +75,7 @@ export class LayerService {
       for (const [i, layer] of stack.entries()) {
         let work = this.#snapshots.get(layer.snapshot)
         if (work === undefined) {
-          work = this.#unpack(layer, ids.slice(0, i))
+          work = this.#unpack(layer, layer.alone ? [] : ids.slice(0, i))
           this.#snapshots.set(layer.snapshot, work)
         }
         await work

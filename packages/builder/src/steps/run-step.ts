@@ -7,7 +7,7 @@ import type { ResourceLimits } from '../sandbox/executor.ts'
 import type { SnapshotId } from '../snapshot/snapshotter.ts'
 import type { LayerService } from './layers.ts'
 import { LogTail } from './log-tail.ts'
-import { EMPTY_ROOTFS, type RootfsResult, type StepHandler, type StepResult, type Visit } from './types.ts'
+import { EMPTY_ROOTFS, onTop, type RootfsResult, type StepHandler, type StepResult, type Visit } from './types.ts'
 import type { RunMountSpec, RunOutcome, RunParams, WorkerClient } from './worker-api.ts'
 
 export const runErrors = {
@@ -98,6 +98,8 @@ export function runHandler(services: RunServices): StepHandler<RunStep> {
         identity(step.parent && visit.input(step.parent)),
         data,
         mounts.map((m) => keyedMount(m, visit)),
+        // A layer that nobody has looked through for secrets is no result for whoever wants that.
+        services.allowSecretsInLayers && mounts.some((m) => m.type === 'secret') ? 'unscanned' : undefined,
       )
     },
 
@@ -121,8 +123,8 @@ export function runHandler(services: RunServices): StepHandler<RunStep> {
         })
         if (outcome.status === 'succeeded') {
           services.layers.added(id)
-          const layer = { snapshot: id, created: services.now(), started, known: undefined, image: undefined }
-          return { kind: 'rootfs', identity: id, stack: [...parent.stack, layer] }
+          const created = services.now()
+          return onTop(parent, { snapshot: id, created, started, known: undefined, image: undefined, alone: false })
         }
         if (!last && outcome.status !== 'secret') {
           const how = outcome.status === 'timeout' ? 'took too long' : `failed with exit code ${outcome.exitCode}`
