@@ -65,6 +65,7 @@ export class CommittedSnapshots {
   /** What could not be deleted, and why. */
   readonly problems: string[] = []
   readonly #boot: string
+  readonly #access: 'read' | 'write'
   readonly #contents = new Map<SnapshotId, string>()
   /** What this process uses stays: builds hold leases. */
   readonly #used = new Map<SnapshotId, LayerFacts>()
@@ -77,6 +78,7 @@ export class CommittedSnapshots {
   /** @param access `read`: nothing is made or swept, so that the directory may be on a read-only file system */
   constructor(directory: string, access: 'write' | 'read' = 'write') {
     this.directory = directory
+    this.#access = access
     this.#boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
     if (access === 'read') return
     // Others must not reach the set-user-id programs of root filesystems.
@@ -112,7 +114,6 @@ export class CommittedSnapshots {
   /** Has a snapshot that is finished, with nothing to be changed any more, say how it looks. */
   seal(id: SnapshotId): void {
     const path = this.#path(id)
-    if (existsSync(join(path, 'seal'))) return
     const temporary = join(path, `seal.${process.pid}`)
     writeFileSync(temporary, sealOf(this.content(id)))
     renameSync(temporary, join(path, 'seal'))
@@ -290,6 +291,7 @@ export class CommittedSnapshots {
     } catch {
       const used = this.#stat(id)
       const size = directorySize(this.content(id))
+      if (this.#access === 'read') return size
       try {
         writeFileSync(file, String(size))
         // Looking is no use.

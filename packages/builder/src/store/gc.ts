@@ -38,7 +38,7 @@ export async function prune(
   options: PruneOptions,
   now: number,
 ): Promise<PruneResult> {
-  await using _alone = await store.locks.acquire('prune', options.signal)
+  await using _alone = options.dryRun ? undefined : await store.locks.acquire('prune', options.signal)
   const inventory = await takeInventory(store, snapshots, now)
   const plan = new Plan(inventory, options)
   plan.dropUnreferenced()

@@ -5,7 +5,7 @@
  */
 import { closeSync, fstatSync, openSync, unlinkSync, writeSync } from 'node:fs'
 import { readdir, readFile, rm, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { hasCode } from '../util/has-code.ts'
 import { beAlive, isGone } from '../util/life.ts'
 import { makeDirectorySync } from '../util/make-directory.ts'
@@ -56,7 +56,6 @@ export function openLeases(directory: string, lives: string, gate: Gate): Leases
     async begin(now) {
       const life = beAlive(lives)
       try {
-        makeDirectorySync(directory, 0o700)
         const path = join(directory, `${life.owner}.${++count}`)
         const log = new LeaseLog(path, now, gate)
         return {
@@ -129,6 +128,7 @@ class LeaseLog {
   }
 
   #open(): void {
+    makeDirectorySync(dirname(this.#path), 0o700)
     this.#fd = openSync(this.#path, 'a', 0o600)
     writeSync(this.#fd, this.#started)
   }
