@@ -68,50 +68,63 @@ function flipBit(path: string, at: number, bit: number): void {
   }
 }
 
-it.skipIf(needs.skip)(`a damaged store gives the right image or an error${needs.note}`, { timeout: LONGEST }, async () => {
-  await using place = await openWorkspace()
-  await place.files(Object.fromEntries(Array.from({ length: 60 }, (_, i) => [`d${i % 5}/f${i}`, `content of ${i}\n`])))
-  const expected: Buffer[] = []
-  for (const last of [0, 1]) {
-    const archive = place.join('expected.tar')
-    expect(await build(place, last, place.join('empty'), archive)).toMatchObject({ code: 0 })
-    expected[last] = await readFile(archive)
-  }
-  const seed = Number(process.env.TSBUILD_DAMAGE_SEED ?? 1)
-  for (let round = 0; round < ROUNDS; round++) {
-    const random = seeded(seed * 7919 + round)
-    const root = place.join(`store-${round}`)
-    const made = await build(place, 0, root, place.join('made.tar'))
-    expect(made, made.stderr).toMatchObject({ code: 0 })
-    const log: string[] = []
-    const harm = (times: number) => {
-      for (let i = 0; i < times; i++) log.push(damage(root, random))
+it.skipIf(needs.skip)(
+  `a damaged store gives the right image or an error${needs.note}`,
+  { timeout: LONGEST },
+  async () => {
+    await using place = await openWorkspace()
+    await place.files(
+      Object.fromEntries(Array.from({ length: 60 }, (_, i) => [`d${i % 5}/f${i}`, `content of ${i}\n`])),
+    )
+    const expected: Buffer[] = []
+    for (const last of [0, 1]) {
+      const archive = place.join('expected.tar')
+      expect(await build(place, last, place.join('empty'), archive)).toMatchObject({ code: 0 })
+      expected[last] = await readFile(archive)
     }
-    // Between builds.
-    harm(1 + Math.floor(random() * 20))
-    for (const [last, during] of [[1, false], [0, true], [1, true], [0, false], [1, false]] as const) {
-      log.push(`build ${last}`)
-      const archive = place.join('out.tar')
-      const building = build(place, last, root, archive)
-      for (let i = 0; during && i < 5; i++) {
-        await delay(random() * 400)
-        harm(2)
+    const seed = Number(process.env.TSBUILD_DAMAGE_SEED ?? 1)
+    for (let round = 0; round < ROUNDS; round++) {
+      const random = seeded(seed * 7919 + round)
+      const root = place.join(`store-${round}`)
+      const made = await build(place, 0, root, place.join('made.tar'))
+      expect(made, made.stderr).toMatchObject({ code: 0 })
+      const log: string[] = []
+      const harm = (times: number) => {
+        for (let i = 0; i < times; i++) log.push(damage(root, random))
       }
-      const { code, stderr } = await building
-      const story = `seed ${seed}, round ${round}\n${log.join('\n')}\n${stderr}`
-      if (code === 0) expect((await readFile(archive)).equals(expected[last]!), story).toBe(true)
-      else {
-        expect(stderr, story).toMatch(/^ERROR: ./m)
-        expect(stderr, story).not.toMatch(/mistake in tsbuild|undefined|TypeError/)
-        log.push(`failed: ${/^ERROR: .*/m.exec(stderr)![0]}`)
+      // Between builds.
+      harm(1 + Math.floor(random() * 20))
+      for (const [last, during] of [
+        [1, false],
+        [0, true],
+        [1, true],
+        [0, false],
+        [1, false],
+      ] as const) {
+        log.push(`build ${last}`)
+        const archive = place.join('out.tar')
+        const building = build(place, last, root, archive)
+        for (let i = 0; during && i < 5; i++) {
+          await delay(random() * 400)
+          harm(2)
+        }
+        const { code, stderr } = await building
+        const story = `seed ${seed}, round ${round}\n${log.join('\n')}\n${stderr}`
+        if (code === 0) expect((await readFile(archive)).equals(expected[last]!), story).toBe(true)
+        else {
+          expect(stderr, story).toMatch(/^ERROR: ./m)
+          expect(stderr, story).not.toMatch(/mistake in tsbuild|undefined|TypeError/)
+          log.push(`failed: ${/^ERROR: .*/m.exec(stderr)![0]}`)
+        }
       }
+      // What cannot be mended by building again is only what says that another hand is needed.
+      await rm(join(root, 'index.json'), { force: true })
+      await rm(join(root, 'oci-layout'), { force: true })
+      let last = await build(place, 0, root, place.join('out.tar'))
+      for (let again = 0; last.code !== 0 && again < 5; again++)
+        last = await build(place, 0, root, place.join('out.tar'))
+      expect(last, `seed ${seed}, round ${round}\n${log.join('\n')}\n${last.stderr}`).toMatchObject({ code: 0 })
+      await rm(root, { recursive: true, force: true })
     }
-    // What cannot be mended by building again is only what says that another hand is needed.
-    await rm(join(root, 'index.json'), { force: true })
-    await rm(join(root, 'oci-layout'), { force: true })
-    let last = await build(place, 0, root, place.join('out.tar'))
-    for (let again = 0; last.code !== 0 && again < 5; again++) last = await build(place, 0, root, place.join('out.tar'))
-    expect(last, `seed ${seed}, round ${round}\n${log.join('\n')}\n${last.stderr}`).toMatchObject({ code: 0 })
-    await rm(root, { recursive: true, force: true })
-  }
-})
+  },
+)

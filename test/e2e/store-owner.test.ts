@@ -45,7 +45,11 @@ it.skipIf(users.skip)(`what another user has left is passed over, with a warning
   const context = await place.files({ Dockerfile: dockerfile() })
   await place.must([context], command.options)
   // As a killed build of root would, in a process that is long gone.
-  const names = ['snapshots/overlay/.new-999999999-1-1-00000000-0.x', 'tmp/999999999-1-1-00000000-0.x', 'leases/999999999-1-1-00000000-0.1']
+  const names = [
+    'snapshots/overlay/.new-999999999-1-1-00000000-0.x',
+    'tmp/999999999-1-1-00000000-0.x',
+    'leases/999999999-1-1-00000000-0.1',
+  ]
   for (const name of [...names, 'quarantine/x', 'snapshots/overlay/odd']) {
     await mkdir(join(place.root, name, 'kept'), { recursive: true, mode: 0o700 })
     await writeFile(join(place.root, name, 'kept/file'), '')

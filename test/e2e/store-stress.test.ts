@@ -34,7 +34,17 @@ interface Build {
 
 function startBuild(place: Workspace, last: number, name: string, root = place.root): Build {
   const archive = place.join(`${name}.tar`)
-  const args = ['--root', root, '--progress=plain', '--build-arg', 'SOURCE_DATE_EPOCH=0', '-f', '-', '-o', `type=oci,dest=${archive},rewrite-timestamp=true`]
+  const args = [
+    '--root',
+    root,
+    '--progress=plain',
+    '--build-arg',
+    'SOURCE_DATE_EPOCH=0',
+    '-f',
+    '-',
+    '-o',
+    `type=oci,dest=${archive},rewrite-timestamp=true`,
+  ]
   const running = place.start([...args, '-t', `image:${last}`, place.join('context')], {
     stdin: dockerfile(last),
     timeout: LONGEST,

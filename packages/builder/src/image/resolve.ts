@@ -146,6 +146,8 @@ export class ImageResolver {
       document = parseManifest(bytes, descriptor.mediaType, name)
     }
     const { manifest } = document
+    // Those that are in the store stay there, also when the image's name is taken away.
+    await this.#options.store.keep({ blobs: manifest.layers.map(({ digest }) => digest) })
     const config = parseImageConfig(await this.#document(manifest.config, source), name) as unknown as ImageConfig
     const diffIDs = config.rootfs.diff_ids
     if (diffIDs.length !== manifest.layers.length)

@@ -89,7 +89,10 @@ export const damageCases: readonly ContractCase[] = [
       await s.discard('unknown')
       assert.equal(await s.has('a'), false)
       assert.deepEqual(await s.purge(), [])
-      assert.deepEqual(fs.readdirSync(directory).filter((name) => !/^\.(boot|new-.*)$/.test(name)), [])
+      assert.deepEqual(
+        fs.readdirSync(directory).filter((name) => !/^\.(boot|new-.*)$/.test(name)),
+        [],
+      )
     },
   },
 ]

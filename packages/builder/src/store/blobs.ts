@@ -128,7 +128,8 @@ export function openBlobs(
         for await (const _ of verified(checked(digest), signal));
         return true
       } catch (error) {
-        if (error instanceof BuildError && (error.code === 'BLOB_MISSING' || error.code === 'BLOB_CORRUPT')) return false
+        if (error instanceof BuildError && (error.code === 'BLOB_MISSING' || error.code === 'BLOB_CORRUPT'))
+          return false
         throw error
       }
     },
