@@ -66,7 +66,7 @@ export async function openSource(
     return { source: repository, reference: repository.defaultReference, tag, [Symbol.asyncDispose]: async () => {} }
   }
   if (location.kind === 'store') {
-    const store = await openStore(context)
+    const store = await openStore(context, 'write')
     const dispose = () => store[Symbol.asyncDispose]()
     return { source: store.images, reference: location.reference, tag: undefined, [Symbol.asyncDispose]: dispose }
   }
@@ -106,7 +106,7 @@ export async function openTarget(
   }
   const { ImageArchive, OciLayout, parseDigest, parseReference } = await import('@tsbuild/registry-client')
   if (location.kind === 'store') {
-    const store = await openStore(context)
+    const store = await openStore(context, 'write')
     const dispose = () => store[Symbol.asyncDispose]()
     const { digest } = parseReference(location.reference)
     return { target: store.images, tags: [location.reference], digest, [Symbol.asyncDispose]: dispose }

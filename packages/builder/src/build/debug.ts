@@ -2,7 +2,7 @@
 import type { RunImageResult } from '../options.ts'
 import { runInteractive } from '../steps/interactive.ts'
 import { LazyWorker } from '../steps/worker-client.ts'
-import { openStore } from '../store/store.ts'
+import { openStore, openStoreToRead } from '../store/store.ts'
 import type { Console } from '../util/console.ts'
 import { shellOf } from './failure.ts'
 import type { StoreOptions } from './images.ts'
@@ -23,7 +23,7 @@ export interface KeptRootfs {
 
 /** Lists what is kept, the latest first. */
 export async function keptRootfs(options: StoreOptions = {}): Promise<KeptRootfs[]> {
-  const store = await openStore(stateRoot(options.root, options.env ?? process.env))
+  const store = await openStoreToRead(stateRoot(options.root, options.env ?? process.env))
   const runs = await listKeptRuns(store.records)
   return runs.map(({ name, step, message, failed }) => ({ name, step, message, failed }))
 }
@@ -53,7 +53,13 @@ export async function debug(options: DebugOptions): Promise<RunImageResult> {
     const store = await openStore(root)
     await using _lease = await store.lease(Date.now())
     const { params } = await findKeptRun(store.records, name)
-    await using worker = new LazyWorker({ root, isolation, ociRuntime, willRun: true })
+    await using worker = new LazyWorker({
+      root,
+      isolation,
+      ociRuntime,
+      willRun: true,
+      keep: (snapshots) => store.keep({ snapshots }),
+    })
     const args = command.length > 0 ? command : [shellOf(params.args)]
     return processResult(await runInteractive(worker, { ...params, args, script: undefined }, console, signal))
   } catch (error) {

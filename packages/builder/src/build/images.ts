@@ -1,7 +1,7 @@
 /** The call that opens the images of the local store. */
 import { ImageStore } from '../image/image-store.ts'
-import { openStore } from '../store/store.ts'
-import { stateRoot } from './settings.ts'
+import { openStore, openStoreToRead } from '../store/store.ts'
+import { asBuildError, stateRoot } from './settings.ts'
 
 /** Where the store is. */
 export interface StoreOptions {
@@ -25,13 +25,26 @@ export interface OpenedImages extends AsyncDisposable {
  * await using store = await openImages()
  * await copy(store.images, 'my-app:1.0', client.repository('registry.example/my-app'), '1.0')
  */
-export async function openImages(options: StoreOptions = {}): Promise<OpenedImages> {
+export async function openImages(
+  options: StoreOptions & {
+    /** Only to look: nothing is made or changed, so the store may be one that cannot be written. */
+    readonly readOnly?: boolean | undefined
+  } = {},
+): Promise<OpenedImages> {
   const root = stateRoot(options.root, options.env ?? process.env)
-  const store = await openStore(root)
-  const lease = await store.lease(Date.now())
-  return {
-    images: new ImageStore(store, Date.now),
-    root,
-    [Symbol.asyncDispose]: () => lease[Symbol.asyncDispose](),
+  try {
+    if (options.readOnly) {
+      const images = new ImageStore(await openStoreToRead(root), Date.now)
+      return { images, root, [Symbol.asyncDispose]: async () => undefined }
+    }
+    const store = await openStore(root)
+    const lease = await store.lease(Date.now())
+    return {
+      images: new ImageStore(store, Date.now),
+      root,
+      [Symbol.asyncDispose]: () => lease[Symbol.asyncDispose](),
+    }
+  } catch (error) {
+    throw asBuildError(error)
   }
 }

@@ -19,6 +19,7 @@ import { type FailureOutput, prepareFailureOutput } from '../export/failed-files
 import { prepareOutput } from '../export/index.ts'
 import { normalizedName, refuseTag } from '../export/names.ts'
 import type { BuildOptions, DockerfileOptions } from '../options.ts'
+import { storeErrors } from '../store/errors.ts'
 
 export const optionErrors = {
   optionInvalid: defineError({
@@ -215,6 +216,19 @@ function checkOutputs(
   ]
 }
 
+/** Failures of a machine, not of the program. */
+const UNWRITABLE = new Map([
+  ['ENOSPC', 'no space left on device'],
+  ['EDQUOT', 'disk quota exceeded'],
+  ['EROFS', 'read-only file system'],
+  ['EACCES', 'permission denied'],
+  ['EPERM', 'operation not permitted'],
+  ['EIO', 'input/output error'],
+  ['EISDIR', 'is a directory'],
+  ['ENOTDIR', 'a part of the path is not a directory'],
+  ['ENOENT', 'it is not there, or nothing can be made there'],
+])
+
 /**
  * Any error as a BuildError; unexpected ones keep their stack as the cause. What fails once the caller has aborted the
  * call fails for that reason.
@@ -222,7 +236,9 @@ function checkOutputs(
 export function asBuildError(error: unknown, signal?: AbortSignal): BuildError {
   if (error instanceof BuildError) return error
   if (signal?.aborted) return cancelled([], { cause: signal.reason })
-  const { message, hint, code } = error as Error & { hint?: string; code?: string }
+  const { message, hint, code, path, syscall } = error as NodeJS.ErrnoException & { hint?: string }
+  const problem = syscall === undefined ? undefined : UNWRITABLE.get(code ?? '')
+  if (problem !== undefined) return storeErrors.storeUnwritable([path ?? 'a file', problem], { cause: error })
   const known = error instanceof Error && error.name !== 'Error' && typeof code === 'string'
   return new BuildError(known ? code : 'INTERNAL', message ?? String(error), { hint, cause: error })
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { LazyWorker } from '../steps/worker-client.ts'
 import {
   openStore,
+  openStoreToRead,
   type PruneOptions,
   type PruneResult,
   prune as pruneStore,
@@ -21,7 +22,7 @@ import { asBuildError, stateRoot } from './settings.ts'
  * @throws BuildError
  */
 export function diskUsage(options: StoreOptions & Pick<PruneOptions, 'signal'> = {}): Promise<Usage> {
-  return inStore(options, (store, snapshots) => storeUsage(store, snapshots, Date.now()))
+  return inStore(options, 'read', (store, snapshots) => storeUsage(store, snapshots, Date.now()))
 }
 
 /**
@@ -30,26 +31,29 @@ export function diskUsage(options: StoreOptions & Pick<PruneOptions, 'signal'> =
  * @throws BuildError
  */
 export function prune(options: StoreOptions & PruneOptions = {}): Promise<PruneResult> {
-  return inStore(options, (store, snapshots) => pruneStore(store, snapshots, options, Date.now()))
+  const access = options.dryRun === true ? 'read' : 'write'
+  return inStore(options, access, (store, snapshots) => pruneStore(store, snapshots, options, Date.now()))
 }
 
 /** Snapshots belong to the worker's ids, so only a worker can list and remove them. */
 async function inStore<T>(
   options: StoreOptions & Pick<PruneOptions, 'signal'>,
+  access: 'read' | 'write',
   work: (store: Store, snapshots: SnapshotTable | undefined) => Promise<T>,
 ): Promise<T> {
   const root = stateRoot(options.root, options.env ?? process.env)
   const { signal = new AbortController().signal } = options
   try {
-    const store = await openStore(root)
+    const store = await (access === 'read' ? openStoreToRead(root) : openStore(root))
     const any = (await readdir(join(root, 'snapshots')).catch(() => [])).length > 0
     if (!any) return await work(store, undefined)
-    await using worker = new LazyWorker({ root, isolation: 'auto', ociRuntime: undefined })
+    await using worker = new LazyWorker({ root, isolation: 'auto', ociRuntime: undefined, access })
     return await work(store, {
       async *list() {
         yield* await worker.call('snapshot.list', {}, { signal })
       },
-      remove: (id) => worker.call('snapshot.remove', { ids: [id] }, { signal }),
+      remove: (id) => worker.call('snapshot.discard', { ids: [id] }, { signal }),
+      purge: () => worker.call('snapshot.purge', {}, { signal }),
     })
   } catch (error) {
     throw asBuildError(error)

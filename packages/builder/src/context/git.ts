@@ -1,6 +1,7 @@
 /** Git repositories as contexts and as sources of ADD. */
-import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { resolveInRoot } from '../util/inroot.ts'
+import { makeDirectorySync } from '../util/make-directory.ts'
 import { fsPath, readDirectory } from '../util/raw-path.ts'
 import { contextErrors } from './errors.ts'
 import { type GitOptions, git } from './git-command.ts'
@@ -89,7 +90,7 @@ export async function fetchGit(
 ): Promise<{ readonly directory: string; readonly commit: string; readonly time: number }> {
   await using remote = await openGitRemote(spec.url, access, options.signal)
   const here: OpenOptions = { ...options, remote, cwd: directory }
-  mkdirSync(directory, { recursive: true })
+  makeDirectorySync(directory)
   const wanted = await resolve(spec, here)
   await run(['init', '--quiet', '--', directory], here)
   await run(['remote', 'add', '--', 'origin', remote.url], here)

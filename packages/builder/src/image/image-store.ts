@@ -88,7 +88,10 @@ export class ImageStore implements Source, Target {
       throw storeErrors.blobMissing([descriptor.digest], {
         hint: 'Of an image for several platforms the store may have only some: `tsbuild pull --all-platforms` fetches all.',
       })
-    return { descriptor, bytes: await this.#store.blobs.read(descriptor.digest, MAX_DOCUMENT) }
+    const bytes = await this.#store.blobs.read(descriptor.digest, MAX_DOCUMENT)
+    // What is asked for next must not go when the name does.
+    await this.#store.keep({ blobs: childrenOf(bytes, descriptor.mediaType) })
+    return { descriptor, bytes }
   }
 
   /** What names an image as its subject; see `Images.attach`. */
@@ -171,6 +174,18 @@ export class ImageStore implements Source, Target {
     if (!(await this.#store.blobs.has(digest))) throw storeErrors.imageUnknown([digest])
     const bytes = await this.#store.blobs.read(digest, MAX_DOCUMENT)
     return { mediaType: parseManifest(bytes, undefined, digest).mediaType, digest, size: bytes.length }
+  }
+}
+
+/** Nothing for a document of a kind that is not known: it can still be handed out. */
+function childrenOf(bytes: Uint8Array, mediaType: string): string[] {
+  try {
+    const document = parseManifest(bytes, mediaType)
+    const children =
+      document.kind === 'index' ? document.index.manifests : [document.manifest.config, ...document.manifest.layers]
+    return children.map(({ digest }) => digest)
+  } catch {
+    return []
   }
 }
 

@@ -150,6 +150,8 @@ export class ImageResolver {
       document = parseManifest(bytes, descriptor.mediaType, documentName(name, descriptor))
     }
     const { manifest } = document
+    // Those that are in the store stay there, also when the image's name is taken away.
+    await this.#options.store.keep({ blobs: manifest.layers.map(({ digest }) => digest) })
     const config = parseImageConfig(
       await this.#document(manifest.config, source),
       `${name}: image config ${manifest.config.digest}`,

@@ -99,7 +99,7 @@ it('ARG and ENV count where a plain model says so, in builds and in checks', asy
             allow: new Set(),
             extraHosts: [],
           },
-          ...{ shmSize: undefined, ulimits: [], hostname: undefined, epoch: undefined, withoutEpoch: false },
+          ...{ shmSize: undefined, ulimits: [], hostname: undefined, epoch: undefined, undated: false },
         },
         {
           checkName: () => {},

@@ -148,17 +148,28 @@ export function openCopySnapshotter(directory: string): Snapshotter {
 
   return {
     kind: 'copy',
-    has: async (id) => committed.facts(id) !== undefined,
+    has: async (id) => committed.sound(id) !== undefined,
+    seal: async (id) => committed.seal(id),
+    verify: async (ids = committed.used, depth = 'directories') => committed.verify(ids, depth),
     prepare,
     view,
     async *changes(id, signal) {
       yield* readChanges(committed.content(id), fileWhiteouts, committed.use(id).rootChanged, signal)
     },
     list: () => committed.list(),
-    remove: async (id) => committed.remove(id),
+    async remove(id) {
+      committed.remove(id)
+      committed.purge()
+    },
+    discard: async (id) => committed.remove(id),
+    async purge() {
+      committed.purge()
+      return committed.problems.splice(0)
+    },
     async [Symbol.asyncDispose]() {
       for (const resource of [...open]) await resource[Symbol.asyncDispose]()
       for (const tree of idle.splice(0)) removeTree(tree.place)
+      committed.close()
     },
   }
 }

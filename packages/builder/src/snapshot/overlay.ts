@@ -132,17 +132,28 @@ export function openOverlaySnapshotter(directory: string): Snapshotter {
 
   return {
     kind: 'overlay',
-    has: async (id) => committed.facts(id) !== undefined,
+    has: async (id) => committed.sound(id) !== undefined,
+    seal: async (id) => committed.seal(id),
+    verify: async (ids = committed.used, depth = 'directories') => committed.verify(ids, depth),
     prepare,
     view,
     async *changes(id, signal) {
       yield* readChanges(committed.content(id), deviceWhiteouts, committed.use(id).rootChanged, signal)
     },
     list: () => committed.list(),
-    remove: async (id) => committed.remove(id),
+    async remove(id) {
+      committed.remove(id)
+      committed.purge()
+    },
+    discard: async (id) => committed.remove(id),
+    async purge() {
+      committed.purge()
+      return committed.problems.splice(0)
+    },
     async [Symbol.asyncDispose]() {
       for (const resource of [...open]) await resource[Symbol.asyncDispose]()
       places.close()
+      committed.close()
     },
   }
 }
@@ -168,6 +179,7 @@ function probe(committed: CommittedSnapshots): { readonly places: OverlayPlaces;
   } catch (cause) {
     places?.close()
     removeTree(directory)
+    committed.close()
     throw snapshotErrors.overlayUnavailable([reason(committed.directory, cause as Error)], { cause })
   }
 }

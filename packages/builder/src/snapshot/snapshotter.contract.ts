@@ -7,6 +7,7 @@ import { execFileSync } from 'node:child_process'
 import * as fs from 'node:fs'
 import { join } from 'node:path'
 import { fsPath } from '../util/raw-path.ts'
+import { damageCases } from './damage.contract.ts'
 import { mountPointCases } from './mount-points.contract.ts'
 import type { SnapshotId } from './snapshotter.ts'
 import { type ContractCase, changesOf, layer, sh, type Write } from './testing/contract-case.ts'
@@ -352,6 +353,7 @@ const lifeCases: readonly ContractCase[] = [
 /** All cases; each gets a fresh directory. */
 export const snapshotterContract: readonly ContractCase[] = [
   ...lifeCases,
+  ...damageCases,
   ...mountPointCases,
   ...timesCases,
   ...changeCases,

@@ -79,10 +79,24 @@ export interface Snapshotter extends AsyncDisposable {
   prepare(stack: readonly SnapshotId[], signal?: AbortSignal, mountPoints?: readonly string[]): Promise<ActiveSnapshot>
   /** A root that shows `stack`, for reading only: what is written there is lost or damages the snapshot. */
   view(stack: readonly SnapshotId[], signal?: AbortSignal): Promise<SnapshotView>
+  /** Says of a committed snapshot that nothing of it will be changed any more. */
+  seal(id: SnapshotId): Promise<void>
+  /**
+   * Looks whether snapshots are still as they were sealed; ones that are not are removed. It takes no time to speak of.
+   *
+   * @param ids default: all that were used until now
+   * @param depth default `directories`, which shows what was deleted; `files` shows changed files, too
+   * @throws SNAPSHOT_DAMAGED
+   */
+  verify(ids?: readonly SnapshotId[], depth?: 'directories' | 'files'): Promise<void>
   /** What committing `id` changed: parents before children, siblings by byte order, each path once. */
   changes(id: SnapshotId, signal?: AbortSignal): AsyncIterable<Change>
   /** Every committed snapshot. */
   list(): AsyncIterable<SnapshotInfo>
   /** Deletes a committed snapshot; unknown ids are ignored. */
   remove(id: SnapshotId): Promise<void>
+  /** Takes a committed snapshot out of reach at once; {@link purge} deletes it. Unknown ids are ignored. */
+  discard(id: SnapshotId): Promise<void>
+  /** Deletes what was discarded. Returns what could not be deleted in this directory until now, and why. */
+  purge(): Promise<readonly string[]>
 }

@@ -1,7 +1,8 @@
 /**
  * The directories behind `RUN --mount=type=cache`: they survive builds, are shared by processes, and can be thrown away.
  *
- * `<directory>/<hash of id>[.n]/data`; `.n` are further copies for `sharing=private` while others are in use.
+ * `<directory>/<hash of id>[.n]/data`; `.n` are further copies for `sharing=private` while others are in use. Beside it
+ * are `<owner>.new-…` and `<owner>.old-…`, on their way in and out.
  *
  * What is in `data` belongs to the processes that have it mounted, now as well: nothing in it is walked by its path.
  */
@@ -19,6 +20,8 @@ import {
 import { join } from 'node:path'
 import { resolveBelow } from '../sandbox/native/resolve.ts'
 import { type Locks, openLocks } from '../store/locks.ts'
+import { beAlive, isAbandoned, type Life } from '../util/life.ts'
+import { makeDirectorySync } from '../util/make-directory.ts'
 import { removeTree } from '../util/remove-tree.ts'
 import type { RunMountSpec } from './worker-api.ts'
 
@@ -35,12 +38,15 @@ const MAX_COPIES = 64
 
 export class CacheMounts {
   readonly #directory: string
+  readonly #lives: string
   readonly #locks: Locks
   /** Caches that `--no-cache` has emptied already in this build. */
   readonly #renewed = new Set<string>()
 
-  constructor(directory: string) {
+  /** @param lives where processes are known as alive */
+  constructor(directory: string, lives: string) {
     this.#directory = directory
+    this.#lives = lives
     this.#locks = openLocks(join(directory, 'locks'))
   }
 
@@ -62,10 +68,12 @@ export class CacheMounts {
       .slice(0, 40)
     const { directory, lock } = await this.#take(name, spec.sharing, signal)
     try {
+      using life = beAlive(this.#lives)
       const data = join(directory, 'data')
-      if (spec.renew && !this.#renewed.has(directory)) discard(directory, data)
+      this.#sweep(directory)
+      if (spec.renew && !this.#renewed.has(directory)) discard(directory, data, life)
       this.#renewed.add(directory)
-      if (!existsSync(data)) await this.#create(directory, data, spec, seed)
+      if (!existsSync(data)) await this.#create(directory, data, spec, seed, life)
       const now = new Date()
       utimesSync(directory, now, now)
       // The source of a seeded cache has been taken care of by the seed.
@@ -75,6 +83,16 @@ export class CacheMounts {
     } catch (error) {
       await lock?.[Symbol.asyncDispose]()
       throw error
+    }
+  }
+
+  /** Removes what dead processes have left of making or emptying a cache. */
+  #sweep(directory: string): void {
+    if (!existsSync(directory)) return
+    const now = Date.now()
+    for (const name of readdirSync(directory)) {
+      const path = join(directory, name)
+      if (/\.(new|old)-/.test(name) && isAbandoned(this.#lives, path, name, now)) removeQuietly(path)
     }
   }
 
@@ -100,10 +118,11 @@ export class CacheMounts {
     data: string,
     spec: CacheSpec,
     seed: ((directory: string) => Promise<void>) | undefined,
+    { owner }: Life,
   ): Promise<void> {
-    mkdirSync(directory, { recursive: true, mode: 0o700 })
+    makeDirectorySync(directory, 0o700)
     writeFileSync(join(directory, 'id'), spec.id)
-    const fresh = join(directory, `new-${randomUUID()}`)
+    const fresh = join(directory, `${owner}.new-${randomUUID()}`)
     mkdirSync(fresh)
     chownSync(fresh, spec.uid, spec.gid)
     chmodSync(fresh, spec.mode)
@@ -119,15 +138,18 @@ export class CacheMounts {
 }
 
 /** Processes that have it mounted keep what they see, until it is deleted below them. */
-function discard(directory: string, data: string): void {
+function discard(directory: string, data: string, { owner }: Life): void {
   if (!existsSync(data)) return
-  renameSync(data, `${data}-${randomUUID()}`)
-  for (const name of readdirSync(directory)) {
-    if (!name.startsWith('data-')) continue
-    try {
-      removeTree(join(directory, name))
-    } catch {
-      // A process still makes files in it: the next one to come here deletes the rest.
-    }
+  const old = join(directory, `${owner}.old-${randomUUID()}`)
+  renameSync(data, old)
+  removeQuietly(old)
+}
+
+/** A process may still make files in it: who comes here when this one is gone deletes the rest. */
+function removeQuietly(path: string): void {
+  try {
+    removeTree(path)
+  } catch {
+    // Swept later.
   }
 }

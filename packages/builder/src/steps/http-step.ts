@@ -28,7 +28,7 @@ export async function downloaded(
   // URLs may hold credentials, which are written nowhere.
   const key = hashKey('http', url)
   const record = fresh ? undefined : await store.records.get<Known>('http', key)
-  const known = record && (await store.blobs.has(record.digest)) ? record : undefined
+  const known = record && (await store.blobs.verify(record.digest, signal)) ? record : undefined
   if (known && checksum === known.digest) return known
   const fetched = await fetchHttp(url, {
     signal,

@@ -132,12 +132,16 @@ export interface OpenParams {
   readonly mode: 'root' | 'subids' | 'single' | 'plain'
   readonly isolation: 'auto' | 'namespaces' | 'oci' | 'chroot'
   readonly ociRuntime: string | undefined
+  /** `read`: snapshots are only listed, and nothing is made or changed. */
+  readonly access: 'read' | 'write'
 }
 
 /** How the worker keeps root filesystems. */
 export interface Opened {
   /** Why snapshots are copies and not overlay mounts; undefined where they are mounts. */
   readonly copies: string | undefined
+  /** What was in the way and could not be removed, and why. */
+  readonly skipped: readonly string[]
 }
 
 /** What of a layer's files could not be had as they are in the layer. */
@@ -172,6 +176,12 @@ export interface WorkerOperations {
   'snapshot.has': { params: { ids: readonly SnapshotId[] }; result: boolean[] }
   'snapshot.list': { params: object; result: SnapshotInfo[] }
   'snapshot.remove': { params: { ids: readonly SnapshotId[] }; result: void }
+  /** Takes snapshots out of reach at once. */
+  'snapshot.discard': { params: { ids: readonly SnapshotId[] }; result: void }
+  /** Deletes what was discarded; returns what could not be deleted, and why. */
+  'snapshot.purge': { params: Record<string, never>; result: readonly string[] }
+  /** Looks whether all that was used until now is as it was committed. */
+  'snapshot.verify': { params: Record<string, never>; result: void }
   /** Unpacks a layer blob on top of `below` and verifies its diffID. */
   'layer.unpack': {
     params: { id: SnapshotId; below: readonly SnapshotId[]; blob: string; mediaType: string; diffID: string }

@@ -45,6 +45,7 @@ export async function applyFiles(
       void context.emit({ type: 'progress', item: 'copying files', current: entries, total: 0 }),
   })
   await active.commit(id, { from, time: ops[0]?.op.mtime })
+  await snapshotter.seal(id)
 }
 
 async function openSource(
@@ -54,7 +55,9 @@ async function openSource(
   signal: AbortSignal,
 ): Promise<Tree> {
   if (source?.type === 'entries') return openLocalContext(source.root)
-  const view = resources.use(await snapshotter.view(source?.stack ?? [], signal))
+  const stack = source?.stack ?? []
+  await snapshotter.verify(stack, 'files')
+  const view = resources.use(await snapshotter.view(stack, signal))
   return openRootTree(view.root)
 }
 
@@ -63,6 +66,7 @@ export async function fingerprintFiles(
   { stack, selection, keepOwner }: Params<'files.fingerprint'>,
   { snapshotter, signal }: OperationContext,
 ): Promise<string> {
+  await snapshotter.verify(stack, 'files')
   await using view = await snapshotter.view(stack, signal)
   const tree = openRootTree(view.root)
   return await fingerprint(tree, await select(tree, selection, signal), { owners: keepOwner, signal })

@@ -9,7 +9,8 @@ import { MountSources } from '../sandbox/mounts/sources.ts'
 import { AT_FDCWD, chownOf, O_NOFOLLOW, O_PATH, openAt } from '../sandbox/native/files.ts'
 import { SystemError } from '../sandbox/native/libc.ts'
 import { resolveBelow } from '../sandbox/native/resolve.ts'
-import { currentOwner } from '../util/owner.ts'
+import { beAlive, type Life } from '../util/life.ts'
+import { makeDirectorySync } from '../util/make-directory.ts'
 import { removeTree } from '../util/remove-tree.ts'
 import { readArchive } from './archive.ts'
 import { CacheMounts } from './cache-mounts.ts'
@@ -21,18 +22,20 @@ import type { OperationContext } from './worker-files.ts'
 export class MountOpener implements Disposable {
   readonly #root: string
   readonly #caches: CacheMounts
+  #life: Life | undefined
   #sources: MountSources | undefined
   #scripts = 0
 
   /** @param root state directory */
   constructor(root: string) {
     this.#root = root
-    this.#caches = new CacheMounts(join(root, 'cache-mounts'))
+    this.#caches = new CacheMounts(join(root, 'cache-mounts'), join(root, 'alive'))
   }
 
   /** What has to be there before the first process. @param canMount whether processes get mounts at all */
   begin(canMount: boolean): void {
-    this.#sources ??= new MountSources(join(this.#root, 'tmp', `${currentOwner()}.mounts`), canMount)
+    this.#life ??= beAlive(join(this.#root, 'alive'))
+    this.#sources ??= new MountSources(join(this.#root, 'tmp', `${this.#life.owner}.mounts`), canMount)
   }
 
   /** Opens all mounts of one process; `resources` ends them. */
@@ -56,7 +59,10 @@ export class MountOpener implements Disposable {
 
   /** A heredoc script as a file in a directory of its own, which may be executed. */
   #script({ path, content }: NonNullable<RunParams['script']>, resources: AsyncDisposableStack): SandboxMount {
-    const directory = join(this.#root, 'tmp', `${process.pid}.script-${++this.#scripts}`)
+    const life = beAlive(join(this.#root, 'alive'))
+    resources.defer(async () => life[Symbol.dispose]())
+    const directory = join(this.#root, 'tmp', `${life.owner}.script-${++this.#scripts}`)
+    makeDirectorySync(dirname(directory), 0o700)
     mkdirSync(directory, { mode: 0o755 })
     resources.defer(async () => removeTree(directory))
     writeFileSync(join(directory, basename(path)), content, { mode: 0o755 })
@@ -117,6 +123,8 @@ export class MountOpener implements Disposable {
   [Symbol.dispose](): void {
     this.#sources?.[Symbol.dispose]()
     this.#sources = undefined
+    this.#life?.[Symbol.dispose]()
+    this.#life = undefined
   }
 }
 

@@ -8,6 +8,7 @@ import { isPackedXattr } from '../layer/xattrs.ts'
 import type { Change } from '../snapshot/snapshotter.ts'
 import { hasCode } from '../util/has-code.ts'
 import { resolveInRoot } from '../util/inroot.ts'
+import { makeDirectory } from '../util/make-directory.ts'
 import { fsPath, readDirectory } from '../util/raw-path.ts'
 import { decodeDevice, getXattr, listXattrs, makeNode, setTimes, setXattr } from '../util/syscalls.ts'
 import type { LeftOut, RootfsPart, WorkerOperations } from './worker-api.ts'
@@ -35,6 +36,7 @@ export async function tarRootfs(
   const owners = needsOwners(parts) ? new PathOwners() : undefined
   async function* entries(): AsyncGenerator<Change> {
     for (const part of parts) {
+      await snapshotter.verify(part.stack, 'files')
       await using view = await snapshotter.view(part.stack, signal)
       const root = resolveInRoot(view.root, part.source)
       if (part.directory !== '') yield upsert(part.directory, root, part)
@@ -48,6 +50,7 @@ export async function tarRootfs(
     }
   }
   await packLayer(entries(), { compression: 'none', signal }, dest)
+  await snapshotter.verify()
   return leftOut.result()
 }
 
@@ -74,18 +77,19 @@ export async function copyRootfs(
   { parts, dest }: Params<'rootfs.copy'>,
   { snapshotter, signal }: OperationContext,
 ): Promise<LeftOut | undefined> {
-  await mkdir(dest, { recursive: true })
+  await makeDirectory(dest)
   const target = await realpath(dest)
   const leftOut = new LeftOutCounter()
   const owners = needsOwners(parts) ? new PathOwners() : undefined
   for (const part of parts) {
+    await snapshotter.verify(part.stack, 'files')
     await using view = await snapshotter.view(part.stack, signal)
     const root = resolveInRoot(view.root, part.source)
     const top = join(target, part.directory)
     const linked = new Map<string, string>()
     const directories: { path: string; stat: BigIntStats }[] = []
     if (part.directory !== '') {
-      await makeDirectory(top)
+      await replaceByDirectory(top)
       directories.push({ path: top, stat: lstatSync(fsPath(root), { bigint: true }) })
     }
     for (const path of walk(root, '')) {
@@ -95,7 +99,7 @@ export async function copyRootfs(
       const stat = lstatSync(fsPath(from), { bigint: true })
       owners?.add(join(part.directory, path), part.name, stat)
       if (stat.isDirectory()) {
-        await makeDirectory(to)
+        await replaceByDirectory(to)
         directories.push({ path: to, stat })
       } else if (await copyEntry(from, to, stat, linked)) setTime(to, stat, part)
       else leftOut.add(path)
@@ -106,10 +110,11 @@ export async function copyRootfs(
       setTime(path, stat, part)
     }
   }
+  await snapshotter.verify()
   return leftOut.result()
 }
 
-async function makeDirectory(path: string): Promise<void> {
+async function replaceByDirectory(path: string): Promise<void> {
   const existing = await lstat(fsPath(path)).catch(() => undefined)
   if (existing?.isDirectory()) return
   if (existing) await unlink(fsPath(path))

@@ -13,6 +13,7 @@ import {
   parseReference,
 } from '@tsbuild/registry-client'
 import { syncPath } from './blobs.ts'
+import type { TemporaryPath } from './content-store.ts'
 import { storeErrors } from './errors.ts'
 import type { Locks } from './locks.ts'
 
@@ -64,7 +65,7 @@ export interface Images {
 }
 
 /** The names in `<root>/index.json`. */
-export function openImages(root: string, locks: Locks): Images {
+export function openImages(root: string, locks: Locks, temporaryFile: (prefix: string) => TemporaryPath): Images {
   const path = join(root, 'index.json')
 
   async function read(): Promise<Index> {
@@ -73,17 +74,27 @@ export function openImages(root: string, locks: Locks): Images {
       throw error
     })
     if (!bytes) return emptyIndex()
-    const document = parseManifest(bytes, mediaTypes.ociIndex, 'index.json')
-    if (document.kind !== 'index') throw storeErrors.storeFormat([root, 'index.json is not an image index'])
-    return document.index
+    try {
+      const document = parseManifest(bytes, mediaTypes.ociIndex, 'index.json')
+      if (document.kind === 'index') return document.index
+    } catch (cause) {
+      throw damaged({ cause })
+    }
+    throw damaged({})
+  }
+
+  function damaged(details: { readonly cause?: unknown }): Error {
+    const hint = 'it holds the names of images: put a copy of it back, or delete it, which forgets them'
+    return storeErrors.storeDamaged([path, 'is no image index'], { ...details, hint })
   }
 
   async function change(edit: (manifests: readonly Descriptor[]) => readonly Descriptor[]): Promise<void> {
     await using _held = await locks.acquire('index.json')
     const index = await read()
-    const temporary = `${path}.new`
-    await writeFile(temporary, JSON.stringify({ ...index, manifests: edit(index.manifests) }), { flush: true })
-    await rename(temporary, path)
+    await using temporary = temporaryFile('index')
+    const json = JSON.stringify({ ...index, manifests: edit(index.manifests) })
+    await writeFile(temporary.path, json, { flush: true, mode: 0o644 })
+    await rename(temporary.path, path)
     await syncPath(root)
   }
 

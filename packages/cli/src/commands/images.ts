@@ -46,7 +46,7 @@ interface ImageRow {
 
 async function listImages(filter: string | undefined, context: CommandContext): Promise<ImageRow[]> {
   const { inspectImage } = await import('../image-reader.ts')
-  await using store = await openStore(context)
+  await using store = await openStore(context, 'read')
   const rows: ImageRow[] = []
   for (const { name, descriptor, tagged } of await store.images.list()) {
     if (filter !== undefined && !matches(name, filter)) continue

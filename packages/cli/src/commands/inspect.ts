@@ -48,7 +48,7 @@ async function inspect(
   const { inspectImage, readManifest } = await import('../image-reader.ts')
   const { signal } = context
   if (!remote) {
-    await using store = await openStore(context)
+    await using store = await openStore(context, 'read')
     try {
       return await inspectImage(store.images, name, await readManifest(store.images, name, platform, signal), signal)
     } catch (error) {

@@ -32,7 +32,7 @@ export const command = defineCommand({
     }
     const chosen = values.platform === undefined ? hostPlatform() : parsePlatform(values.platform)
     const platform = values['all-platforms'] ? undefined : chosen
-    await using store = await openStore(context)
+    await using store = await openStore(context, 'write')
     await using client = await openRegistry(context, values['allow-nondistributable'])
     for (const word of words) {
       const reference = withDefaultTag(parseReference(word))

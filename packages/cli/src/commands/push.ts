@@ -21,7 +21,7 @@ export const command = defineCommand({
   ],
   async run({ values, words }, context) {
     const { formatReference, parseReference, withDefaultTag } = await import('@tsbuild/registry-client')
-    await using store = await openStore(context)
+    await using store = await openStore(context, 'write')
     await using client = await openRegistry(context, values['allow-nondistributable'])
     for (const word of words) {
       const reference = withDefaultTag(parseReference(word))

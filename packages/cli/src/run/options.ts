@@ -1,6 +1,5 @@
 /** The flags of `tsbuild run` that mean more than their text. */
 import { readFileSync } from 'node:fs'
-import { mkdir } from 'node:fs/promises'
 import type { RunImageOptions } from '@tsbuild/builder'
 import { type Resources, resource } from '../flags/build/limits.ts'
 import { parseInteger } from '../flags/values.ts'
@@ -29,8 +28,9 @@ export function parseVolume(text: string): Volume {
 
 /** Makes the directories that do not exist, as docker does. */
 export async function makeVolumes(volumes: readonly Volume[]): Promise<void> {
+  const { makeDirectory } = await import('@tsbuild/registry-client')
   for (const { source } of volumes)
-    await mkdir(source, { recursive: true }).catch((error: NodeJS.ErrnoException) => {
+    await makeDirectory(source).catch((error: NodeJS.ErrnoException) => {
       // A file.
       if (error.code !== 'EEXIST') throw error
     })

@@ -2,12 +2,13 @@
  * Writing an OCI layout directory: files appear whole and checked, or not at all.
  */
 import { randomBytes } from 'node:crypto'
-import { type FileHandle, mkdir, open, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { type FileHandle, open, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { OpenContent, PushBlobOptions } from '../content.ts'
 import { type Descriptor, parseManifest } from '../descriptor.ts'
 import { DigestVerifier, digestAlgorithm, digestHex } from '../digest.ts'
 import { registryErrors } from '../errors.ts'
+import { makeDirectory } from '../make-directory.ts'
 import { mediaTypes } from '../media-types.ts'
 import { isSelfVerifying } from '../verified-stream.ts'
 import { lockFile } from './directory-lock.ts'
@@ -29,7 +30,7 @@ export class DirectoryWriter {
 
   /** Makes a new or empty directory a layout; leaves one alone. @throws RegistryError LAYOUT_INVALID for others */
   async initialize(): Promise<void> {
-    await mkdir(this.#path, { recursive: true })
+    await makeDirectory(this.#path)
     const names = await readdir(this.#path)
     if (names.includes('oci-layout')) return
     if (!names.every((name) => ownNames.test(name)))
@@ -38,7 +39,7 @@ export class DirectoryWriter {
     // Others may have begun, been killed, or be done.
     const present = await readdir(this.#path)
     if (present.includes('oci-layout')) return
-    await mkdir(join(this.#path, 'blobs', 'sha256'), { recursive: true })
+    await makeDirectory(join(this.#path, 'blobs', 'sha256'))
     if (!present.includes('index.json')) await this.#writeIndex([])
     await this.writeBytes('oci-layout', Buffer.from('{"imageLayoutVersion":"1.0.0"}'))
   }
@@ -46,7 +47,7 @@ export class DirectoryWriter {
   /** Writes a small file. */
   async writeBytes(name: string, bytes: Uint8Array): Promise<void> {
     const path = join(this.#path, name)
-    await mkdir(dirname(path), { recursive: true })
+    await makeDirectory(dirname(path))
     const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`
     try {
       await writeFile(temporary, bytes, { flag: 'wx' })
@@ -60,7 +61,7 @@ export class DirectoryWriter {
   /** Writes a blob while checking it. The caller may ask again when the content turns out wrong. */
   async writeBlob(descriptor: Descriptor, openContent: OpenContent, options: PushBlobOptions): Promise<void> {
     const folder = join(this.#path, 'blobs', digestAlgorithm(descriptor.digest))
-    await mkdir(folder, { recursive: true })
+    await makeDirectory(folder)
     const path = join(folder, digestHex(descriptor.digest))
     const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`
     try {

@@ -5,6 +5,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, statfs } from 'node:fs/promises'
 import os from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { makeDirectory } from '../../util/make-directory.ts'
 import { findPlaces } from '../limits/hierarchy.ts'
 import { findRuntime, runtimeNames } from '../oci/runtime.ts'
 import { subordinateRanges, usefulCount } from '../worker/id-map.ts'
@@ -104,7 +105,7 @@ async function probeVersion(
 }
 
 async function probeOverlay(root: string, uid: number, run: Run): Promise<Fact> {
-  await mkdir(root, { recursive: true })
+  await makeDirectory(root, 0o700)
   const directory = await mkdtemp(join(root, 'probe-'))
   try {
     for (const name of ['l', 'u', 'w', 'm']) await mkdir(join(directory, name))
@@ -156,7 +157,7 @@ const fileSystems: ReadonlyMap<number, string> = new Map([
 
 async function probeStore(path: string): Promise<MachineReport['store']> {
   try {
-    await mkdir(path, { recursive: true })
+    await makeDirectory(path)
     const { type, bavail, bsize } = await statfs(path)
     const fileSystem = fileSystems.get(type) ?? `0x${type.toString(16)}`
     return { ok: canWrite(path), detail: fileSystem, path, fileSystem, freeBytes: bavail * bsize }
