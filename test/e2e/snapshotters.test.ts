@@ -11,16 +11,17 @@ import { openWorkspace, type Workspace } from '../support/workspace.ts'
 
 const needs = gate('root', 'busybox', 'runc', 'unshare', 'setpriv', 'newuidmap', 'useradd')
 
-// What is shown is looked at before it is written somewhere.
+// What is shown is looked at before it is written somewhere. While a process runs with chroot alone, its root directory
+// holds what others have mounted: its own time is not looked at here, but copied with all the rest.
 const LOOK = 'find /f /d /x /y /w /who /etc/passwd -exec stat -c "%n %F %a %u %g %s %Y" {} + | sort'
 const DOCKERFILE = `
 FROM base-a AS b
 RUN echo 1 > /f && mkdir -p /d/e && echo 2 > /d/e/g && ln -s g /d/e/l && ln /d/e/g /d/h && chmod 4750 /d/e/g && chown 7:8 /d/e
-RUN touch /x/gone && rm /x/gone && seen="$(stat -c "%n %a %Y" / /etc /d /d/e)" && echo "$seen" > /seen
+RUN touch /x/gone && rm /x/gone && seen="$(stat -c "%n %a %Y" /etc /d /d/e)" && echo "$seen" > /seen
 COPY a /y/
 RUN echo more >> /etc/passwd && rm /y/g && chmod 700 /y && touch -d @981173106 /who
 WORKDIR /w/v
-RUN list="$(${LOOK}; stat -c "%n %a %Y" / /etc)" && echo "$list" > /list
+RUN list="$(${LOOK}; stat -c "%n %a %Y" /etc)" && echo "$list" > /list
 FROM scratch
 COPY --from=b /f /g
 COPY --from=b /d /d
@@ -34,7 +35,8 @@ describe.skipIf(needs.skip)(`an image does not depend on how it was built${needs
   let bases: Record<string, string>
   let user: OrdinaryUser
   let command: Awaited<ReturnType<typeof ordinaryCommand>>
-  const digests = new Map<string, string>()
+  /** Of the first one, as root with overlays in namespaces. */
+  let reference: string | undefined
   let count = 0
 
   beforeAll(async () => {
@@ -97,15 +99,13 @@ describe.skipIf(needs.skip)(`an image does not depend on how it was built${needs
     const why = 'root filesystems are copied from layer to layer'
     if (where === 'disk') expect(stderr).not.toContain(why)
     else expect(stderr).toMatch(new RegExp(`${why}.*: the file system of .* is an overlay itself`))
-    digests.set([where, isolation, ordinary].join(), builtDigest(stderr))
-    expect(Object.fromEntries(digests)).toEqual(
-      Object.fromEntries([...digests.keys()].map((key) => [key, digests.get('disk,namespaces,false')])),
-    )
+    reference ??= builtDigest(stderr)
+    expect(builtDigest(stderr)).toBe(reference)
   })
 
   it('mounts overlays in a store whose path has backslashes, commas and colons', async () => {
     const stderr = await built('disk', 'auto', false, 'a\\b,c:d\\\\e')
     expect(stderr).not.toContain('copied from layer to layer')
-    expect(builtDigest(stderr)).toBe(digests.get('disk,namespaces,false'))
+    expect(builtDigest(stderr)).toBe(reference)
   })
 })

@@ -78,8 +78,8 @@ const copy: fc.Arbitrary<Line> = fc.oneof(
   }),
 )
 
-const LOOK =
-  'find /who /out /sum /s /x /y /w /etc/passwd -exec stat -c "%n %F %a %u %g %s TIME" {} + 2>/dev/null | sort'
+const stats = (paths: string) => `find ${paths} -exec stat -c "%n %F %a %u %g %s TIME" {} + 2>/dev/null | sort`
+const LOOK = stats('/who /out /sum /s /x /y /w /etc/passwd')
 const WRITING = ['echo A > /who', 'echo B > /who']
 const READING = ['cp /who /out', 'cat /who /x/* /y/* /w/* > /sum 2>/dev/null || true', `${LOOK} > /list`]
 const OTHER = [
@@ -95,7 +95,7 @@ const OTHER = [
   'echo $V $TARGETARCH $K > /env',
   'touch /x/new && rm /x/new || true',
 ]
-const MOUNTED = ['cat /m/who /m/x/f /m/a > /seen 2>/dev/null || true', 'ls -ln /m /m/x > /seen 2>/dev/null || true']
+const MOUNTED = ['cat /m/who /m/x/f /m/a > /seen 2>/dev/null || true', `${stats('/m/who /m/x /m/y /m/a /m/d')} > /seen`]
 const run: fc.Arbitrary<Line> = fc.oneof(
   {
     weight: 5,
