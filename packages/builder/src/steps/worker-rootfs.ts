@@ -2,7 +2,7 @@
 import { type BigIntStats, constants, lstatSync, readlinkSync } from 'node:fs'
 import { chmod, copyFile, lchown, link, lstat, mkdir, realpath, rm, symlink, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { defineError, throwIfAborted } from '../errors.ts'
+import { throwIfAborted } from '../errors.ts'
 import { packLayer } from '../layer/pack.ts'
 import { isPackedXattr } from '../layer/xattrs.ts'
 import type { Change } from '../snapshot/snapshotter.ts'
@@ -11,21 +11,12 @@ import { resolveInRoot } from '../util/inroot.ts'
 import { makeDirectory } from '../util/make-directory.ts'
 import { fsPath, readDirectory } from '../util/raw-path.ts'
 import { decodeDevice, getXattr, listXattrs, makeNode, setTimes, setXattr } from '../util/syscalls.ts'
+import { rootfsErrors } from './errors.ts'
 import type { LeftOut, RootfsPart, WorkerOperations } from './worker-api.ts'
 import type { OperationContext } from './worker-files.ts'
 
 type Operation = 'rootfs.tar' | 'rootfs.copy'
 type Params<O extends Operation> = WorkerOperations[O]['params']
-
-export const rootfsErrors = {
-  twice: defineError({
-    code: 'OUTPUT_OVERLAP',
-    doc: 'Two platforms have a file of the same name, and `platform-split=false` puts them into one directory.',
-    message: (path: string, one: string, other: string) =>
-      `cannot overwrite ${path} from ${one} with ${other} when split option is disabled`,
-    hint: 'leave platform-split away: each platform gets a directory of its own',
-  }),
-}
 
 /** Writes a tar of root filesystems, uncompressed. */
 export async function tarRootfs(
