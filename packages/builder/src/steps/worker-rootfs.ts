@@ -1,12 +1,14 @@
 /** Operations of the worker that hand out whole root filesystems: `type=tar` and `type=local`. */
 import { type BigIntStats, constants, lstatSync, readlinkSync } from 'node:fs'
-import { chmod, copyFile, link, lstat, lutimes, mkdir, realpath, rm, symlink, unlink } from 'node:fs/promises'
+import { chmod, copyFile, link, lstat, lutimes, mkdir, realpath, symlink, unlink, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { throwIfAborted } from '../errors.ts'
 import { packLayer } from '../layer/pack.ts'
 import type { Change } from '../snapshot/snapshotter.ts'
 import { resolveInRoot } from '../util/inroot.ts'
 import { fsPath, readDirectory } from '../util/raw-path.ts'
+import { removeTree } from '../util/remove-tree.ts'
+import { chmodEntry, Places } from './places.ts'
 import type { WorkerOperations } from './worker-api.ts'
 import type { OperationContext } from './worker-files.ts'
 
@@ -54,20 +56,25 @@ export async function copyRootfs(
   const target = await realpath(dest)
   await using view = await snapshotter.view(stack, signal)
   const root = resolveInRoot(view.root, source)
+  // Whoever else may write there must not lead us elsewhere.
+  using places = new Places(target)
   const linked = new Map<string, string>()
   const directories: { path: string; stat: BigIntStats }[] = []
   for (const path of walk(root, '')) {
     throwIfAborted(signal)
     const from = join(root, path)
-    const to = join(target, path)
     const stat = lstatSync(fsPath(from), { bigint: true })
     if (stat.isDirectory()) {
-      await makeDirectory(to)
-      directories.push({ path: to, stat })
-    } else await copyEntry(from, to, stat, linked)
+      await makeDirectory(places.at(path))
+      directories.push({ path, stat })
+    } else await copyEntry(from, path, stat, { places, linked })
   }
   // Last, so that copying into a directory neither fails for its mode nor changes its time.
-  for (const { path, stat } of directories.reverse()) await setAttributes(path, stat)
+  for (const { path, stat } of directories.reverse()) {
+    const place = places.directory(path)
+    await chmod(place, Number(stat.mode & 0o7777n))
+    await utimes(place, seconds(stat.atimeNs), seconds(stat.mtimeNs))
+  }
 }
 
 async function makeDirectory(path: string): Promise<void> {
@@ -77,9 +84,15 @@ async function makeDirectory(path: string): Promise<void> {
   await mkdir(fsPath(path), { mode: 0o700 })
 }
 
-async function copyEntry(from: string, to: string, stat: BigIntStats, linked: Map<string, string>): Promise<void> {
+async function copyEntry(
+  from: string,
+  path: string,
+  stat: BigIntStats,
+  { places, linked }: { readonly places: Places; readonly linked: Map<string, string> },
+): Promise<void> {
   if (!stat.isFile() && !stat.isSymbolicLink()) return
-  await rm(fsPath(to), { recursive: true, force: true })
+  const to = places.at(path)
+  removeTree(to)
   if (stat.isSymbolicLink()) {
     await symlink(readlinkSync(fsPath(from), 'buffer'), fsPath(to))
     await lutimes(fsPath(to), seconds(stat.atimeNs), seconds(stat.mtimeNs))
@@ -88,17 +101,15 @@ async function copyEntry(from: string, to: string, stat: BigIntStats, linked: Ma
   const key = `${stat.dev}:${stat.ino}`
   const first = stat.nlink > 1n ? linked.get(key) : undefined
   if (first !== undefined) {
-    await link(fsPath(first), fsPath(to))
+    // By two ways at once, as either path is good until the other is asked for.
+    using other = places.again()
+    await link(fsPath(other.at(first)), fsPath(to))
     return
   }
-  linked.set(key, to)
+  linked.set(key, path)
   await copyFile(fsPath(from), fsPath(to), constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE)
-  await setAttributes(to, stat)
-}
-
-async function setAttributes(path: string, stat: BigIntStats): Promise<void> {
-  await chmod(fsPath(path), Number(stat.mode & 0o7777n))
-  await lutimes(fsPath(path), seconds(stat.atimeNs), seconds(stat.mtimeNs))
+  chmodEntry(to, Number(stat.mode & 0o7777n))
+  await lutimes(fsPath(to), seconds(stat.atimeNs), seconds(stat.mtimeNs))
 }
 
 function seconds(nanoseconds: bigint): number {
