@@ -31,7 +31,6 @@ function fill(directory: string): void {
 function expectUntouched(): void {
   const contents = fs.readdirSync(outside).map((name) => fs.readFileSync(join(outside, name), 'utf8'))
   expect(contents).toEqual(NAMES.map(() => 'x'))
-  expect(fs.statSync(join(outside, 'f0')).mtimeMs).toBeGreaterThan(1000)
 }
 
 it('a cache that is emptied while it is in use', { timeout: TIMEOUT }, async () => {
@@ -49,8 +48,7 @@ it('a cache that is emptied while it is in use', { timeout: TIMEOUT }, async () 
   } as const
   for (let round = 0; round < 2; round++) {
     // By caches that were not emptied by this process yet.
-    const open = (renew: boolean) =>
-      new CacheMounts(join(base, 'caches')).open({ ...spec, renew }, undefined, signal)
+    const open = (renew: boolean) => new CacheMounts(join(base, 'caches')).open({ ...spec, renew }, undefined, signal)
     const first = await open(false)
     const data = fs.readlinkSync(`/proc/self/fd/${first.fd}`)
     fs.closeSync(first.fd)
@@ -69,12 +67,12 @@ it('a cache that is emptied while it is in use', { timeout: TIMEOUT }, async () 
 it('a directory that files are handed out to', { timeout: TIMEOUT }, async () => {
   const root = join(base, 'root')
   fill(join(root, 'd'))
-  for (const name of NAMES) fs.utimesSync(join(root, 'd', name), 1, 1)
+  for (const name of NAMES) fs.writeFileSync(join(root, 'd', name), 'of the image')
   const view = async () => ({ root, [Symbol.asyncDispose]: async () => undefined })
   const context = { snapshotter: { view } as unknown as Snapshotter, signal, emit: async () => undefined }
   const dest = join(base, 'dest')
   await using _attacker = await startSwapper(join(dest, 'd'), join(dest, 'evil'))
-  for (let round = 0; round < 5; round++) {
+  for (let round = 0; round < 10; round++) {
     fs.mkdirSync(join(dest, 'd'), { recursive: true })
     fs.symlinkSync(outside, join(dest, 'evil'))
     // It may fail, since what it is to write into is no directory at times.
