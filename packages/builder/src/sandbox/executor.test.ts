@@ -3,8 +3,8 @@ import fs from 'node:fs'
 import os from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe } from 'vitest'
-import { describeExecutor, type Traits } from './executor.contract.ts'
-import { ownDriver, testUid, userDriver } from './testing/driver.ts'
+import { describeExecutor, describeFiles, describeHostile, describeMachine, type Traits } from './executor.contract.ts'
+import { ownDriver, plainDriver, testUid, userDriver } from './testing/driver.ts'
 import { busybox } from './testing/small-rootfs.ts'
 
 const isRoot = process.getuid?.() === 0
@@ -42,6 +42,7 @@ const limits =
   )
 const full: Traits = {
   isolated: true,
+  mounts: true,
   users: true,
   network: true,
   seccomp: true,
@@ -74,6 +75,12 @@ describe.skipIf(busybox === undefined)('executors (need a static busybox)', () =
       directory: () => directory(0),
       start: (root) => ownDriver(root, 'plain'),
     })
+    describeExecutor('chroot without mounts', {
+      select: { ...select, isolation: 'chroot' },
+      traits: { ...none, mounts: false, seccomp: false, limits: false },
+      directory: () => directory(0),
+      start: (root) => plainDriver(root),
+    })
   })
 
   describe.skipIf(!isRoot || !userNamespaces || !idHelpers)(
@@ -84,6 +91,28 @@ describe.skipIf(busybox === undefined)('executors (need a static busybox)', () =
         traits: { ...full, limits: false, outbound: userOutbound, uid: testUid },
         directory: () => directory(testUid),
         start: (root) => userDriver(root, 'subids'),
+      })
+      describeExecutor(
+        'chroot',
+        {
+          select: { ...select, isolation: 'chroot' },
+          traits: { ...none, uid: testUid },
+          directory: () => directory(testUid),
+          start: (root) => userDriver(root, 'subids'),
+        },
+        [describeFiles, describeMachine, describeHostile],
+      )
+      describe.skipIf(!works('command -v runc'))('(needs runc)', () => {
+        describeExecutor(
+          'oci',
+          {
+            select: { isolation: 'oci', ociRuntime: 'runc' },
+            traits: { ...full, uid: testUid },
+            directory: () => directory(testUid),
+            start: (root) => userDriver(root, 'subids'),
+          },
+          [describeMachine],
+        )
       })
     },
   )

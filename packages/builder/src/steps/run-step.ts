@@ -5,6 +5,7 @@ import type { RunMount, RunStep, SourceStep } from '../graph/step.ts'
 import { isExecFailure } from '../sandbox/errors.ts'
 import type { ResourceLimits } from '../sandbox/executor.ts'
 import type { SnapshotId } from '../snapshot/snapshotter.ts'
+import { withExecHint } from './exec-hint.ts'
 import type { LayerService } from './layers.ts'
 import { LogTail } from './log-tail.ts'
 import { EMPTY_ROOTFS, type RootfsResult, type StepHandler, type StepResult, type Visit } from './types.ts'
@@ -114,9 +115,11 @@ export function runHandler(services: RunServices): StepHandler<RunStep> {
         const last = attempt >= services.retries
         const kept = services.failures && `failed-${hashKey('failed', id)}`
         const params = runParams(step, stack, { id, keep: kept }, inputs, services)
-        const outcome = await runOnce(params, visit, tail, services).catch(async (error: unknown) => {
+        const outcome = await runOnce(params, visit, tail, services).catch(async (caught: unknown) => {
           // The same would happen again: this attempt is the last.
-          if (services.failures === undefined || kept === undefined || !isExecFailure(error)) throw error
+          if (!isExecFailure(caught)) throw caught
+          const error = withExecHint(caught, step.platform)
+          if (services.failures === undefined || kept === undefined) throw error
           throw await services.failures({ step, params, kept, error: error.with({ step: step.name, at: step.at }) })
         })
         if (outcome.status === 'succeeded') {

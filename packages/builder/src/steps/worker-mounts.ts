@@ -30,9 +30,9 @@ export class MountOpener implements Disposable {
     this.#caches = new CacheMounts(join(root, 'cache-mounts'))
   }
 
-  /** What has to be there before the first process. @param canMount whether processes get mounts at all */
-  begin(canMount: boolean): void {
-    this.#sources ??= new MountSources(join(this.#root, 'tmp', `${currentOwner()}.mounts`), canMount)
+  /** Makes what has to be there before the first process. */
+  begin(): void {
+    this.#sources ??= new MountSources(join(this.#root, 'tmp', `${currentOwner()}.mounts`))
   }
 
   /** Opens all mounts of one process; `resources` ends them. */

@@ -2,6 +2,7 @@
 import type { LastingCloner } from '../sandbox/cloner/lasting-cloner.ts'
 import { isExecFailure } from '../sandbox/errors.ts'
 import type { ProcessIO, ProcessSpec, SandboxMount } from '../sandbox/executor.ts'
+import { checkIds, type WantedIds } from '../sandbox/mapped-ids.ts'
 import { RUN_FILES } from '../sandbox/mounts/order.ts'
 import { hostsFile, readMachineResolvConf, resolvConf } from '../sandbox/network.ts'
 import { type Selected, selectExecutor } from '../sandbox/select.ts'
@@ -48,10 +49,12 @@ export class Runner implements AsyncDisposable {
     const { executor } = await this.#executor()
     const from = Date.now()
     await using resources = new AsyncDisposableStack()
-    this.#mounts.begin(executor.name !== 'chroot')
+    this.#mounts.begin()
     const mounted = executor.name === 'chroot' ? [] : Object.values(RUN_FILES)
     const active = resources.use(await snapshotter.prepare(params.stack, signal, mounted))
+    checkIds(mountOwners(params))
     const spec = processSpec(params, active.root, await this.#mounts.open(params, resources, context))
+    checkIds([{ ...spec.user, what: 'user' }])
     const timeout = params.timeout === undefined ? undefined : AbortSignal.timeout(params.timeout)
     const limited = timeout === undefined ? signal : AbortSignal.any([signal, timeout])
     const io: ProcessIO = {
@@ -104,6 +107,15 @@ function processSpec(params: RunParams, root: string, mounts: readonly SandboxMo
     resources,
     cgroupParent,
   }
+}
+
+/** Whom mounts are to belong to. */
+function mountOwners({ mounts }: RunParams): WantedIds[] {
+  return mounts.flatMap((mount) => {
+    if (mount.type !== 'cache' && mount.type !== 'secret' && mount.type !== 'socket') return []
+    const type = mount.type === 'socket' ? 'ssh' : mount.type
+    return [{ uid: mount.uid, gid: mount.gid, what: `the owner of the ${type} mount on ${mount.target},` }]
+  })
 }
 
 /** Commits what the process wrote, unless a secret is in it. */

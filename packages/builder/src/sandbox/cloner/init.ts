@@ -5,6 +5,7 @@
  */
 import fs from 'node:fs'
 import { hasCode } from '../../util/has-code.ts'
+import { enterOwnMounts } from '../chroot/own-mounts.ts'
 import { setResourceLimits, tameOpenFiles } from '../limits/rlimit.ts'
 import { joinControlGroups, raiseLoopback } from '../namespaces/isolation.ts'
 import { enterRootfs } from '../namespaces/rootfs.ts'
@@ -30,6 +31,7 @@ import {
 } from '../native/process.ts'
 import { loadFilter } from '../seccomp/load.ts'
 import { ExecError, execProcess } from './exec.ts'
+import { takeOwnNull } from './input.ts'
 import { decodeSpec, type InitDescriptors, type InitSpec, type InitStatus } from './protocol.ts'
 import { superviseClone } from './supervise.ts'
 import { enterDirectory } from './working-directory.ts'
@@ -59,7 +61,7 @@ export function runInit(fds: readonly number[], memory: CloneableMemory, staged?
     if (spec.mode === 'namespaces') setUp(spec, tell, staged)
     else {
       superviseClone(life, memory, tell)
-      setUpChroot(spec)
+      setUpChroot(spec, tell)
     }
     closeOnExecFrom(3)
     resetSignals()
@@ -99,21 +101,26 @@ function setUp(spec: InitSpec, tell: (message: InitStatus) => void, staged: Stag
   process.umask(0)
   enterRootfs(spec, tell, staged)
   process.umask(0o022)
+  takeOwnNull()
   tameOpenFiles()
   setResourceLimits(wanted.ulimits)
   enterDirectory(wanted)
   dropPrivileges(spec, status, defaultCapabilities, staged !== undefined)
 }
 
-/** No namespaces and no mounts: the root alone is another one. The worker has put files where mounts would be. */
-function setUpChroot(spec: InitSpec): void {
+/** The root alone is another one; without mounts of its own, the worker has put files where they would be. */
+function setUpChroot(spec: InitSpec, tell: (message: InitStatus) => void): void {
   const { process: wanted } = spec
   beginSession()
   if (spec.terminal) takeTerminal()
   for (const directory of spec.cgroups) fs.writeFileSync(`${directory}/cgroup.procs`, '0')
   const status = fs.readFileSync('/proc/self/status', 'latin1')
-  check(raw.chroot(spec.rootfs), 'chroot')
+  process.umask(0)
+  if (spec.ownMounts) enterOwnMounts(spec, tell)
+  else process.chdir(spec.rootfs)
+  check(raw.chroot('.'), 'chroot')
   process.chdir('/')
+  takeOwnNull()
   process.umask(0o022)
   tameOpenFiles()
   setResourceLimits(wanted.ulimits)

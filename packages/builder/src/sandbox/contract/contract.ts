@@ -12,6 +12,8 @@ import { makeRootfs } from '../testing/small-rootfs.ts'
 export interface Traits {
   /** The process sees only its own mounts, processes and queues. */
   readonly isolated: boolean
+  /** What is mounted is mounted, not copied. */
+  readonly mounts: boolean
   /** Other users than root exist. */
   readonly users: boolean
   /** A network namespace of its own is possible. */

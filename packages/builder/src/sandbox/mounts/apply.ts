@@ -57,9 +57,14 @@ function showFile(scratch: number, wanted: Extract<SandboxMount, { type: 'file' 
     for (let done = 0; done < wanted.content.length; ) done += fs.writeSync(file, wanted.content, done)
     fs.fchmodSync(file, wanted.mode)
     fs.fchownSync(file, wanted.uid, wanted.gid)
-    bindOn(file, target, { readonly: true, nosuid: true, nodev: true, noexec: true })
+    bindOn(file, target, { readonly: true, nosuid: true, nodev: true, noexec: !isExecutable(wanted) })
   } finally {
     fs.closeSync(file)
     unlinkAt(scratch, STAGING)
   }
+}
+
+/** Whether somebody may execute it by its mode: then it can be executed, as in the reference. */
+export function isExecutable({ mode }: { readonly mode: number }): boolean {
+  return (mode & 0o111) !== 0
 }

@@ -55,6 +55,7 @@ export class NamespacesExecutor implements Executor {
           process: spec,
           rootfs,
           cgroups,
+          ownMounts: false,
           singleId: this.#options.singleId,
           seccomp: this.#options.seccomp,
           terminal: io.terminal !== undefined,

@@ -62,10 +62,10 @@ export function chownOf(fd: number, uid: number, gid: number): void {
 }
 
 /** mknod(2) for a character device; the mode is subject to the umask. */
-export function makeCharacterDevice(path: string, major: number, minor: number): void {
+export function makeCharacterDevice(dir: number, name: string, major: number, minor: number): void {
   const S_IFCHR = 0o020000
   const device = BigInt((minor & 0xff) | ((major & 0xfff) << 8))
-  check(raw.mknodat(AT_FDCWD, path, S_IFCHR | 0o666, device), 'mknod', path)
+  check(raw.mknodat(dir, name, S_IFCHR | 0o666, device), 'mknod', name)
 }
 
 /** Where the symbolic link that `fd` was opened on (O_PATH, O_NOFOLLOW) points to. */

@@ -100,6 +100,28 @@ export function bindOn(source: number | string, target: number, options: BindOpt
 }
 
 /**
+ * Shows `path` by a mount of its own that stands nowhere; it lasts as long as its descriptor, or what was executed from
+ * it. Throws ENOSYS before Linux 5.12.
+ */
+export function cloneMount(path: string, options: BindOptions): number {
+  if (numbers === undefined) throw new SystemError('open_tree', 38)
+  const flags = OPEN_TREE_CLONE | O_CLOEXEC
+  const tree = check(raw.syscallAtPath(numbers.openTree, AT_FDCWD, path, flags, null, 0), 'open_tree', path)
+  try {
+    restrictMount(tree, options)
+    return tree
+  } catch (error) {
+    fs.closeSync(tree)
+    throw error
+  }
+}
+
+/** Adds attributes to the mount that `fd` is open on the root of; nothing is taken away. Throws ENOSYS as above. */
+export function restrictMount(fd: number, options: BindOptions): void {
+  if (!setMountAttributes(fd, options)) throw new SystemError('mount_setattr', 38)
+}
+
+/**
  * Adds attributes to the mount that `fd` is open on the root of; nothing is taken away.
  *
  * @returns false where only a mount that has got its place can be given attributes: before Linux 5.12

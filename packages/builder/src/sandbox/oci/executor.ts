@@ -20,6 +20,7 @@ import {
 import { removeStubs, type Stub } from '../mounts/stubs.ts'
 import { openStdio } from '../stdio.ts'
 import { ociConfig } from './config.ts'
+import { protectDevices } from './devices.ts'
 import { explainFailure } from './failure.ts'
 import { prepareMounts } from './mounts.ts'
 
@@ -47,6 +48,7 @@ export class OciExecutor implements Executor {
 
   constructor(options: OciExecutorOptions) {
     this.#options = options
+    if (options.userNamespace) protectDevices()
   }
 
   /** The runtime's program. */

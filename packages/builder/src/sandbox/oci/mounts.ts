@@ -6,7 +6,7 @@
 import fs from 'node:fs'
 import { join } from 'node:path'
 import type { ProcessSpec, SandboxMount } from '../executor.ts'
-import { aboutMount, kindOf, mountAt } from '../mounts/apply.ts'
+import { aboutMount, isExecutable, kindOf, mountAt } from '../mounts/apply.ts'
 import { allMounts, checkTarget } from '../mounts/order.ts'
 import { MountPoints, type Stub } from '../mounts/points.ts'
 import { AT_FDCWD, chownOf, O_DIRECTORY, O_PATH, openAt } from '../native/files.ts'
@@ -77,7 +77,7 @@ function ociMount(wanted: SandboxMount, destination: string, files: Files, sandb
     return { destination, type: 'bind', source: files.fileSystem(wanted), options: ['bind', 'nosuid', 'nodev'] }
   }
   if (wanted.type === 'file') {
-    const options = ['bind', 'ro', 'nosuid', 'nodev', 'noexec']
+    const options = ['bind', 'ro', 'nosuid', 'nodev', ...(isExecutable(wanted) ? [] : ['noexec'])]
     return { destination, type: 'bind', source: files.write(wanted), options }
   }
   const options = ['rbind', wanted.readonly ? 'ro' : 'rw', ...(sandboxed ? ['nodev'] : [])]
