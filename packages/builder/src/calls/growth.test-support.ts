@@ -39,7 +39,7 @@ const options = {
   ...{ target: undefined, platform: amd64, buildPlatform: amd64, implicitPlatform: true, multiPlatform: false },
   ...{ buildArgs: new Map<string, string>(), labels: {}, noCache: new Set<string>(), network: 'default' as const },
   ...{ allow: new Set<string>(), extraHosts: [], shmSize: undefined, ulimits: [], hostname: undefined },
-  ...{ epoch: undefined, withoutEpoch: false },
+  ...{ epoch: undefined, undated: false },
 }
 
 /** Reads, plans and checks a file, prints all that can be printed of it, and serializes its config. */

@@ -32,10 +32,10 @@ export class MountOpener implements Disposable {
     this.#caches = new CacheMounts(join(root, 'cache-mounts'), join(root, 'alive'))
   }
 
-  /** What has to be there before the first process. @param canMount whether processes get mounts at all */
-  begin(canMount: boolean): void {
+  /** Makes what has to be there before the first process. */
+  begin(): void {
     this.#life ??= beAlive(join(this.#root, 'alive'))
-    this.#sources ??= new MountSources(join(this.#root, 'tmp', `${this.#life.owner}.mounts`), canMount)
+    this.#sources ??= new MountSources(join(this.#root, 'tmp', `${this.#life.owner}.mounts`))
   }
 
   /** Opens all mounts of one process; `resources` ends them. */

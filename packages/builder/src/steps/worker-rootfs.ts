@@ -1,6 +1,6 @@
 /** Operations of the worker that hand out whole root filesystems: `type=tar` and `type=local`. */
 import { type BigIntStats, constants, lstatSync, readlinkSync } from 'node:fs'
-import { chmod, copyFile, lchown, link, lstat, mkdir, realpath, rm, symlink, unlink } from 'node:fs/promises'
+import { chmod, copyFile, lchown, link, lstat, mkdir, realpath, symlink, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { throwIfAborted } from '../errors.ts'
 import { packLayer } from '../layer/pack.ts'
@@ -10,8 +10,10 @@ import { hasCode } from '../util/has-code.ts'
 import { resolveInRoot } from '../util/inroot.ts'
 import { makeDirectory } from '../util/make-directory.ts'
 import { fsPath, readDirectory } from '../util/raw-path.ts'
+import { removeTree } from '../util/remove-tree.ts'
 import { decodeDevice, getXattr, listXattrs, makeNode, setTimes, setXattr } from '../util/syscalls.ts'
 import { rootfsErrors } from './errors.ts'
+import { chmodEntry, Places } from './places.ts'
 import type { LeftOut, RootfsPart, WorkerOperations } from './worker-api.ts'
 import type { OperationContext } from './worker-files.ts'
 
@@ -72,33 +74,35 @@ export async function copyRootfs(
   const target = await realpath(dest)
   const leftOut = new LeftOutCounter()
   const owners = needsOwners(parts) ? new PathOwners() : undefined
+  // Whoever else may write there must not lead us elsewhere.
+  using places = new Places(target)
   for (const part of parts) {
     await snapshotter.verify(part.stack, 'files')
     await using view = await snapshotter.view(part.stack, signal)
     const root = resolveInRoot(view.root, part.source)
-    const top = join(target, part.directory)
     const linked = new Map<string, string>()
-    const directories: { path: string; stat: BigIntStats }[] = []
+    const directories: { to: string; stat: BigIntStats }[] = []
     if (part.directory !== '') {
-      await replaceByDirectory(top)
-      directories.push({ path: top, stat: lstatSync(fsPath(root), { bigint: true }) })
+      await replaceByDirectory(places.at(part.directory))
+      directories.push({ to: part.directory, stat: lstatSync(fsPath(root), { bigint: true }) })
     }
     for (const path of walk(root, '')) {
       throwIfAborted(signal)
       const from = join(root, path)
-      const to = join(top, path)
+      const to = join(part.directory, path)
       const stat = lstatSync(fsPath(from), { bigint: true })
-      owners?.add(join(part.directory, path), part.name, stat)
+      owners?.add(to, part.name, stat)
       if (stat.isDirectory()) {
-        await replaceByDirectory(to)
-        directories.push({ path: to, stat })
-      } else if (await copyEntry(from, to, stat, linked)) setTime(to, stat, part)
+        await replaceByDirectory(places.at(to))
+        directories.push({ to, stat })
+      } else if (await copyEntry(from, to, stat, { places, linked })) setTime(places.at(to), stat, part)
       else leftOut.add(path)
     }
     // Last, so that copying into a directory neither fails for its mode nor changes its time.
-    for (const { path, stat } of directories.reverse()) {
-      await chmod(fsPath(path), Number(stat.mode & 0o7777n))
-      setTime(path, stat, part)
+    for (const { to, stat } of directories.reverse()) {
+      const place = `${places.directory(to)}/.`
+      await chmod(place, Number(stat.mode & 0o7777n))
+      setTime(place, stat, part)
     }
   }
   await snapshotter.verify()
@@ -113,20 +117,28 @@ async function replaceByDirectory(path: string): Promise<void> {
 }
 
 /** @returns whether it could be made: sockets are of no use to anybody, devices can be made by the machine's root only */
-async function copyEntry(from: string, to: string, stat: BigIntStats, linked: Map<string, string>): Promise<boolean> {
+async function copyEntry(
+  from: string,
+  path: string,
+  stat: BigIntStats,
+  { places, linked }: { readonly places: Places; readonly linked: Map<string, string> },
+): Promise<boolean> {
   if (stat.isSocket()) return false
-  await rm(fsPath(to), { recursive: true, force: true })
+  const to = places.at(path)
+  removeTree(to)
   const key = `${stat.dev}:${stat.ino}`
   const first = stat.nlink > 1n ? linked.get(key) : undefined
   if (first !== undefined) {
-    await link(fsPath(first), fsPath(to))
+    // By two ways at once, as either path is good until the other is asked for.
+    using other = places.again()
+    await link(fsPath(other.at(first)), fsPath(to))
     return true
   }
   if (stat.isSymbolicLink()) await symlink(readlinkSync(fsPath(from), 'buffer'), fsPath(to))
   else if (stat.isFile()) await copyContent(from, to, stat)
   else if (!makeSpecial(to, stat)) return false
-  else await chmod(fsPath(to), Number(stat.mode & 0o7777n))
-  linked.set(key, to)
+  else chmodEntry(to, Number(stat.mode & 0o7777n))
+  linked.set(key, path)
   return true
 }
 
@@ -138,7 +150,7 @@ async function copyContent(from: string, to: string, stat: BigIntStats): Promise
     const value = isPackedXattr(name) ? getXattr(fsPath(from), name) : undefined
     if (value !== undefined) tryToSet(to, name, value)
   }
-  await chmod(fsPath(to), Number(stat.mode & 0o7777n))
+  chmodEntry(to, Number(stat.mode & 0o7777n))
 }
 
 /** As in the reference, what the file system or the user cannot set is done without. */

@@ -48,7 +48,7 @@ export class Runner implements AsyncDisposable {
     const { executor } = await this.#executor()
     const from = Date.now()
     await using resources = new AsyncDisposableStack()
-    this.#mounts.begin(executor.name !== 'chroot')
+    this.#mounts.begin()
     const mounted = executor.name === 'chroot' ? [] : Object.values(RUN_FILES)
     const active = resources.use(await snapshotter.prepare(params.stack, signal, mounted))
     checkIds(mountOwners(params))

@@ -5,6 +5,7 @@
  */
 import fs from 'node:fs'
 import { join } from 'node:path'
+import { hasCode } from '../../util/has-code.ts'
 import { AT_FDCWD, O_NOFOLLOW, O_PATH, openAt } from '../native/files.ts'
 import { bindOn, detach, MS, mount } from '../native/mount.ts'
 
@@ -15,7 +16,8 @@ export interface MountSource extends Disposable {
 
 export class MountSources implements Disposable {
   readonly #directory: string
-  readonly #canMount: boolean
+  /** Otherwise sources are descriptors of this process, by their paths in /proc: others can only copy what they show. */
+  readonly #mounts: boolean
   #count = 0
 
   /**
@@ -23,20 +25,17 @@ export class MountSources implements Disposable {
    * before then (namespaces/stage.ts).
    *
    * @param directory made, and removed when this is disposed
-   * @param canMount otherwise sources are descriptors of this process, by their paths in /proc: nobody else can use them
    */
-  constructor(directory: string, canMount: boolean) {
+  constructor(directory: string) {
     this.#directory = directory
-    this.#canMount = canMount
-    if (!canMount) return
     fs.mkdirSync(directory, { mode: 0o700 })
-    mount('tmpfs', directory, 'tmpfs', MS.NOSUID | MS.NODEV | MS.NOEXEC, 'mode=700')
-    mount(null, directory, null, MS.SHARED)
+    this.#mounts = mountShared(directory)
+    if (!this.#mounts) fs.rmdirSync(directory)
   }
 
   /** A source for what `fd` is open on, O_PATH or not. The descriptor is taken over. */
   take(fd: number): MountSource {
-    if (!this.#canMount) return { path: `/proc/self/fd/${fd}`, [Symbol.dispose]: () => fs.closeSync(fd) }
+    if (!this.#mounts) return { path: `/proc/${process.pid}/fd/${fd}`, [Symbol.dispose]: () => fs.closeSync(fd) }
     const path = join(this.#directory, String(++this.#count))
     try {
       if (fs.fstatSync(fd).isDirectory()) fs.mkdirSync(path)
@@ -54,8 +53,20 @@ export class MountSources implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    if (!this.#canMount) return
+    if (!this.#mounts) return
     detach(this.#directory)
     fs.rmdirSync(this.#directory)
   }
+}
+
+/** false where this process may not mount. */
+function mountShared(directory: string): boolean {
+  try {
+    mount('tmpfs', directory, 'tmpfs', MS.NOSUID | MS.NODEV | MS.NOEXEC, 'mode=700')
+  } catch (error) {
+    if (hasCode(error, 'EPERM', 'EACCES')) return false
+    throw error
+  }
+  mount(null, directory, null, MS.SHARED)
+  return true
 }

@@ -14,9 +14,9 @@ export function exchange(a: string, b: string): boolean {
   return Number(raw.syscallMove(RENAMEAT2, AT_FDCWD, a, AT_FDCWD, b, RENAME_EXCHANGE)) === 0
 }
 
-/** Exchanges them from now on until it is disposed. */
-export async function startSwapper(a: string, b: string): Promise<AsyncDisposable> {
-  const child = spawn(process.execPath, [SELF, a, b], { stdio: ['ignore', 'pipe', 'inherit'] })
+/** Exchanges them from now on until it is disposed. @param cwd a directory that is held on to, whatever it is renamed to */
+export async function startSwapper(a: string, b: string, cwd = '/'): Promise<AsyncDisposable> {
+  const child = spawn(process.execPath, [SELF, a, b], { cwd, stdio: ['ignore', 'pipe', 'inherit'] })
   const ended = once(child, 'exit')
   await once(child.stdout, 'data')
   return {
