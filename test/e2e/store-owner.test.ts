@@ -11,9 +11,12 @@ const needs = gate('docker-registry', 'busybox')
 const root = gate('root', 'docker-registry', 'busybox')
 const users = gate('root', 'docker-registry', 'busybox', 'newuidmap', 'setpriv', 'useradd')
 
+/** Milliseconds: many times what it takes, on a machine that does other things as well. */
+const timeout = 900_000
+
 const dockerfile = (last = 'one') => `FROM ${inject('registry')}/busybox\nRUN echo ${last} > /last\n`
 
-it.skipIf(users.skip)(`a store is refused to everybody but its owner, root too${users.note}`, async () => {
+it.skipIf(users.skip)(`a store is refused to everybody but its owner, root too${users.note}`, { timeout }, async () => {
   await using place = await openWorkspace()
   await using user = await addUser()
   await using command = await ordinaryCommand(user)
@@ -37,7 +40,7 @@ it.skipIf(users.skip)(`a store is refused to everybody but its owner, root too${
   expect((await run('find', [place.root, '-uid', '0'])).stdout).toBe('')
 })
 
-it.skipIf(users.skip)(`what another user has left is passed over, with a warning${users.note}`, async () => {
+it.skipIf(users.skip)(`what another user has left is passed over, with a warning${users.note}`, { timeout }, async () => {
   await using place = await openWorkspace()
   await using user = await addUser()
   await using command = await ordinaryCommand(user)
@@ -64,7 +67,7 @@ it.skipIf(users.skip)(`what another user has left is passed over, with a warning
     await place.must(args, command.options)
 })
 
-it.skipIf(root.skip)(`a store on a read-only file system can be looked at${root.note}`, async () => {
+it.skipIf(root.skip)(`a store on a read-only file system can be looked at${root.note}`, { timeout }, async () => {
   await using place = await openWorkspace()
   const context = await place.files({ Dockerfile: dockerfile() })
   await place.must(['-t', 'image', context])
@@ -87,7 +90,7 @@ it.skipIf(root.skip)(`a store on a read-only file system can be looked at${root.
   }
 })
 
-it.skipIf(needs.skip)(`all of a store is its owner's alone${needs.note}`, async () => {
+it.skipIf(needs.skip)(`all of a store is its owner's alone${needs.note}`, { timeout }, async () => {
   await using place = await openWorkspace()
   const context = await place.files({ Dockerfile: dockerfile(), file: '' })
   await writeFile(join(context, 'Dockerfile'), `${dockerfile()}COPY file /\nRUN --mount=type=cache,target=/c true\n`)
@@ -104,7 +107,7 @@ it.skipIf(needs.skip)(`all of a store is its owner's alone${needs.note}`, async 
 
 const NOWHERE = '/proc/tsbuild/x'
 
-it.skipIf(needs.skip)(`directories that cannot be made are told, not waited for${needs.note}`, async () => {
+it.skipIf(needs.skip)(`directories that cannot be made are told, not waited for${needs.note}`, { timeout }, async () => {
   await using place = await openWorkspace()
   const context = await place.files({ Dockerfile: 'FROM scratch\nCOPY Dockerfile /\n' })
   await chmod(context, 0o755)
