@@ -11,9 +11,12 @@ const needs = gate('docker-registry', 'busybox')
 const root = gate('root', 'docker-registry', 'busybox')
 const users = gate('root', 'docker-registry', 'busybox', 'newuidmap', 'setpriv', 'useradd')
 
+/** Milliseconds: many times what it takes, on a machine that does other things as well. */
+const timeout = 900_000
+
 const dockerfile = (last = 'one') => `FROM ${inject('registry')}/busybox\nRUN echo ${last} > /last\n`
 
-it.skipIf(users.skip)(`a store is refused to everybody but its owner, root too${users.note}`, async () => {
+it.skipIf(users.skip)(`a store is refused to everybody but its owner, root too${users.note}`, { timeout }, async () => {
   await using place = await openWorkspace()
   await using user = await addUser()
   await using command = await ordinaryCommand(user)
@@ -37,34 +40,38 @@ it.skipIf(users.skip)(`a store is refused to everybody but its owner, root too${
   expect((await run('find', [place.root, '-uid', '0'])).stdout).toBe('')
 })
 
-it.skipIf(users.skip)(`what another user has left is passed over, with a warning${users.note}`, async () => {
-  await using place = await openWorkspace()
-  await using user = await addUser()
-  await using command = await ordinaryCommand(user)
-  for (const path of [place.path, place.home, place.tmp]) await chown(path, user.uid, user.gid)
-  const context = await place.files({ Dockerfile: dockerfile() })
-  await place.must([context], command.options)
-  // As a killed build of root would, in a process that is long gone.
-  const names = [
-    'snapshots/overlay/.new-999999999-1-1-00000000-0.x',
-    'tmp/999999999-1-1-00000000-0.x',
-    'leases/999999999-1-1-00000000-0.1',
-  ]
-  for (const name of [...names, 'quarantine/x', 'snapshots/overlay/odd']) {
-    await mkdir(join(place.root, name, 'kept'), { recursive: true, mode: 0o700 })
-    await writeFile(join(place.root, name, 'kept/file'), '')
-  }
-  // Marks of use cannot be set on what is another's.
-  for (const id of await readdir(join(place.root, 'snapshots/overlay')))
-    if (id.startsWith('chain-')) await chown(join(place.root, 'snapshots/overlay', id), 0, 0)
-  await writeFile(join(context, 'Dockerfile'), dockerfile('two'))
-  const built = await place.must(['--progress=plain', '-t', 'image', context], command.options)
-  expect(built.stderr).toMatch(/the store holds what cannot be removed: .*\.new-999999999/)
-  for (const args of [['images'], ['inspect', 'image'], ['du'], ['doctor'], ['prune', '--all']])
-    await place.must(args, command.options)
-})
+it.skipIf(users.skip)(
+  `what another user has left is passed over, with a warning${users.note}`,
+  { timeout },
+  async () => {
+    await using place = await openWorkspace()
+    await using user = await addUser()
+    await using command = await ordinaryCommand(user)
+    for (const path of [place.path, place.home, place.tmp]) await chown(path, user.uid, user.gid)
+    const context = await place.files({ Dockerfile: dockerfile() })
+    await place.must([context], command.options)
+    // As a killed build of root would, in a process that is long gone.
+    const names = [
+      'snapshots/overlay/.new-999999999-1-1-00000000-0.x',
+      'tmp/999999999-1-1-00000000-0.x',
+      'leases/999999999-1-1-00000000-0.1',
+    ]
+    for (const name of [...names, 'quarantine/x', 'snapshots/overlay/odd']) {
+      await mkdir(join(place.root, name, 'kept'), { recursive: true, mode: 0o700 })
+      await writeFile(join(place.root, name, 'kept/file'), '')
+    }
+    // Marks of use cannot be set on what is another's.
+    for (const id of await readdir(join(place.root, 'snapshots/overlay')))
+      if (id.startsWith('chain-')) await chown(join(place.root, 'snapshots/overlay', id), 0, 0)
+    await writeFile(join(context, 'Dockerfile'), dockerfile('two'))
+    const built = await place.must(['--progress=plain', '-t', 'image', context], command.options)
+    expect(built.stderr).toMatch(/the store holds what cannot be removed: .*\.new-999999999/)
+    for (const args of [['images'], ['inspect', 'image'], ['du'], ['doctor'], ['prune', '--all']])
+      await place.must(args, command.options)
+  },
+)
 
-it.skipIf(root.skip)(`a store on a read-only file system can be looked at${root.note}`, async () => {
+it.skipIf(root.skip)(`a store on a read-only file system can be looked at${root.note}`, { timeout }, async () => {
   await using place = await openWorkspace()
   const context = await place.files({ Dockerfile: dockerfile() })
   await place.must(['-t', 'image', context])
@@ -87,7 +94,7 @@ it.skipIf(root.skip)(`a store on a read-only file system can be looked at${root.
   }
 })
 
-it.skipIf(needs.skip)(`all of a store is its owner's alone${needs.note}`, async () => {
+it.skipIf(needs.skip)(`all of a store is its owner's alone${needs.note}`, { timeout }, async () => {
   await using place = await openWorkspace()
   const context = await place.files({ Dockerfile: dockerfile(), file: '' })
   await writeFile(join(context, 'Dockerfile'), `${dockerfile()}COPY file /\nRUN --mount=type=cache,target=/c true\n`)
@@ -104,21 +111,25 @@ it.skipIf(needs.skip)(`all of a store is its owner's alone${needs.note}`, async 
 
 const NOWHERE = '/proc/tsbuild/x'
 
-it.skipIf(needs.skip)(`directories that cannot be made are told, not waited for${needs.note}`, async () => {
-  await using place = await openWorkspace()
-  const context = await place.files({ Dockerfile: 'FROM scratch\nCOPY Dockerfile /\n' })
-  await chmod(context, 0o755)
-  const cases = [
-    ['--root', NOWHERE, context],
-    ['--root', NOWHERE, 'pull', `${inject('registry')}/busybox`],
-    ...['local', 'oci', 'tar', 'docker'].map((type) => ['-o', `type=${type},dest=${NOWHERE}`, context]),
-    ['-o', `type=oci,tar=false,dest=${NOWHERE}`, context],
-    ['--iidfile', NOWHERE, context],
-    ['copy', `${inject('registry')}/busybox`, `oci:${NOWHERE}`],
-  ]
-  for (const args of cases) {
-    const result = await place.run(args)
-    expect(result.code, args.join(' ')).not.toBe(0)
-    expect(result.stderr, args.join(' ')).not.toContain('mistake in tsbuild')
-  }
-})
+it.skipIf(needs.skip)(
+  `directories that cannot be made are told, not waited for${needs.note}`,
+  { timeout },
+  async () => {
+    await using place = await openWorkspace()
+    const context = await place.files({ Dockerfile: 'FROM scratch\nCOPY Dockerfile /\n' })
+    await chmod(context, 0o755)
+    const cases = [
+      ['--root', NOWHERE, context],
+      ['--root', NOWHERE, 'pull', `${inject('registry')}/busybox`],
+      ...['local', 'oci', 'tar', 'docker'].map((type) => ['-o', `type=${type},dest=${NOWHERE}`, context]),
+      ['-o', `type=oci,tar=false,dest=${NOWHERE}`, context],
+      ['--iidfile', NOWHERE, context],
+      ['copy', `${inject('registry')}/busybox`, `oci:${NOWHERE}`],
+    ]
+    for (const args of cases) {
+      const result = await place.run(args)
+      expect(result.code, args.join(' ')).not.toBe(0)
+      expect(result.stderr, args.join(' ')).not.toContain('mistake in tsbuild')
+    }
+  },
+)

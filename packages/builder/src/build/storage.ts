@@ -47,13 +47,15 @@ async function inStore<T>(
     const store = await (access === 'read' ? openStoreToRead(root) : openStore(root))
     const any = (await readdir(join(root, 'snapshots')).catch(() => [])).length > 0
     if (!any) return await work(store, undefined)
-    await using worker = new LazyWorker({ root, isolation: 'auto', ociRuntime: undefined, access })
+    const skipped: string[] = []
+    const onSkipped = (problem: string) => void skipped.push(problem)
+    await using worker = new LazyWorker({ root, isolation: 'auto', ociRuntime: undefined, access, onSkipped })
     return await work(store, {
       async *list() {
         yield* await worker.call('snapshot.list', {}, { signal })
       },
       remove: (id) => worker.call('snapshot.discard', { ids: [id] }, { signal }),
-      purge: () => worker.call('snapshot.purge', {}, { signal }),
+      purge: async () => [...skipped, ...(await worker.call('snapshot.purge', {}, { signal }))],
     })
   } catch (error) {
     throw asBuildError(error)

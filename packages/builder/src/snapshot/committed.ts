@@ -37,7 +37,7 @@ import { makeDirectorySync } from '../util/make-directory.ts'
 import { removeTree } from '../util/remove-tree.ts'
 import { syncFs } from '../util/syscalls.ts'
 import { snapshotErrors } from './errors.ts'
-import { type Depth, isSealed, sealOf } from './seal.ts'
+import { type Depth, hasSealedDirectories, isStillSealed, sealOf } from './seal.ts'
 import { directorySize } from './size.ts'
 import type { SnapshotId, SnapshotInfo } from './snapshotter.ts'
 
@@ -106,7 +106,7 @@ export class CommittedSnapshots {
   /** What is known of a snapshot, undefined when it is not there or may be damaged. One that is damaged is removed. */
   sound(id: SnapshotId): LayerFacts | undefined {
     const facts = this.facts(id)
-    if (!facts || this.#used.has(id) || this.#isWhole(id, 'directories')) return facts
+    if (!facts || this.#used.has(id) || this.#isWhole(id)) return facts
     this.remove(id)
     return undefined
   }
@@ -125,9 +125,11 @@ export class CommittedSnapshots {
    *
    * @throws SNAPSHOT_DAMAGED
    */
-  verify(ids: readonly SnapshotId[], depth: Depth): void {
-    for (const id of ids) {
-      if (this.facts(id) && this.#isWhole(id, depth)) continue
+  async verify(ids: readonly SnapshotId[], depth: Depth): Promise<void> {
+    for (const id of new Set(ids)) {
+      // Every file is looked at once: that is what takes time.
+      const whole = depth === 'directories' || this.#seen.has(id) ? this.#isWhole(id) : await this.#isWholly(id)
+      if (this.facts(id) && whole) continue
       try {
         this.remove(id)
       } catch (error) {
@@ -142,18 +144,27 @@ export class CommittedSnapshots {
     return [...this.#used.keys()]
   }
 
-  #isWhole(id: SnapshotId, depth: Depth): boolean {
-    let seal: string
-    try {
-      seal = readFileSync(join(this.#path(id), 'seal'), 'utf8')
-    } catch {
-      // Its maker was killed before it was sealed, or is about to do it.
-      return existsSync(this.content(id))
-    }
-    // Every file is looked at once: that is what takes time.
-    const whole = isSealed(this.content(id), seal, this.#seen.has(id) ? 'directories' : depth)
-    if (whole && depth === 'files') this.#seen.add(id)
+  /** Whether nothing has come or gone. */
+  #isWhole(id: SnapshotId): boolean {
+    const seal = this.#sealOf(id)
+    return seal === undefined ? existsSync(this.content(id)) : hasSealedDirectories(this.content(id), seal)
+  }
+
+  /** Whether all of its files are as they were, too. */
+  async #isWholly(id: SnapshotId): Promise<boolean> {
+    const seal = this.#sealOf(id)
+    const whole = seal === undefined ? existsSync(this.content(id)) : await isStillSealed(this.content(id), seal)
+    if (whole) this.#seen.add(id)
     return whole
+  }
+
+  /** undefined when its maker was killed before it was sealed, or is about to do it. */
+  #sealOf(id: SnapshotId): string | undefined {
+    try {
+      return readFileSync(join(this.#path(id), 'seal'), 'utf8')
+    } catch {
+      return undefined
+    }
   }
 
   /** What is written of a snapshot, undefined when it is not there, or may be damaged by a failure of the machine. */

@@ -64,7 +64,11 @@ export class Runner implements AsyncDisposable {
       if (params.keep !== undefined) await active.commit(params.keep)
     }
     try {
+      // Looked at while the process runs: what it reads must be what was made.
+      const looked = snapshotter.verify(params.stack, 'files')
+      looked.catch(() => undefined)
       const exit = await executor.run(spec, active.root, io, limited)
+      await looked
       if (exit.exitCode !== 0) {
         await keep()
         return { status: 'failed', ...exit, peakMemory: exit.usage?.peakMemory }

@@ -105,8 +105,13 @@ async function probeVersion(
 }
 
 async function probeOverlay(root: string, uid: number, run: Run): Promise<Fact> {
-  await makeDirectory(root, 0o700)
-  const directory = await mkdtemp(join(root, 'probe-'))
+  let directory: string
+  try {
+    await makeDirectory(root, 0o700)
+    directory = await mkdtemp(join(root, 'probe-'))
+  } catch (error) {
+    return { ok: false, detail: (error as Error).message }
+  }
   try {
     for (const name of ['l', 'u', 'w', 'm']) await mkdir(join(directory, name))
     const options = `lowerdir=l,upperdir=u,workdir=w${uid === 0 ? '' : ',userxattr'}`
