@@ -2,8 +2,8 @@
  * What a build gives is a function of what goes into it, not of what the store holds: random builds, each after others in
  * one store and again in an empty one, give the same images.
  *
- * TSBUILD_CACHE_CASES asks for more cases than usual, from a random seed; TSBUILD_CACHE_SEED repeats them. What fails is
- * made small and printed with its seed.
+ * TSBUILD_CACHE_CASES asks for more cases than usual, from a random seed; TSBUILD_CACHE_SEED repeats them. The first case
+ * that fails is printed; TSBUILD_CACHE_SHRINK=1 makes it small, which takes its time.
  */
 import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
@@ -22,7 +22,7 @@ import { gate } from '../support/tools.ts'
 
 const needs = gate('root', 'busybox', 'tar')
 
-const CASES = Number(process.env.TSBUILD_CACHE_CASES ?? 12)
+const CASES = Number(process.env.TSBUILD_CACHE_CASES ?? 6)
 const SEED = Number(process.env.TSBUILD_CACHE_SEED ?? (process.env.TSBUILD_CACHE_CASES ? Date.now() % 2 ** 31 : 4))
 
 interface Place {
@@ -127,14 +127,6 @@ describe.skipIf(needs.skip)(`the cache${needs.note}`, () => {
           await disturb(random, join(stores, 'warm'), place.home)
           const warm = await outcome(random, join(stores, 'warm'), place)
           const cold = await outcome(random, join(stores, `cold-${i}`), place)
-          if (process.env.TSBUILD_CACHE_VERBOSE)
-            console.log(
-              performance.now() | 0,
-              process.cpuUsage().user / 1e6,
-              count,
-              i,
-              warm.error ?? warm.digest ?? 'undated',
-            )
           expect(warm, `build ${i + 1} of ${all.length}:\n${told(all)}`).toEqual(cold)
         }
       } finally {
@@ -144,7 +136,6 @@ describe.skipIf(needs.skip)(`the cache${needs.note}`, () => {
     await fc.assert(property, {
       seed: SEED,
       numRuns: CASES,
-      examples: [],
       endOnFailure: process.env.TSBUILD_CACHE_SHRINK === undefined,
     })
   }, 3_600_000)
