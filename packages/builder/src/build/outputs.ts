@@ -17,7 +17,7 @@ const DEFAULT_FORMAT: DocumentFormat = {
   compression: 'gzip',
   level: undefined,
   rewriteTimestamp: false,
-  epoch: 'build',
+  epoch: 'none',
   annotations: {},
   indexAnnotations: {},
 }
@@ -95,7 +95,7 @@ class Assembler {
     const { annotations } = this.#settings
     const images: AssembledImage[] = []
     for (const { plan, rootfs } of this.#solved) {
-      const epoch = format.epoch === 'build' ? plan.epoch : format.epoch === 'none' ? undefined : format.epoch
+      const epoch = format.epoch === 'none' ? plan.epoch : format.epoch
       const layers = await Promise.all(rootfs.stack.map((_, i) => this.#layer(rootfs.stack, i, epoch, format)))
       images.push(
         await assembleImage(

@@ -25,8 +25,8 @@ export interface DocumentFormat {
   readonly level: number | undefined
   /** Times in new layers that are later than SOURCE_DATE_EPOCH become it. */
   readonly rewriteTimestamp: boolean
-  /** Seconds, in place of SOURCE_DATE_EPOCH of the `build`; `none` takes that away. */
-  readonly epoch: number | 'build' | 'none'
+  /** Seconds, in place of the build's SOURCE_DATE_EPOCH. */
+  readonly epoch: number | 'none'
   readonly annotations: Readonly<Record<string, string>>
   readonly indexAnnotations: Readonly<Record<string, string>>
 }
@@ -57,7 +57,7 @@ export interface PreparedOutput {
   readonly type: OutputSpec['type']
   /** As progress shows it. */
   readonly title: string
-  /** `source-date-epoch=` without a value: the build is made without SOURCE_DATE_EPOCH for this output. */
+  /** `source-date-epoch=` without a value: the SOURCE_DATE_EPOCH that the file itself sets does not count for it. */
   readonly withoutEpoch?: boolean
   export(context: ExportContext): Promise<OutputResult>
 }

@@ -115,7 +115,9 @@ class Planner {
       if (epoch === undefined) table.delete(key)
       else table.set(key, String(epoch))
     }
-    this.#options = { ...this.#options, buildArgs, epoch: this.#options.withoutEpoch ? undefined : epoch }
+    // What the command line says, the reference keeps in the history whatever the output says.
+    const withoutEpoch = this.#options.withoutEpoch && !this.#options.buildArgs.has(key)
+    this.#options = { ...this.#options, buildArgs, epoch: withoutEpoch ? undefined : epoch }
   }
 
   async #epochOf(value: string, args: EnvList): Promise<number | undefined> {
