@@ -10,7 +10,10 @@ describe('options', () => {
     ['invalid extra host "a:not-an-ip"', { addHosts: ['a:not-an-ip'] }],
     ['invalid extra host "a:1.2.3.4\\n6.6.6.6 evil"', { addHosts: ['a:1.2.3.4\n6.6.6.6 evil'] }],
     ['invalid annotation "x", expected key=value', { annotations: ['x'] }],
-    ['unknown annotation type "layer", expected manifest, manifest-descriptor, index, index-descriptor', { annotations: ['layer:a=b'] }],
+    [
+      'unknown annotation type "layer", expected manifest, manifest-descriptor, index, index-descriptor',
+      { annotations: ['layer:a=b'] },
+    ],
     ['invalid platform "linux/": ', { platforms: ['linux/'] }],
     ['--no-cache and --no-cache-filter cannot currently be used together', { noCache: true, noCacheFilter: ['a'] }],
   ])('refuses: %s', (message, options) => {
