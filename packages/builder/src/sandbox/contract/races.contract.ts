@@ -8,6 +8,8 @@ import type { Contract } from './contract.ts'
 
 /** Processes that meet the attacker in each test. */
 const ROUNDS = 12
+/** A machine may be busy with other things: none of the tests is about time. */
+const TIMEOUT = 600_000
 
 export function describeRaces(c: Contract): void {
   const { sh, traits } = c
@@ -28,7 +30,7 @@ export function describeRaces(c: Contract): void {
   }
 
   describe.skipIf(!traits.isolated)('a place that others change meanwhile', () => {
-    it('holds mounts of this process only, and none outside', async () => {
+    it('holds mounts of this process only, and none outside', { timeout: TIMEOUT }, async () => {
       c.useNewRootfs()
       const outside = join(c.directory, `outside-${c.unique()}`)
       fs.mkdirSync(outside)
@@ -54,6 +56,7 @@ export function describeRaces(c: Contract): void {
 
     it.skipIf(!traits.users || !traits.entersDirectory)(
       'is a working directory that is made and given away as one',
+      { timeout: TIMEOUT },
       async () => {
         c.useNewRootfs()
         const victim = join(c.rootfs, 'victim/new')
