@@ -120,21 +120,30 @@ describe('standard input', () => {
     await expect(run).rejects.toMatchObject({ code: 'CONTEXT_ARCHIVE_INVALID' })
   })
 
-  it('is unpacked inside of its directory whatever links it has', async () => {
+  const outside = () =>
+    listTree(directory)
+      .filter((line) => /^[^/]*=/.test(line))
+      .map((line) => line.split('=')[0])
+
+  it('is unpacked inside of its directory where its links lead up', async () => {
     const rows = [
       { path: 'l', linkname: '..' },
       { path: 'l/x', text: 'X' },
+    ]
+    const context = await fetched('-', { stdin: Readable.from([someTar()]), readArchive: reading(rows) })
+    expect(outside()).toEqual(['some.tar'])
+    expect(listTree(context.directory)).toContain('x=X')
+  })
+
+  it('is not unpacked through a link to what it does not hold', async () => {
+    const rows = [
       { path: 'a', linkname: temporary.path },
       { path: 'a/y', text: 'Y' },
     ]
-    const context = await fetched('-', { stdin: Readable.from([someTar()]), readArchive: reading(rows) })
-    expect(
-      listTree(directory)
-        .filter((line) => /^[^/]*=/.test(line))
-        .map((line) => line.split('=')[0]),
-    ).toEqual(['some.tar'])
+    const run = fetched('-', { stdin: Readable.from([someTar()]), readArchive: reading(rows) })
+    await expect(run).rejects.toMatchObject({ code: 'CONTEXT_ARCHIVE_INVALID' })
+    expect(outside()).toEqual(['some.tar'])
     expect(listTree(temporary.path).filter((line) => line.startsWith('y'))).toEqual([])
-    expect(listTree(context.directory)).toContain('x=X')
   })
 
   it('has to be there', async () => {
