@@ -1,6 +1,7 @@
 /**
  * Builds images: read the Dockerfile, parse it, plan a graph per platform, solve it, assemble images, export them.
  */
+import { checkInputs } from './build/check-inputs.ts'
 import { openWorker } from './build/layers.ts'
 import { lintAll } from './build/lint.ts'
 import { exportAll } from './build/outputs.ts'
@@ -23,6 +24,7 @@ import type { BuildOptions, BuildResult } from './options.ts'
 export async function build(options: BuildOptions): Promise<BuildResult> {
   try {
     const settings = resolveBuildSettings(options)
+    await checkInputs(settings)
     await using session = await Session.open(settings)
     for (const message of withoutEffect(options)) session.warn({ rule: '', message })
     const parsed = await readSources(session)

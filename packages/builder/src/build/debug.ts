@@ -2,13 +2,13 @@
 import type { RunImageResult } from '../options.ts'
 import { runInteractive } from '../steps/interactive.ts'
 import { LazyWorker } from '../steps/worker-client.ts'
-import { openStore } from '../store/store.ts'
 import type { Console } from '../util/console.ts'
 import { shellOf } from './failure.ts'
 import type { StoreOptions } from './images.ts'
 import { findKeptRun, listKeptRuns } from './kept.ts'
 import { processResult } from './process-result.ts'
 import { asBuildError, stateRoot } from './settings.ts'
+import { openState } from './state.ts'
 
 /** A root filesystem that `--on-error keep` has kept. */
 export interface KeptRootfs {
@@ -23,7 +23,7 @@ export interface KeptRootfs {
 
 /** Lists what is kept, the latest first. */
 export async function keptRootfs(options: StoreOptions = {}): Promise<KeptRootfs[]> {
-  const store = await openStore(stateRoot(options.root, options.env ?? process.env))
+  const store = await openState(stateRoot(options.root, options.env ?? process.env))
   const runs = await listKeptRuns(store.records)
   return runs.map(({ name, step, message, failed }) => ({ name, step, message, failed }))
 }
@@ -50,7 +50,7 @@ export async function debug(options: DebugOptions): Promise<RunImageResult> {
   const { signal = new AbortController().signal } = options
   const root = stateRoot(options.root, options.env ?? process.env)
   try {
-    const store = await openStore(root)
+    const store = await openState(root)
     await using _lease = await store.lease(Date.now())
     const { params } = await findKeptRun(store.records, name)
     await using worker = new LazyWorker({ root, isolation, ociRuntime, willRun: true })

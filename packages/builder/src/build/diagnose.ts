@@ -4,9 +4,9 @@ import type { Executor } from '../sandbox/executor.ts'
 import type { IsolationVerdict, MachineReport } from '../sandbox/probe/facts.ts'
 import { isolationVerdict } from '../sandbox/probe/verdict.ts'
 import { LazyWorker, openWorker } from '../steps/worker-client.ts'
-import { openStore } from '../store/index.ts'
 import type { StoreOptions } from './images.ts'
 import { stateRoot } from './settings.ts'
+import { openState } from './state.ts'
 
 /** Whether an OCI runtime runs a process here. */
 export interface RuntimeTrial {
@@ -49,7 +49,7 @@ export async function diagnose(options: DiagnoseOptions = {}): Promise<Diagnosis
   const { isolation = 'auto', ociRuntime, signal = new AbortController().signal } = options
   const root = stateRoot(options.root, env)
   // The store first: it does not take a directory for its own that a probe has left something in.
-  const problem = await openStore(root).then(
+  const problem = await openState(root).then(
     () => undefined,
     (error: Error) => error.message,
   )

@@ -2,7 +2,7 @@
 
 import { contextErrors } from '../context/errors.ts'
 import { dockerfileErrors } from '../dockerfile/errors.ts'
-import { cancelled, type ErrorDefinition } from '../errors.ts'
+import { cancelled, type ErrorDefinition, systemFailed } from '../errors.ts'
 import { exportErrors } from '../export/attrs.ts'
 import { imageErrors } from '../image/resolve.ts'
 import { instructionErrors } from '../instructions/errors.ts'
@@ -31,7 +31,7 @@ const chapters: readonly (readonly [title: string, ...tables: readonly Table[]])
   ['Images and layers', imageErrors, layerErrors, storedLayerErrors],
   ['RUN', runErrors, secretErrors, sandboxErrors, keptErrors, runImageErrors],
   ['Store and snapshots', storeErrors, snapshotErrors],
-  ['Options and outputs', optionErrors, exportErrors, { cancelled }],
+  ['Options and outputs', optionErrors, exportErrors, { cancelled, systemFailed }],
 ]
 
 /** All definitions by chapter, sorted by code. */

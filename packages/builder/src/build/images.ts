@@ -1,7 +1,7 @@
 /** The call that opens the images of the local store. */
 import { ImageStore } from '../image/image-store.ts'
-import { openStore } from '../store/store.ts'
 import { stateRoot } from './settings.ts'
+import { openState } from './state.ts'
 
 /** Where the store is. */
 export interface StoreOptions {
@@ -27,7 +27,7 @@ export interface OpenedImages extends AsyncDisposable {
  */
 export async function openImages(options: StoreOptions = {}): Promise<OpenedImages> {
   const root = stateRoot(options.root, options.env ?? process.env)
-  const store = await openStore(root)
+  const store = await openState(root)
   const lease = await store.lease(Date.now())
   return {
     images: new ImageStore(store, Date.now),

@@ -4,12 +4,13 @@ import { isIP } from 'node:net'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { formatPlatform, hostPlatform, normalizePlatform, type Platform, parsePlatform } from '@tsbuild/registry-client'
-import { BuildError, cancelled, defineError } from '../errors.ts'
+import { BuildError, cancelled, defineError, systemFailed } from '../errors.ts'
 import type { PreparedOutput } from '../export/exporter.ts'
 import { type FailureOutput, prepareFailureOutput } from '../export/failed-files.ts'
 import { prepareOutput } from '../export/index.ts'
 import { normalizedName } from '../export/names.ts'
 import type { BuildOptions, DockerfileOptions } from '../options.ts'
+import { isSystemError, systemReason } from '../util/system-error.ts'
 
 export const optionErrors = {
   optionInvalid: defineError({
@@ -172,6 +173,10 @@ function annotationOptions(list: readonly string[]): Annotations {
 export function asBuildError(error: unknown, signal?: AbortSignal): BuildError {
   if (error instanceof BuildError) return error
   if (signal?.aborted) return cancelled([], { cause: signal.reason })
+  if (isSystemError(error)) {
+    const what = error.path ?? (error as { address?: string }).address ?? error.syscall
+    return systemFailed([what ?? '', systemReason(error)], { cause: error })
+  }
   const { message, hint, code } = error as Error & { hint?: string; code?: string }
   const known = error instanceof Error && error.name !== 'Error' && typeof code === 'string'
   return new BuildError(known ? code : 'INTERNAL', message ?? String(error), { hint, cause: error })

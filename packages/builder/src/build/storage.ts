@@ -3,7 +3,6 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { LazyWorker } from '../steps/worker-client.ts'
 import {
-  openStore,
   type PruneOptions,
   type PruneResult,
   prune as pruneStore,
@@ -14,6 +13,7 @@ import {
 } from '../store/index.ts'
 import type { StoreOptions } from './images.ts'
 import { asBuildError, stateRoot } from './settings.ts'
+import { openState } from './state.ts'
 
 /**
  * Lists what is in the local store: blobs, snapshots and cache records, with their sizes.
@@ -41,7 +41,7 @@ async function inStore<T>(
   const root = stateRoot(options.root, options.env ?? process.env)
   const { signal = new AbortController().signal } = options
   try {
-    const store = await openStore(root)
+    const store = await openState(root)
     const any = (await readdir(join(root, 'snapshots')).catch(() => [])).length > 0
     if (!any) return await work(store, undefined)
     await using worker = new LazyWorker({ root, isolation: 'auto', ociRuntime: undefined })

@@ -119,8 +119,19 @@ async function commitOf(url: string, name: string, ref: string | undefined, here
 async function run(url: string, args: readonly string[], options: GitOptions): Promise<string> {
   const { code, stdout, stderr } = await git(args, options)
   if (code === 0) return stdout
-  const reason = stderr.trim().replaceAll(url, redactUrl(url)).split('\n').slice(-5).join('; ')
-  throw contextErrors.gitFailed([redactUrl(url), reason || `git ended with status ${code}`])
+  throw contextErrors.gitFailed([redactUrl(url), saidBy(stderr, url) || `git ended with status ${code}`])
+}
+
+/** The last that git said. What a terminal would show of a line is what stands behind its last carriage return. */
+function saidBy(stderr: string, url: string): string {
+  const lines = stderr
+    .replaceAll(url, redactUrl(url))
+    .split('\n')
+    .map((line) => line.trimEnd().replace(/^.*\r/s, ''))
+  return lines
+    .filter((line) => line !== '')
+    .slice(-5)
+    .join('; ')
 }
 
 function withoutUser(url: string): string {

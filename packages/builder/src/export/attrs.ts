@@ -90,10 +90,17 @@ export class Attributes {
     return { annotations, indexAnnotations }
   }
 
+  /** Every attribute that was asked for, whether it was given or not. */
+  #known(): string[] {
+    return [...this.#used].filter((name) => !name.startsWith('annotation')).sort()
+  }
+
   /** Refuses what no one asked for. */
   finish(): void {
     for (const name of this.#values.keys())
       if (!this.#used.has(name))
-        throw exportErrors.outputInvalid([`unknown attribute ${JSON.stringify(name)} of output type ${this.#type}`])
+        throw exportErrors.outputInvalid([`unknown attribute ${JSON.stringify(name)} of output type ${this.#type}`], {
+          hint: this.#used.size === 0 ? 'it has no attributes' : `the attributes are ${this.#known().join(', ')}`,
+        })
   }
 }

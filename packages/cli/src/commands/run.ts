@@ -2,6 +2,7 @@
 import type { ProgressListener, RunImageOptions } from '@tsbuild/builder'
 import { defineCommand } from '../command.ts'
 import { parseAddHost, parseDns } from '../flags/build/add-host.ts'
+import { ISOLATION_CHOICES, parseIsolation } from '../flags/build/isolation.ts'
 import { parseUlimit } from '../flags/build/limits.ts'
 import { parseSize } from '../flags/values.ts'
 import { escapeControls } from '../progress/escape.ts'
@@ -50,7 +51,7 @@ export const command = defineCommand({
       value: 'PROGRAM',
       help: "Program in place of the image's ENTRYPOINT and CMD",
     },
-    { name: 'hostname', type: 'string', value: 'NAME', help: 'Host name (default random)' },
+    { name: 'hostname', alias: 'h', type: 'string', value: 'NAME', help: 'Host name (default random)' },
     {
       name: 'network',
       type: 'string',
@@ -76,7 +77,7 @@ export const command = defineCommand({
       name: 'isolation',
       type: 'string',
       value: 'LEVEL',
-      choices: ['auto', 'namespaces', 'oci', 'chroot'],
+      choices: ISOLATION_CHOICES,
       help: 'auto, namespaces, oci or chroot (default auto)',
     },
     { name: 'oci-runtime', type: 'string', value: 'PATH', completes: 'file', help: 'Runtime of --isolation oci' },
@@ -110,11 +111,11 @@ export const command = defineCommand({
       hostname: values.hostname,
       network: values.network === undefined ? undefined : NETWORKS[values.network],
       platform: values.platform,
+      // The parser has checked the choices.
       pull: values.pull as 'always' | undefined,
       shmSize: values['shm-size'] === undefined ? undefined : parseSize(values['shm-size'], 'shm-size'),
       cgroupParent: values['cgroup-parent'],
-      // The parser has checked the choices.
-      isolation: values.isolation as 'auto' | undefined,
+      isolation: parseIsolation(values.isolation),
       ociRuntime: values['oci-runtime'],
       root: global.root,
       mirrors: global.mirrors,

@@ -1,6 +1,7 @@
 /** The flags of `tsbuild run` that mean more than their text. */
 import { readFileSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
+import { getSystemErrorMessage } from 'node:util'
 import type { RunImageOptions } from '@tsbuild/builder'
 import { type Resources, resource } from '../flags/build/limits.ts'
 import { parseInteger } from '../flags/values.ts'
@@ -39,7 +40,7 @@ export async function makeVolumes(volumes: readonly Volume[]): Promise<void> {
 /** Variables of files, then of flags: `NAME=value`, or `NAME` for the caller's own, which is left out when unset. */
 export function parseVariables(flags: readonly string[], files: readonly string[], env: Environment): string[] {
   const lines = files.flatMap((file) =>
-    readFileSync(file, 'utf8')
+    readVariableFile(file)
       .split(/\r?\n/)
       .map((line) => line.trimStart())
       .filter((line) => line !== '' && !line.startsWith('#')),
@@ -51,6 +52,16 @@ export function parseVariables(flags: readonly string[], files: readonly string[
     if (equals >= 0) return [text]
     return env[name] === undefined ? [] : [`${name}=${env[name]}`]
   })
+}
+
+function readVariableFile(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    const { errno, message } = error as NodeJS.ErrnoException
+    const reason = errno === undefined ? message : getSystemErrorMessage(errno)
+    throw new UsageError(`cannot read --env-file ${file}: ${reason}`)
+  }
 }
 
 /** Flags of limits by name, as docker run has them. */
