@@ -116,6 +116,17 @@ export interface Volume {
   readonly readonly?: boolean
 }
 
+/** An empty directory in memory. */
+export interface TmpfsVolume {
+  readonly target: string
+  /** Bytes; default half of the memory. */
+  readonly size?: number
+  /** Default 0o1777. */
+  readonly mode?: number
+  /** Whether programs on it can be executed; default false, as docker has it. */
+  readonly exec?: boolean
+}
+
 /** Options of {@link runImage}; what is not given is as the image says. */
 export interface RunImageOptions
   extends Pick<DockerfileOptions, 'signal' | 'onProgress' | 'root' | 'mirrors' | 'dockerConfig' | 'env'>,
@@ -134,6 +145,17 @@ export interface RunImageOptions
   /** `NAME=value` of the process. */
   readonly variables?: readonly string[]
   readonly volumes?: readonly Volume[]
+  readonly tmpfs?: readonly TmpfsVolume[]
+  /** The root filesystem cannot be written; volumes can. */
+  readonly readonlyRoot?: boolean
+  /** Capabilities beyond docker's default set, such as `NET_ADMIN`, or `ALL`. */
+  readonly capAdd?: readonly string[]
+  /** Capabilities to take away, or `ALL`. */
+  readonly capDrop?: readonly string[]
+  /** Further groups of the process, by name or number. */
+  readonly groups?: readonly string[]
+  /** Process 1 is one of ours, which collects orphans, and the program is process 2. */
+  readonly init?: boolean
   /** Default `host`: a tool without a daemon has no network of its own. */
   readonly network?: 'host' | 'none' | 'isolated'
   readonly user?: string

@@ -5,14 +5,15 @@ import { defineError } from '../errors.ts'
 import { type ContainerConfig, DEFAULT_PATH } from '../graph/image-config.ts'
 import { ImageStore } from '../image/image-store.ts'
 import { type FoundImage, storeSource } from '../image/resolve.ts'
-import type { RunImageOptions, RunImageResult } from '../options.ts'
+import type { RunImageOptions, RunImageResult, TmpfsVolume, Volume } from '../options.ts'
+import { type Capability, chooseCapabilities } from '../sandbox/capability-names.ts'
 import { imageRootfs } from '../steps/image.ts'
 import { runInteractive } from '../steps/interactive.ts'
 import type { RunMountSpec, RunParams } from '../steps/worker-api.ts'
 import { openLayers, openWorker, prepareRun } from './layers.ts'
 import { processResult } from './process-result.ts'
 import { Session } from './session.ts'
-import { asBuildError, hostOption, resolveSettings } from './settings.ts'
+import { asBuildError, hostOption, optionErrors, resolveSettings } from './settings.ts'
 
 export const runImageErrors = {
   noCommand: defineError({
@@ -77,14 +78,13 @@ function runParams(image: FoundImage, stack: readonly string[], options: RunImag
     env: environment(config, hostname, options),
     cwd: posix.join('/', options.workdir ?? config.WorkingDir ?? ''),
     user: options.user ?? config.User ?? '',
-    mounts: (options.volumes ?? []).map(
-      ({ source, target, readonly = false }): RunMountSpec => ({
-        type: 'host',
-        source: resolve(source),
-        target: posix.join('/', target),
-        readonly,
-      }),
-    ),
+    mounts: [...(options.volumes ?? []).map(hostMount), ...(options.tmpfs ?? []).map(tmpfsMount)],
+    container: {
+      capabilities: capabilities(options),
+      readonlyRoot: options.readonlyRoot,
+      init: options.init,
+      groups: options.groups,
+    },
     network: options.network ?? 'host',
     security: 'sandbox',
     hostname,
@@ -98,6 +98,22 @@ function runParams(image: FoundImage, stack: readonly string[], options: RunImag
     scanFor: [],
     mtime: undefined,
   }
+}
+
+function hostMount({ source, target, readonly = false }: Volume): RunMountSpec {
+  return { type: 'host', source: resolve(source), target: posix.join('/', target), readonly }
+}
+
+function tmpfsMount({ target, size, mode, exec = false }: TmpfsVolume): RunMountSpec {
+  return { type: 'tmpfs', target: posix.join('/', target), size, mode, noexec: !exec }
+}
+
+function capabilities({ capAdd = [], capDrop = [] }: RunImageOptions): readonly Capability[] | undefined {
+  const chosen = chooseCapabilities(capAdd, capDrop)
+  if (typeof chosen !== 'string') return chosen
+  throw optionErrors.optionInvalid([`unknown capability ${JSON.stringify(chosen)}`], {
+    hint: 'capabilities are named as in capabilities(7), with or without CAP_, or ALL',
+  })
 }
 
 /** As docker does it: another entrypoint takes the image's command away, too. */

@@ -68,8 +68,16 @@ export class MountOpener {
         const cache = resources.use(await this.#caches.open(mount, seed && fill, signal))
         return { type: 'bind', source: cache.path, target, readonly }
       }
-      case 'tmpfs':
-        return { type: 'tmpfs', target: mount.target, ...(mount.size !== undefined && { size: mount.size }) }
+      case 'tmpfs': {
+        const { target, size, mode, noexec = false } = mount
+        return {
+          type: 'tmpfs',
+          target,
+          noexec,
+          ...(size !== undefined && { size }),
+          ...(mode !== undefined && { mode }),
+        }
+      }
       case 'secret': {
         const { target, content, mode, uid, gid } = mount
         return { type: 'file', target, content, mode, uid, gid }

@@ -9,6 +9,7 @@ import { sandboxErrors } from '../errors.ts'
 import type { Executor, ProcessExit, ProcessIO, ProcessSpec } from '../executor.ts'
 import { withGroup } from '../limits/with-group.ts'
 import { allMounts } from '../mounts/order.ts'
+import { defaultCapabilities } from '../native/capabilities.ts'
 import { Substitutes } from './substitutes.ts'
 
 export interface ChrootOptions {
@@ -38,6 +39,13 @@ export class ChrootExecutor implements Executor {
     if (spec.network !== 'host')
       throw sandboxErrors.isolationUnavailable([
         `network ${spec.network} needs namespaces, which this machine does not allow`,
+      ])
+    if (spec.readonlyRoot)
+      throw sandboxErrors.isolationUnavailable(['a read-only root filesystem needs mounts, which chroot has none of'])
+    const added = spec.capabilities?.find((name) => !defaultCapabilities.includes(name))
+    if (added !== undefined)
+      throw sandboxErrors.isolationUnavailable([
+        `the capability ${added} would be one over this machine without namespaces`,
       ])
     const cloner = await this.#cloner.get()
     throwIfAborted(signal)

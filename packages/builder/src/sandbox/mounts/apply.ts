@@ -29,7 +29,8 @@ function mountOne(points: MountPoints, wanted: SandboxMount, sandboxed: boolean)
   if (wanted.type === 'tmpfs') {
     const size = wanted.size === undefined || wanted.size === 0 ? '' : `,size=${wanted.size}`
     const mode = (wanted.mode ?? 0o1777).toString(8)
-    points.at(wanted.target, 'directory', (fd) => mountOn(fd, 'tmpfs', MS.NOSUID | MS.NODEV, `mode=${mode}${size}`))
+    const flags = MS.NOSUID | MS.NODEV | (wanted.noexec ? MS.NOEXEC : 0)
+    points.at(wanted.target, 'directory', (fd) => mountOn(fd, 'tmpfs', flags, `mode=${mode}${size}`))
   } else if (wanted.type === 'bind') {
     const kind = fs.statSync(wanted.source).isDirectory() ? 'directory' : 'file'
     points.at(wanted.target, kind, (fd) =>

@@ -132,6 +132,11 @@ function bindByPath(source: string, target: number, options: BindOptions): void 
   mount(null, path, null, MS.REMOUNT | MS.BIND | flags | inheritedFlags(path))
 }
 
+/** Makes the mount at `path` one that cannot be written. */
+export function remountReadonly(path: string): void {
+  mount(null, path, null, MS.REMOUNT | MS.BIND | MS.RDONLY | inheritedFlags(path))
+}
+
 /** Flags of the mount at `path` that a remount has to repeat; the kernel refuses to drop them in a user namespace. */
 function inheritedFlags(path: string): number {
   const line = fs
