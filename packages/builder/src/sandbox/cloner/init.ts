@@ -62,7 +62,7 @@ export function runInit(fds: readonly number[], memory: CloneableMemory, staged?
       if (spec.process.init) {
         // Until the program is executed, nobody in there may look into this process or take its descriptors.
         hideMemory()
-        superviseClone(life, memory, tell)
+        superviseClone(life, memory, tell, { orphans: true })
       }
     } else {
       superviseClone(life, memory, tell)
