@@ -1,15 +1,9 @@
 /** The call that opens the images of the local store. */
 import { ImageStore } from '../image/image-store.ts'
+import type { Place, StoreOptions } from '../options.ts'
+import { checkOptions } from './option-schema.ts'
 import { stateRoot } from './settings.ts'
 import { openState } from './state.ts'
-
-/** Where the store is. */
-export interface StoreOptions {
-  /** Where state is kept; default $TSBUILD_ROOT, else $XDG_DATA_HOME/tsbuild. */
-  readonly root?: string | undefined
-  /** Environment that the default is read from; default process.env. */
-  readonly env?: Readonly<Record<string, string | undefined>> | undefined
-}
 
 /** The images of a store, and the lease that keeps prune off what is being copied. */
 export interface OpenedImages extends AsyncDisposable {
@@ -25,7 +19,8 @@ export interface OpenedImages extends AsyncDisposable {
  * await using store = await openImages()
  * await copy(store.images, 'my-app:1.0', client.repository('registry.example/my-app'), '1.0')
  */
-export async function openImages(options: StoreOptions = {}): Promise<OpenedImages> {
+export async function openImages(call: StoreOptions<Place> = {}): Promise<OpenedImages> {
+  const options = checkOptions('store', call)
   const root = stateRoot(options.root, options.env ?? process.env)
   const store = await openState(root)
   const lease = await store.lease(Date.now())

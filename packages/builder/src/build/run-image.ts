@@ -1,16 +1,17 @@
 /** The call that runs an image once. */
 import { randomBytes } from 'node:crypto'
-import { posix, resolve } from 'node:path'
+import { posix } from 'node:path'
 import { defineError } from '../errors.ts'
 import { type ContainerConfig, DEFAULT_PATH } from '../graph/image-config.ts'
 import { ImageStore } from '../image/image-store.ts'
 import { type FoundImage, storeSource } from '../image/resolve.ts'
-import type { RunImageOptions, RunImageResult, TmpfsVolume, Volume } from '../options.ts'
+import type { Place, RunImageOptions, RunImageResult, TmpfsVolume, Volume } from '../options.ts'
 import { type Capability, chooseCapabilities } from '../sandbox/capability-names.ts'
 import { imageRootfs } from '../steps/image.ts'
 import { runInteractive } from '../steps/interactive.ts'
 import type { RunMountSpec, RunParams } from '../steps/worker-api.ts'
 import { openLayers, openWorker, prepareRun } from './layers.ts'
+import { checkOptions } from './option-schema.ts'
 import { processResult } from './process-result.ts'
 import { Session } from './session.ts'
 import { asBuildError, hostOption, optionErrors, resolveSettings } from './settings.ts'
@@ -30,10 +31,11 @@ export const runImageErrors = {
  *
  * @throws BuildError when the process could not be started; a process that fails is a normal result
  */
-export async function runImage(options: RunImageOptions): Promise<RunImageResult> {
-  const { stdin, stdout, stderr, tty = false, pull, ...rest } = options
-  const { image: name, platform, isolation, ociRuntime, signal, onProgress } = rest
+export async function runImage(call: RunImageOptions<Place>): Promise<RunImageResult> {
   try {
+    const options = checkOptions('run', call)
+    const { stdin, stdout, stderr, tty = false, pull, ...rest } = options
+    const { image: name, platform, isolation, ociRuntime, onProgress } = rest
     const settings = resolveSettings({
       ...rest,
       pull: pull === 'always',
@@ -50,7 +52,7 @@ export async function runImage(options: RunImageOptions): Promise<RunImageResult
     const console = { stdin, stdout, stderr, tty }
     return processResult(await runInteractive(worker, params, console, session.signal))
   } catch (error) {
-    throw asBuildError(error, signal)
+    throw asBuildError(error, call?.signal)
   }
 }
 
@@ -101,7 +103,7 @@ function runParams(image: FoundImage, stack: readonly string[], options: RunImag
 }
 
 function hostMount({ source, target, readonly = false }: Volume): RunMountSpec {
-  return { type: 'host', source: resolve(source), target: posix.join('/', target), readonly }
+  return { type: 'host', source, target: posix.join('/', target), readonly }
 }
 
 function tmpfsMount({ target, size, mode, exec = false }: TmpfsVolume): RunMountSpec {

@@ -4,26 +4,16 @@ import { isIP } from 'node:net'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { formatPlatform, hostPlatform, normalizePlatform, type Platform, parsePlatform } from '@tsbuild/registry-client'
-import { BuildError, cancelled, defineError, systemFailed } from '../errors.ts'
+import { BuildError, cancelled, systemFailed } from '../errors.ts'
 import type { PreparedOutput } from '../export/exporter.ts'
 import { type FailureOutput, prepareFailureOutput } from '../export/failed-files.ts'
 import { prepareOutput } from '../export/index.ts'
 import { normalizedName } from '../export/names.ts'
 import type { BuildOptions, DockerfileOptions } from '../options.ts'
 import { isSystemError, systemReason } from '../util/system-error.ts'
+import { optionErrors } from './option-types.ts'
 
-export const optionErrors = {
-  optionInvalid: defineError({
-    code: 'OPTION_INVALID',
-    doc: 'An option of the call or the command line has a value that cannot be used.',
-    message: (problem: string) => problem,
-  }),
-  optionUnsupported: defineError({
-    code: 'OPTION_UNSUPPORTED',
-    doc: 'An option that other builders have, or that is planned, and that this version cannot do.',
-    message: (option: string) => `${option} is not supported by this version`,
-  }),
-}
+export { optionErrors }
 
 type Env = Readonly<Record<string, string | undefined>>
 
@@ -36,7 +26,7 @@ export function stateRoot(root: string | undefined, env: Env): string {
 
 /** The directory of the docker config file. */
 export function dockerConfigDirectory(option: string | undefined, env: Env): string {
-  return option ?? env.DOCKER_CONFIG ?? join(env.HOME || homedir(), '.docker')
+  return option ?? resolve(env.DOCKER_CONFIG ?? join(env.HOME || homedir(), '.docker'))
 }
 
 /** What every call that reads a Dockerfile needs to know. */
@@ -123,6 +113,10 @@ function refuseUnsupported(options: BuildOptions): void {
   if (options.onError === 'shell' && options.openConsole === undefined)
     throw optionErrors.optionInvalid(['on-error shell needs a terminal'], {
       hint: 'with --on-error keep, tsbuild debug can open a shell later',
+    })
+  if (options.ociRuntime !== undefined && (options.isolation === 'namespaces' || options.isolation === 'chroot'))
+    throw optionErrors.optionInvalid([`an OCI runtime has no effect with isolation ${options.isolation}`], {
+      hint: 'use --isolation oci',
     })
 }
 

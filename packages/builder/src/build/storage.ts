@@ -1,6 +1,7 @@
 /** The calls that look at the local store as a whole: what it takes on disk, and making that less. */
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Place, StoreOptions } from '../options.ts'
 import { LazyWorker } from '../steps/worker-client.ts'
 import {
   type PruneOptions,
@@ -11,7 +12,7 @@ import {
   diskUsage as storeUsage,
   type Usage,
 } from '../store/index.ts'
-import type { StoreOptions } from './images.ts'
+import { checkOptions } from './option-schema.ts'
 import { asBuildError, stateRoot } from './settings.ts'
 import { openState } from './state.ts'
 
@@ -20,8 +21,8 @@ import { openState } from './state.ts'
  *
  * @throws BuildError
  */
-export function diskUsage(options: StoreOptions & Pick<PruneOptions, 'signal'> = {}): Promise<Usage> {
-  return inStore(options, (store, snapshots) => storeUsage(store, snapshots, Date.now()))
+export async function diskUsage(call: StoreOptions<Place> & Pick<PruneOptions, 'signal'> = {}): Promise<Usage> {
+  return await inStore(checkOptions('store', call), (store, snapshots) => storeUsage(store, snapshots, Date.now()))
 }
 
 /**
@@ -29,8 +30,9 @@ export function diskUsage(options: StoreOptions & Pick<PruneOptions, 'signal'> =
  *
  * @throws BuildError
  */
-export function prune(options: StoreOptions & PruneOptions = {}): Promise<PruneResult> {
-  return inStore(options, (store, snapshots) => pruneStore(store, snapshots, options, Date.now()))
+export async function prune(call: StoreOptions<Place> & PruneOptions = {}): Promise<PruneResult> {
+  const options = checkOptions('prune', call)
+  return await inStore(options, (store, snapshots) => pruneStore(store, snapshots, options, Date.now()))
 }
 
 /** Snapshots belong to the worker's ids, so only a worker can list and remove them. */
