@@ -58,14 +58,14 @@ function evaluate(pipe: Pipe, scope: Scope): unknown {
     const [first, ...rest] = command as [Operand, ...Operand[]]
     const piped = i === 0 ? [] : [value]
     if (first.kind === 'function')
-      value = call(first.name, [...rest.map((operand) => valueOf(operand, scope)), ...piped])
+      value = call(first.name, [...rest.map((operand) => operandValue(operand, scope)), ...piped])
     else if (rest.length + piped.length > 0) throw new UsageError('template: a value that is no function has arguments')
-    else value = valueOf(first, scope)
+    else value = operandValue(first, scope)
   }
   return value
 }
 
-function valueOf(operand: Operand, scope: Scope): unknown {
+function operandValue(operand: Operand, scope: Scope): unknown {
   if (operand.kind === 'literal') return operand.value
   if (operand.kind === 'function') return call(operand.name, [])
   if (operand.kind === 'pipe') return fieldOf(evaluate(operand.pipe, scope), operand.fields)
