@@ -101,7 +101,12 @@ beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), 'tsbuild-flags-'))
   registry = await TestRegistry.start({})
   const dockerfileText = 'FROM scratch\nLABEL a=b\n'
-  await build({ root: join(dir, 'root'), context: dir, dockerfileText, tags: ['app'], env: {} })
+  const outputs = [
+    { type: 'image', attrs: {} },
+    { type: 'registry', attrs: { name: `${registry.host}/app:latest` } },
+    { type: 'docker', attrs: { dest: join(dir, 'app.tar') } },
+  ] as const
+  await build({ root: join(dir, 'root'), context: dir, dockerfileText, tags: ['app'], outputs, env: {} })
 })
 afterAll(async () => {
   await registry[Symbol.asyncDispose]()
@@ -113,7 +118,7 @@ const WORDS: Readonly<Record<string, () => readonly (readonly string[])[]>> = {
   completion: () => [['bash']],
   copy: () => [['store:app', `oci:${dir}/layout:1`]],
   debug: () => [[], ['none']],
-  digest: () => [[`${registry.host}/none`]],
+  digest: () => [[`${registry.host}/app`]],
   help: () => [[]],
   history: () => [['app']],
   inspect: () => [['app']],
