@@ -49,7 +49,7 @@ export function errorsDocument(): string {
   const lines = [
     '# Errors',
     '',
-    '<!-- Generated from the error tables of packages/builder; run `UPDATE_DOCS=1 npx pnpm@12 test error-catalog` to renew it. -->',
+    '<!-- Generated from the error tables of packages/builder; run `UPDATE_DOCS=1 npx -y pnpm@12 test error-catalog` to renew it. -->',
     '',
     'Every failure of the library is a `BuildError` with a stable `code`, the place in the Dockerfile where there is one,',
     'and a hint where something helps. Errors of registries are described in the README of `@tsbuild/registry-client`;',

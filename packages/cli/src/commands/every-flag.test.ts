@@ -101,12 +101,10 @@ beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), 'tsbuild-flags-'))
   registry = await TestRegistry.start({})
   const dockerfileText = 'FROM scratch\nLABEL a=b\n'
-  const outputs = [
-    { type: 'image', attrs: {} },
-    { type: 'registry', attrs: { name: `${registry.host}/app:latest` } },
-    { type: 'docker', attrs: { dest: join(dir, 'app.tar') } },
-  ] as const
-  await build({ root: join(dir, 'root'), context: dir, dockerfileText, tags: ['app'], outputs, env: {} })
+  const options = { root: join(dir, 'root'), context: dir, dockerfileText, env: {} }
+  const archive = { type: 'docker', attrs: { dest: join(dir, 'app.tar') } } as const
+  await build({ ...options, tags: ['app'], outputs: [{ type: 'image', attrs: {} }, archive] })
+  await build({ ...options, tags: [`${registry.host}/app`], outputs: [{ type: 'registry', attrs: {} }] })
 })
 afterAll(async () => {
   await registry[Symbol.asyncDispose]()
@@ -161,7 +159,9 @@ describe('every flag', () => {
       const global = new Set<string>(GLOBAL_FLAGS.map((flag) => flag.name))
       const own = commandFlags(command).filter((flag) => !global.has(flag.name))
       const read = new Set<string>()
-      for (const words of WORDS[name]?.() ?? [[]]) for (const key of await flagsRead(name, words, {})) read.add(key)
+      for (const words of WORDS[name]?.() ?? [[]])
+        for (const key of await flagsRead(name, words, name === 'load' ? { input: join(dir, 'app.tar') } : {}))
+          read.add(key)
       const unread = own.filter((flag) => !read.has(flag.name))
       // What always holds has nothing to look at, and says so.
       const always = unread.filter((flag) => !/no effect|always holds|\(the default/i.test(flag.help))
