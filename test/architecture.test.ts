@@ -109,6 +109,11 @@ describe('the house', () => {
   it('no value is of any type', () => {
     expect(lines(/(?::|\bas|<|\|)\s*any\b(?!\s*\w)|\bany\[\]/)).toEqual([])
   })
+
+  it('no directory is made by a recursion that never ends in /proc', () => {
+    const found = lines(/\bmkdir(Sync)?\(.*recursive/)
+    expect(found.filter((line) => !/\/(testing|tools)\/|\.contract\.|test-support/.test(line))).toEqual([])
+  })
 })
 
 /** Lines of code (not of comments, except for marks in them) that match. */

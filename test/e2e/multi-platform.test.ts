@@ -41,6 +41,19 @@ describe('several platforms', () => {
     expect(second.stderr).toContain('all cached')
   })
 
+  it('a platform that is asked for twice is listed twice and built once', async () => {
+    await using place = await openWorkspace()
+    const directory = await place.files({ Dockerfile: 'FROM scratch\nCOPY a /\n', a: 'a' })
+    const archive = place.join('image.tar')
+    const args = ['--progress=plain', '--platform', 'linux/amd64,linux/amd64', '-o', `type=oci,dest=${archive}`]
+    const { stderr } = await place.must([...args, directory])
+    const { index, images } = await readLayoutArchive(archive, place.join('image'))
+    expect(index.mediaType).toBe('application/vnd.oci.image.index.v1+json')
+    expect(images.map(({ manifest }) => manifest.platform?.architecture)).toEqual(['amd64', 'amd64'])
+    expect(images[0]!.manifest.digest).toBe(images[1]!.manifest.digest)
+    expect([...stepStates(stderr).keys()].filter((name) => name.includes('COPY'))).toHaveLength(1)
+  })
+
   it.skipIf(needs.skip)(`base images of each platform are taken${needs.note}`, async () => {
     await using place = await openWorkspace()
     const context = await place.files({

@@ -1,5 +1,6 @@
 import { chmod, chown } from 'node:fs/promises'
 import { describe, expect, inject, it } from 'vitest'
+import { readLayoutArchive } from '../support/image-layout.ts'
 import { builtDigest } from '../support/progress.ts'
 import { gate } from '../support/tools.ts'
 import { addUser, ordinaryCommand } from '../support/user.ts'
@@ -47,6 +48,44 @@ describe.skipIf(needs.skip)(`with SOURCE_DATE_EPOCH${needs.note}`, () => {
       await new Promise((resolve) => setTimeout(resolve, 1100))
     }
     expect(digests[1]).toBe(digests[0])
+  })
+})
+
+describe('an output with source-date-epoch= and no value', () => {
+  const dated = 1_600_000_000
+
+  it.each([
+    ['of the file', {}],
+    ['of the environment', EPOCH],
+  ])('takes the SOURCE_DATE_EPOCH %s away, also when layers are there that were made with it', async (_, env) => {
+    await using place = await openWorkspace()
+    const epoch = Number((env as Partial<typeof EPOCH>).SOURCE_DATE_EPOCH ?? dated)
+    const directory = await place.files({
+      Dockerfile: `ARG SOURCE_DATE_EPOCH=${dated}\nFROM scratch\nCOPY <<a <<b /\n1\na\n2\nb\n`,
+    })
+    const times = async (name: string) => {
+      const { images } = await readLayoutArchive(place.join(name), place.join(`${name}.d`))
+      const files = await images[0]!.files()
+      const { created, history } = images[0]!.config
+      return {
+        file: files.get('a')?.mtime,
+        created,
+        history: history.map((h) => h.created),
+      }
+    }
+    const iso = `${new Date(epoch * 1000).toISOString().slice(0, 19)}Z`
+    const kept = { file: epoch, created: iso, history: [iso] }
+    const output = (name: string, more = '') => ['-o', `type=oci,dest=${place.join(name)}${more}`]
+
+    await place.must([...output('first'), directory], { env })
+    expect(await times('first')).toEqual(kept)
+    await place.must([...output('dated'), ...output('plain', ',source-date-epoch='), directory], { env })
+    expect(await times('dated')).toEqual(kept)
+    const plain = await times('plain')
+    expect(plain.file).toBeGreaterThan(1_750_000_000)
+    for (const time of [plain.created, ...plain.history]) expect(Date.parse(time!)).toBeGreaterThan(1.75e12)
+    await place.must([...output('alone', ',source-date-epoch='), directory], { env })
+    expect(await times('alone')).toEqual(plain)
   })
 })
 

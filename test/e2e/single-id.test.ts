@@ -41,3 +41,28 @@ it.skipIf(needs.skip)(`a user without sub-ids is told what RUN does not see as i
   // What is read of them is the truth of this machine.
   expect(await readFile(place.join('out', 'seen'), 'utf8')).toBe('/one 0:0 755\n/two 0:0 644\n')
 })
+
+it.skipIf(needs.skip)(`a user without sub-ids is told what cannot belong to others${needs.note}`, async () => {
+  await using place = await openWorkspace()
+  await using user = await addUser({ subIds: false })
+  await using command = await ordinaryCommand(user)
+  await place.files({ s: 'secret' }, 'secrets')
+  const cases = {
+    'RUN --mount=type=cache,uid=1000,target=/c true': 'the owner of the cache mount on /c, 1000:0',
+    'RUN --mount=type=cache,gid=1000,target=/c true': 'the owner of the cache mount on /c, 0:1000',
+    'RUN --mount=type=secret,id=s,uid=1000 true': 'the owner of the secret mount on /run/secrets/s, 1000:0',
+    'USER 1000:1000\nRUN true': 'user 1000:1000',
+    'USER 1000:1000\nWORKDIR /w\nRUN true': 'cannot give /w to 1000:1000',
+    'COPY --chown=1000 f /d/': 'to 1000:1000: the ids are not mapped',
+  }
+  for (const [lines, message] of Object.entries(cases)) {
+    const context = await place.files({ Dockerfile: `FROM ${inject('registry')}/busybox\n${lines}\n`, f: '' })
+    for (const path of [place.path, place.home, place.tmp, context]) await chown(path, user.uid, user.gid)
+    const args = ['--progress=plain', '--secret', `id=s,src=${place.join('secrets/s')}`, context]
+    const built = await place.run(args, command.options)
+    expect(built.code, lines).toBe(1)
+    expect(built.stderr, lines).toContain(message)
+    expect(built.stderr, lines).toMatch(/^hint: .*\/etc\/subuid/m)
+    expect(built.stderr, lines).not.toContain('EINVAL')
+  }
+})

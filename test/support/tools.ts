@@ -30,6 +30,8 @@ const PACKAGES: Readonly<Record<string, string>> = {
   newuidmap: 'uidmap',
   setpriv: 'util-linux',
   xz: 'xz-utils',
+  sshd: 'openssh-server',
+  'ssh-agent': 'openssh-client',
   docker: 'a container engine',
 }
 

@@ -11,6 +11,8 @@ export interface TsbuildOptions extends RunOptions {
   readonly env?: Readonly<Record<string, string | undefined>>
   /** Where the command is run from; default this checkout. */
   readonly checkout?: string
+  /** A program, with its arguments, that starts the command. */
+  readonly through?: readonly string[]
 }
 
 export interface Workspace extends AsyncDisposable {
@@ -53,8 +55,10 @@ export async function openWorkspace(): Promise<Workspace> {
         ...options.env,
       },
     })
-  const startCommand = (args: readonly string[], options: TsbuildOptions = {}): Running =>
-    startProgram(...commandLine(args, options), options)
+  const startCommand = (args: readonly string[], options: TsbuildOptions = {}): Running => {
+    const [file, ...rest] = [...(options.through ?? []), ...commandLine(args, options).flat()]
+    return startProgram(file!, rest, options)
+  }
   return {
     path: directory.path,
     root,

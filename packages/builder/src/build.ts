@@ -23,21 +23,23 @@ import type { BuildOptions, BuildResult, Place } from './options.ts'
  * @throws BuildError
  */
 export async function build(call: BuildOptions<Place>): Promise<BuildResult> {
+  let root: string | undefined
   try {
     const options = checkOptions('build', call)
     const settings = resolveBuildSettings(options)
+    root = settings.root
     await checkInputs(settings)
     await using session = await Session.open(settings)
-    for (const message of withoutEffect(options)) session.warn({ rule: '', message })
+    for (const message of [...withoutEffect(options), ...settings.warnings]) session.warn({ rule: '', message })
     const parsed = await readSources(session)
     const worker = openWorker(session, options, hasRun(parsed))
-    const { plans, images } = await planAll(parsed, session, settings)
+    const { plans, undated, images } = await planAll(parsed, session, settings)
     await lintAll(parsed, session, images)
-    const solver = await openSolver({ parsed, plans, images }, worker, session, settings)
+    const solver = await openSolver({ parsed, plans, undated, images }, worker, session, settings)
     const results = await solver.solve()
     return await exportAll(results, solver, session, settings)
   } catch (error) {
-    throw asBuildError(error, call?.signal)
+    throw asBuildError(error, { signal: call?.signal, root })
   }
 }
 

@@ -22,7 +22,7 @@ export type SecretSource<P extends Place = string> =
   | { readonly id: string; readonly value: string | Uint8Array }
   | { readonly id: string; readonly get: (signal: AbortSignal) => Promise<string | Uint8Array> }
 
-/** An agent socket or key files offered to `RUN --mount=type=ssh`. */
+/** An agent socket or key files offered to `RUN --mount=type=ssh` and to git over ssh. */
 export interface SshSource<P extends Place = string> {
   /** What the mount names as its id; `default` when it names none. */
   readonly id: string
@@ -59,6 +59,12 @@ export interface DockerfileOptions<P extends Place = string> {
   readonly platforms?: readonly string[]
   /** Named contexts: name → directory, docker-image://REF, oci-layout://DIR[:tag|@digest], git or http URL, target:STAGE. */
   readonly buildContexts?: Readonly<Record<string, P>>
+  /** For RUN; those named GIT_AUTH_TOKEN, GIT_AUTH_HEADER (or `GIT_AUTH_TOKEN.HOST` …) for git repositories. */
+  readonly secrets?: readonly SecretSource<P>[]
+  /** For RUN; the one named `default` for git repositories over ssh, which use nothing else. */
+  readonly ssh?: readonly SshSource<P>[]
+  /** Files with the keys of ssh hosts; default ~/.ssh/known_hosts and /etc/ssh/ssh_known_hosts. */
+  readonly sshKnownHosts?: readonly P[]
   /** Read when `context` or `dockerfile` is `-`. */
   readonly stdin?: NodeJS.ReadableStream
   /** Ends the call with the code CANCELLED. */
@@ -71,6 +77,10 @@ export interface DockerfileOptions<P extends Place = string> {
   readonly root?: P
   /** `HOST` → `HOST[/PATH]`: where images of a registry are looked for first. */
   readonly mirrors?: Readonly<Record<string, string>>
+  /** Files with certificate authorities that registries are trusted with, beside Node's and the system's, in PEM. */
+  readonly caFiles?: readonly P[]
+  /** `HOST[:PORT]` of registries whose certificate is not checked, and which may speak plain http. */
+  readonly insecureRegistries?: readonly string[]
   /** Ask registries for newer base images even when the store has some. */
   readonly pull?: boolean
   /** Directory of the docker config file; default $DOCKER_CONFIG, else ~/.docker. */
@@ -99,10 +109,6 @@ export interface BuildOptions<P extends Place = string> extends DockerfileOption
   readonly addHosts?: readonly string[]
   /** Addresses of name servers in /etc/resolv.conf of RUN; default the machine's. */
   readonly dns?: readonly string[]
-  /** What `RUN --mount=type=secret` can have. */
-  readonly secrets?: readonly SecretSource<P>[]
-  /** What `RUN --mount=type=ssh` can have. */
-  readonly ssh?: readonly SshSource<P>[]
   /** Entitlements: `network.host`, `security.insecure`. */
   readonly allow?: readonly string[]
   /** Bytes of /dev/shm; default 64 MiB. */
@@ -166,7 +172,10 @@ export interface TmpfsVolume {
 
 /** Options of {@link runImage}; what is not given is as the image says. */
 export interface RunImageOptions<P extends Place = string>
-  extends Pick<DockerfileOptions<P>, 'signal' | 'onProgress' | 'cwd' | 'root' | 'mirrors' | 'dockerConfig' | 'env'>,
+  extends Pick<
+      DockerfileOptions<P>,
+      'signal' | 'onProgress' | 'cwd' | 'root' | 'mirrors' | 'caFiles' | 'insecureRegistries' | 'dockerConfig' | 'env'
+    >,
     Pick<
       BuildOptions<P>,
       'addHosts' | 'dns' | 'shmSize' | 'ulimits' | 'resources' | 'cgroupParent' | 'isolation' | 'ociRuntime'
@@ -222,6 +231,12 @@ export interface StoreOptions<P extends Place = string> {
   readonly root?: P | undefined
   /** Environment that the default is read from; default process.env. */
   readonly env?: Readonly<Record<string, string | undefined>> | undefined
+}
+
+/** Options of {@link openImages}. */
+export interface OpenOptions<P extends Place = string> extends StoreOptions<P> {
+  /** Only to look: nothing is made or changed, so the store may be one that cannot be written. */
+  readonly readOnly?: boolean | undefined
 }
 
 /** Options of {@link diagnose}. */

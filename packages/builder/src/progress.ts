@@ -10,6 +10,10 @@ export interface ProgressVertex {
   readonly id: string
   /** As the reference names it: `[base 2/3] RUN make`, `[internal] load build definition from Dockerfile`. */
   readonly name: string
+  /** Tells it apart from all others; the same in every build for a step that is the same. */
+  readonly digest?: string
+  /** The digests of what it is made from. */
+  readonly inputs?: readonly string[]
 }
 
 /** A warning of a lint rule or of the builder itself. */

@@ -4,6 +4,8 @@
  * Lines are 1-based, as editors and BuildKit print them; columns are 0-based UTF-16 code units within the line;
  * offsets are 0-based UTF-16 code units within the whole text.
  */
+import { redactUrls } from './util/redact.ts'
+
 export interface Position {
   readonly line: number
   readonly column: number
@@ -83,8 +85,12 @@ export interface Location {
   readonly range: Range
 }
 
+/** Lines of an excerpt at most, from its begin and its end. */
+const shownLines = 60
+
 /**
- * The lines around a location as the reference builder prints them, the lines of the range marked with `>>>`.
+ * The lines around a location as the reference builder prints them, the lines of the range marked with `>>>`; URLs
+ * without their passwords.
  *
  * @param context how many lines to show before and after the range
  */
@@ -95,8 +101,13 @@ export function excerpt(at: Location, context = 2): string {
   const to = Math.min(Math.max(file.lineCount, 1), lastLine + context)
   const rows = [`${file.name}:${range.start.line}`, '--------------------']
   for (let n = from; n <= to; n++) {
+    const omitted = n - from === shownLines / 2 ? to - from + 1 - shownLines : 0
+    if (omitted > 0) {
+      rows.push(`     [${omitted} more lines]`)
+      n += omitted
+    }
     const mark = n >= range.start.line && n <= lastLine ? '>>>' : '   '
-    rows.push(`${String(n).padStart(4)} | ${mark} ${file.line(n).slice(0, 400)}`.trimEnd())
+    rows.push(`${String(n).padStart(4)} | ${mark} ${redactUrls(file.line(n).slice(0, 400))}`.trimEnd())
   }
   rows.push('--------------------')
   return rows.join('\n')

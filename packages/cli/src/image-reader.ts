@@ -3,10 +3,10 @@ import { text } from 'node:stream/consumers'
 import {
   type Descriptor,
   type FetchedManifest,
+  fetchForPlatform,
   formatPlatform,
   type ImageConfig,
   type Manifest,
-  matchPlatform,
   mediaTypes,
   parseImageConfig,
   parseManifest,
@@ -27,17 +27,9 @@ export async function readManifest(
   platform: string | undefined,
   signal: AbortSignal,
 ): Promise<FetchedManifest> {
-  const wanted = platform === undefined ? undefined : parsePlatform(platform)
-  const fetched = await source.fetchManifest(reference, { signal })
-  if (!wanted) return fetched
-  const document = parseManifest(fetched.bytes, fetched.descriptor.mediaType)
-  if (document.kind !== 'index') return fetched
-  const found = matchPlatform(document.index, wanted)
-  if (found) return await source.fetchManifest(found, { signal })
-  const available = document.index.manifests.flatMap((entry) =>
-    entry.platform ? [formatPlatform(entry.platform)] : [],
-  )
-  throw registryErrors.platformNotFound([reference, formatPlatform(wanted), available.join(', ')])
+  return platform === undefined
+    ? await source.fetchManifest(reference, { signal })
+    : await fetchForPlatform(source, reference, parsePlatform(platform), { signal })
 }
 
 /** A manifest or index with the configs of the images that it leads to; attestations are left out. */
@@ -47,19 +39,34 @@ export async function inspectImage(
   fetched: FetchedManifest,
   signal: AbortSignal,
 ): Promise<Inspection> {
-  const document = parseManifest(fetched.bytes, fetched.descriptor.mediaType)
+  const document = parseManifest(fetched.bytes, fetched.descriptor.mediaType, fetched.descriptor.digest)
   const images: InspectedImage[] = []
   if (document.kind === 'manifest') images.push(await inspectOne(source, fetched.descriptor, document.manifest, signal))
   else {
     for (const entry of document.index.manifests) {
       if (entry.platform?.os === 'unknown') continue
-      const inner = await source.fetchManifest(entry, { signal })
-      const parsed = parseManifest(inner.bytes, inner.descriptor.mediaType)
+      const inner = await fetchPresent(source, entry, signal)
+      if (inner === undefined) continue
+      const parsed = parseManifest(inner.bytes, inner.descriptor.mediaType, inner.descriptor.digest)
       if (parsed.kind === 'manifest') images.push(await inspectOne(source, entry, parsed.manifest, signal))
     }
   }
   const { digest, mediaType } = fetched.descriptor
   return { name, digest, mediaType, bytes: fetched.bytes, images }
+}
+
+/** An entry of an index; undefined when the local store has only other platforms of the image. */
+async function fetchPresent(
+  source: Source,
+  entry: Descriptor,
+  signal: AbortSignal,
+): Promise<FetchedManifest | undefined> {
+  try {
+    return await source.fetchManifest(entry, { signal })
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'BLOB_MISSING') return undefined
+    throw error
+  }
 }
 
 async function inspectOne(
@@ -87,5 +94,6 @@ const CONFIG_TYPES: ReadonlySet<string> = new Set([mediaTypes.ociConfig, mediaTy
 async function readConfig(source: Source, config: Descriptor, signal: AbortSignal): Promise<ImageConfig | undefined> {
   if (!CONFIG_TYPES.has(config.mediaType)) return undefined
   if (config.size > MAX_CONFIG) throw registryErrors.manifestTooLarge([config.digest, MAX_CONFIG])
-  return parseImageConfig(Buffer.from(await text(source.openBlob(config, { signal }))))
+  const bytes = Buffer.from(await text(source.openBlob(config, { signal })))
+  return parseImageConfig(bytes, `image config ${config.digest}`)
 }

@@ -2,10 +2,10 @@
 import type { OpenedImages } from '@tsbuild/builder'
 import type { CommandContext } from './command.ts'
 
-/** Opens the images of the local store; to be disposed. */
-export async function openStore({ io, global }: CommandContext): Promise<OpenedImages> {
+/** Opens the images of the local store; to be disposed. @param access `read`: it may be one that cannot be written */
+export async function openStore({ io, global }: CommandContext, access: 'read' | 'write'): Promise<OpenedImages> {
   const { openImages } = await import('@tsbuild/builder')
-  return openImages({ root: global.root, env: io.env })
+  return openImages({ root: global.root, env: io.env, readOnly: access === 'read' })
 }
 
 /** The store has no image of a name: told by the code, since the class would have to be loaded. */

@@ -1,8 +1,9 @@
 /**
  * Where images are copied from and to, as the command line names it: `IMAGE` or `docker://IMAGE` in a registry,
- * `store:NAME` in the local store, `oci:DIR[:NAME]`, `oci-archive:FILE[:NAME]`, `docker-archive:FILE[:NAME]`.
+ * `store:NAME` in the local store, `oci:DIR[:NAME][@DIGEST]`, `oci-archive:FILE[:NAME][@DIGEST]`,
+ * `docker-archive:FILE[:NAME]`.
  */
-import type { RegistryClient, Source, Target } from '@tsbuild/registry-client'
+import type { Digest, RegistryClient, Source, Target } from '@tsbuild/registry-client'
 import type { CommandContext } from './command.ts'
 import { suggest } from './flags/suggest.ts'
 import { openStore } from './library.ts'
@@ -16,6 +17,8 @@ export type Location =
       readonly kind: 'oci' | 'oci-archive' | 'docker-archive'
       readonly path: string
       readonly name: string | undefined
+      /** Of the content that is meant. */
+      readonly digest?: string
     }
 
 const KINDS = ['docker', 'store', 'oci', 'oci-archive', 'docker-archive']
@@ -25,10 +28,14 @@ export function parseLocation(text: string): Location {
   const match = /^([a-z][a-z-]*):(?:\/\/)?(.*)$/s.exec(text)
   const [, kind = '', rest = ''] = match ?? []
   if (kind === 'oci' || kind === 'oci-archive' || kind === 'docker-archive') {
-    const colon = rest.indexOf(':')
-    const path = colon < 0 ? rest : rest.slice(0, colon)
+    // A name for docker is a whole reference, with its own digest.
+    const at = kind === 'docker-archive' ? null : /^(.*)@(sha(?:256|384|512):[0-9a-f]+)$/s.exec(rest)
+    const [, place = rest, digest] = at ?? []
+    const colon = place.indexOf(':')
+    const path = colon < 0 ? place : place.slice(0, colon)
     if (path === '') throw new UsageError(`${text}: the path is missing`, `write it as ${kind}:PATH:NAME`)
-    return { kind, path, name: colon < 0 ? undefined : rest.slice(colon + 1) || undefined }
+    const name = colon < 0 ? undefined : place.slice(colon + 1) || undefined
+    return { kind, path, name, ...(digest === undefined ? {} : { digest }) }
   }
   if (kind === 'store') return { kind, reference: rest }
   if (!text.includes('://')) return { kind: 'registry', reference: text }
@@ -59,7 +66,7 @@ export async function openSource(
     return { source: repository, reference: repository.defaultReference, tag, [Symbol.asyncDispose]: async () => {} }
   }
   if (location.kind === 'store') {
-    const store = await openStore(context)
+    const store = await openStore(context, 'write')
     const dispose = () => store[Symbol.asyncDispose]()
     return { source: store.images, reference: location.reference, tag: undefined, [Symbol.asyncDispose]: dispose }
   }
@@ -70,7 +77,8 @@ export async function openSource(
   // A name of a docker archive is a whole reference, of which a target without a tag cannot make one.
   const tag = location.kind === 'docker-archive' ? undefined : location.name
   const dispose = () => archive[Symbol.asyncDispose]()
-  return { source: archive, reference: location.name ?? '', tag, [Symbol.asyncDispose]: dispose }
+  const reference = location.digest ?? location.name ?? ''
+  return { source: archive, reference, tag, [Symbol.asyncDispose]: dispose }
 }
 
 /** An opened place to write to, and the names to give there. */
@@ -78,7 +86,7 @@ export interface OpenedTarget extends AsyncDisposable {
   readonly target: Target
   readonly tags: readonly string[]
   /** The digest that the target's name demands. */
-  readonly digest?: string | undefined
+  readonly digest?: Digest | undefined
   /** What has to be done when all is there. */
   finish?(): Promise<unknown>
 }
@@ -96,16 +104,18 @@ export async function openTarget(
     const tags = tag !== undefined ? [tag] : digest !== undefined ? [] : [defaultTag ?? 'latest']
     return { target: repository, tags, digest, [Symbol.asyncDispose]: async () => {} }
   }
+  const { ImageArchive, OciLayout, parseDigest, parseReference } = await import('@tsbuild/registry-client')
   if (location.kind === 'store') {
-    const store = await openStore(context)
+    const store = await openStore(context, 'write')
     const dispose = () => store[Symbol.asyncDispose]()
-    return { target: store.images, tags: [location.reference], [Symbol.asyncDispose]: dispose }
+    const { digest } = parseReference(location.reference)
+    return { target: store.images, tags: [location.reference], digest, [Symbol.asyncDispose]: dispose }
   }
-  const { ImageArchive, OciLayout } = await import('@tsbuild/registry-client')
+  const digest = location.digest === undefined ? undefined : parseDigest(location.digest)
   if (location.kind === 'oci') {
     const layout = await OciLayout.create(location.path)
     const tags = [location.name ?? defaultTag ?? 'latest']
-    return { target: layout, tags, [Symbol.asyncDispose]: () => layout[Symbol.asyncDispose]() }
+    return { target: layout, tags, digest, [Symbol.asyncDispose]: () => layout[Symbol.asyncDispose]() }
   }
   const format = location.kind === 'oci-archive' ? 'oci' : 'docker'
   if (format === 'docker' && location.name === undefined) {
@@ -118,6 +128,7 @@ export async function openTarget(
   return {
     target: archive,
     tags: [location.name ?? defaultTag ?? 'latest'],
+    digest,
     finish: () => archive.finish(),
     [Symbol.asyncDispose]: () => archive[Symbol.asyncDispose](),
   }

@@ -33,7 +33,7 @@ export async function inspect(
 ): Promise<Inspection> {
   const { signal } = context
   if (!remote) {
-    await using store = await openStore(context)
+    await using store = await openStore(context, 'read')
     try {
       return await inspectImage(store.images, name, await readManifest(store.images, name, platform, signal), signal)
     } catch (error) {

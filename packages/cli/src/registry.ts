@@ -4,13 +4,20 @@ import type { CommandContext } from './command.ts'
 import { escapeControls } from './progress/escape.ts'
 import { UsageError } from './usage-error.ts'
 
-/** A client to be disposed; what registries warn about goes to stderr, with --debug every request does. */
-export async function openRegistry({ io, global }: CommandContext): Promise<RegistryClient> {
+/**
+ * A client to be disposed; what registries warn about goes to stderr, with --debug every request does.
+ *
+ * @param foreign whether layers may be fetched from where their manifest says that they are
+ */
+export async function openRegistry({ io, global }: CommandContext, foreign = false): Promise<RegistryClient> {
   const { RegistryClient } = await import('@tsbuild/registry-client')
   const say = (text: string): void => void io.stderr.write(`${escapeControls(text)}\n`)
   return new RegistryClient({
     env: io.env,
     mirrors: global.mirrors,
+    caFiles: global.caFiles,
+    insecure: global.insecureRegistries,
+    foreignLayers: { allow: foreign },
     onEvent: (event) => {
       if (event.type === 'warning') say(`WARNING: ${event.host}: ${event.message}`)
       if (!global.debug) return

@@ -16,6 +16,21 @@ export const TRANSFER_FLAGS = [
   { name: 'quiet', alias: 'q', type: 'boolean', help: 'Show no progress' },
 ] as const satisfies readonly FlagSpec[]
 
+/** What else may be taken along. */
+export const EXTRA_FLAGS = [
+  { name: 'referrers', type: 'boolean', help: 'Copy signatures, attestations and whatever else refers to the image' },
+  {
+    name: 'allow-nondistributable',
+    type: 'boolean',
+    help: 'Copy layers, too, that a registry need not have because their manifest says where else they are',
+  },
+] as const satisfies readonly FlagSpec[]
+
+/** The options that {@link EXTRA_FLAGS} stand for. */
+export function extraOptions(values: FlagValues<typeof EXTRA_FLAGS>): CopyOptions {
+  return { referrers: values.referrers, nondistributable: values['allow-nondistributable'] }
+}
+
 /** One image on its way. */
 export interface Transfer {
   /** The line of progress: `pull docker.io/library/alpine:3`. */

@@ -3,10 +3,12 @@
  */
 import { type CredentialProvider, type Credentials, firstOf } from './auth/credentials.ts'
 import { defaultCredentials } from './auth/docker-config.ts'
+import { companionsByTag, companionTag } from './companions.ts'
 import type {
   BlobPushResult,
   CallOptions,
   FetchedManifest,
+  FoundCompanion,
   OpenBlobOptions,
   OpenContent,
   PushBlobOptions,
@@ -21,9 +23,10 @@ import { downloadBlob } from './download.ts'
 import { isRegistryError } from './errors.ts'
 import type { Capability } from './hosts/endpoint.ts'
 import { defaultHostFiles, type HostsOptions, HostsResolver } from './hosts/resolver.ts'
+import { Trust } from './hosts/trust.ts'
 import { deleteManifest, fetchManifest, putManifest, resolveManifest } from './manifests.ts'
 import { bareMediaType } from './media-types.ts'
-import { normalizeRegistry, parseReference, type Reference } from './reference.ts'
+import { checkNamedDigest, normalizeRegistry, parseReference, type Reference } from './reference.ts'
 import { type KeyedLock, keyedLock, listReferrers, referrerOf, updateFallback } from './referrers.ts'
 import type { ForeignLayerOptions, Limits, RepositoryAccess } from './repository-access.ts'
 import { type ListTagsOptions, listCatalog, listTags } from './tags.ts'
@@ -90,7 +93,7 @@ export class RegistryClient implements AsyncDisposable {
     this.#options = options
     this.#limits = { ...defaultLimits, ...options.limits }
     this.#env = {
-      connections: new Connections({ connectMs: timeouts.connectMs, proxyFor }),
+      connections: new Connections({ connectMs: timeouts.connectMs, proxyFor, trust: new Trust(env) }),
       credentials:
         credentials === false ? () => undefined : credentials === undefined ? files() : firstOf(credentials, files()),
       proxyFor,
@@ -196,6 +199,11 @@ export class Repository implements Source, Target {
     return `${this.reference.registry}/${this.reference.repository}`
   }
 
+  /** Levels of indexes within indexes that are followed (see `RegistryClientOptions.limits`). */
+  get indexDepth(): number {
+    return this.#access.limits.indexDepth
+  }
+
   /** The digest or tag of {@link reference}, else `latest`. */
   get defaultReference(): string {
     return this.reference.digest ?? this.reference.tag ?? 'latest'
@@ -221,6 +229,10 @@ export class Repository implements Source, Target {
     return listReferrers(this.#access, subject, options)
   }
 
+  companions(subject: Pick<Descriptor, 'digest'>, options: CallOptions = {}): AsyncIterable<FoundCompanion> {
+    return companionsByTag(subject.digest, (tag) => this.fetchManifest(tag, options))
+  }
+
   /** Tags page by page (distribution-spec "Listing Tags"). */
   tags(options: ListTagsOptions = {}): AsyncIterable<string> {
     return listTags(this.#access, options)
@@ -242,11 +254,15 @@ export class Repository implements Source, Target {
   /**
    * Stores a manifest. One with a `subject` is also listed among its referrers where the registry does not do so
    * itself (distribution-spec "Pushing Manifests with Subject").
+   *
+   * @throws RegistryError DIGEST_MISMATCH when it is to be named and {@link reference} has another digest
    */
   async pushManifest(bytes: Uint8Array, mediaType: string, options: PushManifestOptions = {}): Promise<Descriptor> {
-    const { signal, algorithm, tags = [] } = options
+    const { signal, algorithm, companionOf = [] } = options
     parseManifest(bytes, mediaType)
     const digest = digestOf(bytes, algorithm)
+    if (options.tags?.length) checkNamedDigest(this.reference, digest)
+    const tags = [...(options.tags ?? []), ...companionOf.map(companionTag)]
     const descriptor: Descriptor = { mediaType: bareMediaType(mediaType), digest, size: bytes.length }
     const subject = await putManifest(this.#access, { bytes, mediaType, digest, tags, signal })
     const referrer = referrerOf(bytes, descriptor)

@@ -9,7 +9,7 @@
  * descriptor's digest, and a blob stream that ends without error was exactly the blob.
  */
 import type { Descriptor } from './descriptor.ts'
-import type { DigestAlgorithm } from './digest.ts'
+import type { Digest, DigestAlgorithm } from './digest.ts'
 
 /** What every call accepts. An aborted call rejects with `signal.reason` and leaves nothing half done behind. */
 export interface CallOptions {
@@ -40,6 +40,19 @@ export interface ReferrersOptions extends CallOptions {
   readonly artifactType?: string | undefined
 }
 
+/** Ties a manifest to another one that it does not name: as cosign ties signatures (see companions.ts). */
+export interface Companion {
+  readonly subject: Digest
+  /** Signatures, attestations, SBOMs. */
+  readonly kind: 'sig' | 'att' | 'sbom'
+}
+
+/** A companion that was found. */
+export interface FoundCompanion {
+  readonly companion: Companion
+  readonly manifest: FetchedManifest
+}
+
 /** Something images can be read from. */
 export interface Source {
   /**
@@ -66,6 +79,9 @@ export interface Source {
 
   /** Manifests whose `subject` is the given one (distribution-spec "Listing Referrers"). Absent: has none. */
   referrers?(subject: Descriptor, options?: ReferrersOptions): AsyncIterable<Descriptor>
+
+  /** Manifests that are tied to the given one without naming it: cosign's. Absent: has none. */
+  companions?(subject: Pick<Descriptor, 'digest'>, options?: CallOptions): AsyncIterable<FoundCompanion>
 }
 
 /** Opens content from a byte on: called again with a higher offset to resume, or with 0 to start over. */
@@ -90,6 +106,8 @@ export type BlobPushResult = 'exists' | 'mounted' | 'uploaded'
 export interface PushManifestOptions extends CallOptions {
   /** Names to give it: tags in a registry, ref names in a layout, `repository:tag` in a docker archive. */
   readonly tags?: readonly string[] | undefined
+  /** What it belongs to without naming it; it is kept so that `Source.companions` finds it. */
+  readonly companionOf?: readonly Companion[] | undefined
   /** What its digest is made with; default sha256. An index that names it by another one needs that. */
   readonly algorithm?: DigestAlgorithm | undefined
 }

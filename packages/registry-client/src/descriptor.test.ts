@@ -39,33 +39,38 @@ describe('parseManifest', () => {
       'differs from its Content-Type',
     ],
     ['image and index in one', { ...image, manifests: [] }, undefined, 'both an image manifest and an index'],
-    ['a list', [], undefined, 'not a JSON object'],
+    ['a list', [], undefined, 'the document is not an object'],
     ['no version', { layers: [] }, undefined, 'schemaVersion is not 2'],
     [
       'a negative size',
       { ...image, layers: [{ ...descriptor, size: -1 }] },
       undefined,
-      'layers[0] has an invalid size',
+      'layers[0].size is not a size: -1',
     ],
-    ['a fractional size', { ...image, layers: [{ ...descriptor, size: 1.5 }] }, undefined, 'invalid size'],
+    [
+      'a fractional size',
+      { ...image, layers: [{ ...descriptor, size: 1.5 }] },
+      undefined,
+      'layers[0].size is not a size: 1.5',
+    ],
     [
       'a size beyond what numbers hold',
       { ...image, layers: [{ ...descriptor, size: 2 ** 60 }] },
       undefined,
-      'invalid size',
+      'layers[0].size is not a size',
     ],
     [
       'a digest that is a path',
       { ...image, config: { ...descriptor, digest: 'sha256:../../etc/passwd' } },
       undefined,
-      'config has an invalid digest',
+      'config.digest is not a digest: "sha256:../../etc/passwd"',
     ],
     ['no config', { schemaVersion: 2, layers: [] }, undefined, 'config is not a descriptor'],
     [
       'a platform that is none',
       { schemaVersion: 2, manifests: [{ ...descriptor, platform: { os: 1 } }] },
       undefined,
-      'invalid platform',
+      'manifests[0].platform.os is not a text',
     ],
     [
       'an artifact manifest',
@@ -100,6 +105,8 @@ describe('parseImageConfig', () => {
   })
 
   it('refuses layers that are no digests', () => {
-    expect(() => parseImageConfig(json({ rootfs: { diff_ids: ['x'] } }))).toThrow('diff_ids is not a list of digests')
+    expect(() => parseImageConfig(json({ rootfs: { diff_ids: ['x'] } }))).toThrow(
+      'rootfs.diff_ids[0] is not a digest: "x"',
+    )
   })
 })

@@ -5,6 +5,8 @@
  * A call that was aborted rejects with the reason of its AbortSignal instead, as Node's own functions do.
  */
 
+import { obsoleteHint } from './media-types.ts'
+
 /** One entry of the `errors` array that a registry answers with (distribution-spec "Error Codes"). */
 export interface RegistryErrorEntry {
   readonly code: string
@@ -59,6 +61,8 @@ export interface RegistryErrorDefinition<A extends readonly unknown[]> {
   readonly doc: string
   readonly message: (...args: A) => string
   readonly hint?: string
+  /** A hint that depends on the case. */
+  readonly hintFor?: (...args: A) => string | undefined
 }
 
 /** Makes a {@link RegistryError} of one code; `.definition` documents it. */
@@ -69,7 +73,10 @@ export interface RegistryErrorFactory<A extends readonly unknown[]> {
 
 function define<const A extends readonly unknown[]>(definition: RegistryErrorDefinition<A>): RegistryErrorFactory<A> {
   const make = (args: A, details: RegistryErrorDetails = {}) =>
-    new RegistryError(definition.code, definition.message(...args), { hint: definition.hint, ...details })
+    new RegistryError(definition.code, definition.message(...args), {
+      hint: definition.hintFor?.(...args) ?? definition.hint,
+      ...details,
+    })
   return Object.assign(make, { definition })
 }
 
@@ -120,8 +127,9 @@ export const registryErrors = {
   }),
   mediaTypeUnsupported: define({
     code: 'MEDIA_TYPE_UNSUPPORTED',
-    doc: 'The registry answered with a kind of manifest that cannot be used, such as Docker schema 1.',
+    doc: 'A kind of manifest that cannot be used, such as Docker schema 1 or the artifact manifest of early OCI drafts.',
     message: (what: string, mediaType: string) => `unsupported media type ${mediaType} of ${what}`,
+    hintFor: (_what: string, mediaType: string) => obsoleteHint(mediaType),
   }),
   indexTooDeep: define({
     code: 'INDEX_TOO_DEEP',
@@ -148,7 +156,7 @@ export const registryErrors = {
     code: 'RATE_LIMITED',
     doc: 'The registry still answered "too many requests" after all attempts.',
     message: (what: string, why: string) => `${what}: too many requests${why ? `: ${why}` : ''}`,
-    hint: 'Log in to raise the limit, wait, or use a mirror.',
+    hint: 'Log in to raise the limit, wait, or use a mirror (--mirror docker.io=HOST).',
   }),
   unavailable: define({
     code: 'UNAVAILABLE',
@@ -174,8 +182,8 @@ export const registryErrors = {
   }),
   timeout: define({
     code: 'TIMEOUT',
-    doc: 'The registry stayed silent for too long.',
-    message: (what: string, ms: number) => `${what}: no data for ${ms} ms`,
+    doc: 'The registry stayed silent for too long, or answered so slowly that it would never have been done.',
+    message: (what: string, why: string) => `${what}: ${why}`,
   }),
   badResponse: define({
     code: 'BAD_RESPONSE',

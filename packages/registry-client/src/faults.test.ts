@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
-import { describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { RegistryClient, type RegistryClientOptions } from './client.ts'
 import { copy } from './copy.ts'
 import { isRegistryError } from './errors.ts'
@@ -26,6 +26,8 @@ interface Row {
   readonly copy?: Outcome
   readonly registry?: TestRegistryOptions
   readonly client?: RegistryClientOptions
+  /** The server says nothing for ever: the client has to notice. */
+  readonly silent?: boolean
   /** More to check when all is done. */
   readonly after?: (registry: TestRegistry) => void
 }
@@ -35,9 +37,13 @@ const always = (rule: Omit<FaultRule, 'times'>) => () => [{ ...rule, times: 1000
 const status = (code: number, headers?: Record<string, string>) =>
   ({ kind: 'status', status: code, ...(headers && { headers }) }) as const
 
+/** Milliseconds by which tokens live and die; stands still but for {@link outlive}. */
+let clock = 1_000_000
+const now = () => clock
+
 /** Takes longer than the token of the request lives. */
 const outlive = () => {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2100)
+  clock += 2100
   return false
 }
 const speakSsh = (request: IncomingMessage) => {
@@ -94,13 +100,25 @@ const rows: Row[] = [
     rules: always({ ...blobGet, fault: { kind: 'length', add: 10 } }),
     pull: 'SIZE_MISMATCH',
   },
-  { name: 'stall', rules: once({ ...blobGet, fault: { kind: 'stall', afterBytes: 4 * MiB } }), pull: 'ok', copy: 'ok' },
+  {
+    name: 'stall',
+    silent: true,
+    rules: once({ ...blobGet, fault: { kind: 'stall', afterBytes: 4 * MiB } }),
+    pull: 'ok',
+    copy: 'ok',
+  },
   {
     name: 'stall before the first byte, every time',
+    silent: true,
     rules: always({ ...blobGet, fault: { kind: 'stall', afterBytes: 0 } }),
     pull: 'TIMEOUT',
   },
-  { name: 'drip', rules: once({ ...blobGet, fault: { kind: 'drip', afterBytes: 4 * MiB, everyMs: 50 } }), pull: 'ok' },
+  {
+    name: 'drip',
+    silent: true,
+    rules: once({ ...blobGet, fault: { kind: 'drip', afterBytes: 4 * MiB, everyMs: 50 } }),
+    pull: 'ok',
+  },
   { name: '503 once', rules: once({ ...blobGet, fault: status(503) }), pull: 'ok', copy: 'ok' },
   { name: '500 once', rules: once({ ...blobGet, fault: status(500) }), pull: 'ok' },
   { name: '503 every time', rules: always({ ...blobGet, fault: status(503) }), pull: 'UNAVAILABLE' },
@@ -212,7 +230,8 @@ const rows: Row[] = [
         },
       },
     ],
-    registry: { auth: { kind: 'bearer', tokenSeconds: 2 } },
+    registry: { auth: { kind: 'bearer', tokenSeconds: 2, now } },
+    client: { now },
     push: 'ok',
   },
   { name: 'mount 401', rules: once({ method: 'POST', path: /mount=/, fault: status(401) }), copy: 'ok' },
@@ -274,13 +293,27 @@ const rows: Row[] = [
   },
 ]
 
+/** Silence that this machine, as busy as it is now, never takes for itself: many times what a whole copy takes. */
+let patience = 0
+beforeAll(async () => {
+  const began = performance.now()
+  for (let n = 0; n < 3; n++) {
+    await using registry = await TestRegistry.start()
+    registry.store.addImage('source', 'v1', [layer])
+    await using client = new RegistryClient(options)
+    await copy(client.repository(`${registry.host}/source`), 'v1', new MemoryImages(), 'v1')
+  }
+  patience = Math.max(400, 3 * (performance.now() - began))
+}, 600_000)
+
+/** Nothing here rests on how fast it is: only servers that stay silent are not waited for, and requests are counted. */
 const options: RegistryClientOptions = {
   credentials: false,
   env: {},
   certsDirs: [],
   registriesConf: [],
   retry: { baseMs: 2, capMs: 20, attempts: 4 },
-  timeouts: { idleMs: 400 },
+  timeouts: { idleMs: 300_000, connectMs: 300_000, documentMs: 600_000 },
 }
 
 async function run(
@@ -293,8 +326,8 @@ async function run(
   registry.store.addImage('source', 'v1', [layer])
   elsewhere.store.repositories.set('source', registry.store.repository('source'))
   registry.inject(...row.rules(elsewhere))
-  await using client = new RegistryClient({ ...options, ...row.client })
-  const began = performance.now()
+  const timeouts = row.silent ? { ...options.timeouts, idleMs: patience } : options.timeouts
+  await using client = new RegistryClient({ ...options, timeouts, ...row.client })
   try {
     await operation(registry, client)
     expect('ok').toBe(expected)
@@ -302,11 +335,11 @@ async function run(
     if (!isRegistryError(error)) throw error
     expect(error.code, error.message).toBe(expected)
   }
-  expect(performance.now() - began).toBeLessThan(15_000)
+  expect(registry.requests.length + elsewhere.requests.length).toBeLessThan(60)
   row.after?.(registry)
 }
 
-describe('faults on pull', () => {
+describe('faults on pull', { timeout: 900_000 }, () => {
   it.for(rows.filter((row) => row.pull !== undefined))('$name → $pull', async (row) => {
     await run(
       row,
@@ -320,7 +353,7 @@ describe('faults on pull', () => {
   })
 })
 
-describe('faults on push', () => {
+describe('faults on push', { timeout: 900_000 }, () => {
   it.for(rows.filter((row) => row.push !== undefined))('$name → $push', async (row) => {
     await run(
       row,
@@ -340,7 +373,7 @@ describe('faults on push', () => {
   })
 })
 
-describe('faults on copy', () => {
+describe('faults on copy', { timeout: 900_000 }, () => {
   it.for(rows.filter((row) => row.copy !== undefined))('$name → $copy', async (row) => {
     const features = row.name.startsWith('mount') ? {} : { mount: false }
     await run(

@@ -219,6 +219,13 @@ describe("distribution's registry", () => {
     })
     await using careless = new RegistryClient({ ...options, insecure: [registry.host], retry: { attempts: 1 } })
     await expect(careless.repository(`${registry.host}/app`).resolve('v1')).rejects.toMatchObject({ code: 'NETWORK' })
+    // Where the server is trusted, all that is missing is a certificate of the client.
+    await using anonymous = new RegistryClient({ ...options, caFiles: [join(folder.path, 'ca.crt')] })
+    await expect(anonymous.repository(`${registry.host}/app`).resolve('v1')).rejects.toMatchObject({
+      code: 'NETWORK',
+      message: expect.stringContaining('it wants a client certificate'),
+      hint: expect.stringMatching(/certs\.d.*client\.cert and client\.key/),
+    })
   })
 })
 

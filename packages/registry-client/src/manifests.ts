@@ -5,7 +5,7 @@ import type { FetchedManifest } from './content.ts'
 import { type Descriptor, parseManifest } from './descriptor.ts'
 import { type Digest, digestAlgorithm, digestOf, isDigest } from './digest.ts'
 import { isRegistryError, registryErrors } from './errors.ts'
-import { acceptedManifests, bareMediaType, isIndexType, isManifestType, isSchema1Type } from './media-types.ts'
+import { acceptedManifests, bareMediaType, isIndexType, isManifestType, isObsoleteManifestType } from './media-types.ts'
 import { isTag } from './reference.ts'
 import { onEachHost, type RepositoryAccess, sendTo, upstream } from './repository-access.ts'
 import type { HostClient } from './transport/host-client.ts'
@@ -56,7 +56,7 @@ function describe(headers: HttpHeaders, reference: string, what: string): Descri
   const mediaType = bareMediaType(header(headers, 'content-type'))
   const size = Number(header(headers, 'content-length') ?? Number.NaN)
   const digest = header(headers, 'docker-content-digest')
-  if (isSchema1Type(mediaType)) throw registryErrors.mediaTypeUnsupported([what, mediaType])
+  if (isObsoleteManifestType(mediaType)) throw registryErrors.mediaTypeUnsupported([what, mediaType])
   if (!isIndexType(mediaType) && !isManifestType(mediaType)) return undefined
   if (!isDigest(digest) || !Number.isSafeInteger(size) || size <= 0) return undefined
   if (isDigest(reference) && digest !== reference) return undefined
@@ -136,7 +136,7 @@ export async function getDocument(
     const answer = await sendTo(host, access, { method: 'GET', path, headers, expect: [200], what, signal }, 'pull')
     const announced = Number(header(answer.headers, 'content-length') ?? 0)
     if (announced > limit) await answer.body.discard()
-    const bytes = announced > limit ? undefined : await readBody(answer.body, limit)
+    const bytes = announced > limit ? undefined : await readBody(answer.body, limit, host.env.timeouts.documentMs)
     if (bytes === undefined) throw registryErrors.manifestTooLarge([what, limit])
     return { bytes, headers: answer.headers, url: answer.url }
   })

@@ -23,6 +23,7 @@ export const mediaTypes = {
   dockerForeignLayer: 'application/vnd.docker.image.rootfs.foreign.diff.tar.gzip',
   dockerSchema1: 'application/vnd.docker.distribution.manifest.v1+json',
   dockerSchema1Signed: 'application/vnd.docker.distribution.manifest.v1+prettyjws',
+  ociArtifact: 'application/vnd.oci.artifact.manifest.v1+json',
   octetStream: 'application/octet-stream',
 } as const
 
@@ -47,6 +48,32 @@ export function isManifestType(mediaType: string): boolean {
 /** true for Docker's manifest schema 1, which has no digests of its content and is refused. */
 export function isSchema1Type(mediaType: string): boolean {
   return mediaType === mediaTypes.dockerSchema1 || mediaType === mediaTypes.dockerSchema1Signed
+}
+
+/** true for manifests of a kind that is refused: schema 1, and the artifact manifest that the image-spec took back. */
+export function isObsoleteManifestType(mediaType: string): boolean {
+  return isSchema1Type(mediaType) || mediaType === mediaTypes.ociArtifact
+}
+
+/** What to do about a manifest of a kind that is refused; undefined for kinds that nobody knows. */
+export function obsoleteHint(mediaType: string): string | undefined {
+  if (isSchema1Type(mediaType))
+    return 'Docker image manifest schema 1 is obsolete: push the image again with a current tool.'
+  if (mediaType !== mediaTypes.ociArtifact) return undefined
+  return 'OCI artifact manifests were taken back before image-spec 1.1: push the artifact again with a current tool.'
+}
+
+/** true for the config of an image, rather than of some artifact. */
+export function isConfigType(mediaType: string): boolean {
+  return mediaType === mediaTypes.ociConfig || mediaType === mediaTypes.dockerConfig
+}
+
+/** true for layers of an image, whatever they are compressed with. */
+export function isLayerType(mediaType: string): boolean {
+  return (
+    /^application\/vnd\.oci\.image\.layer\.(?:nondistributable\.)?v1\.tar(?:\+(?:gzip|zstd))?$/.test(mediaType) ||
+    /^application\/vnd\.docker\.image\.rootfs\.(?:foreign\.)?diff\.tar(?:\.(?:gzip|zstd))?$/.test(mediaType)
+  )
 }
 
 /** true for layers that registries need not hold: their bytes may only be at the descriptor's `urls`. */

@@ -1,10 +1,12 @@
 /**
  * Images in memory, as source and target: for small artifacts, tests, and documents made on the spot.
  */
+import { companionsByTag, companionTag } from './companions.ts'
 import type {
   BlobPushResult,
   CallOptions,
   FetchedManifest,
+  FoundCompanion,
   OpenBlobOptions,
   OpenContent,
   PushBlobOptions,
@@ -74,6 +76,10 @@ export class MemoryImages implements Source, Target {
     }
   }
 
+  companions({ digest }: Pick<Descriptor, 'digest'>, options: CallOptions = {}): AsyncIterable<FoundCompanion> {
+    return companionsByTag(digest, (tag) => this.fetchManifest(tag, options))
+  }
+
   async hasBlob({ digest }: Pick<Descriptor, 'digest'>): Promise<boolean> {
     return this.#blobs.has(digest)
   }
@@ -100,13 +106,13 @@ export class MemoryImages implements Source, Target {
   async pushManifest(
     bytes: Uint8Array,
     mediaType: string,
-    { tags = [], algorithm, signal }: PushManifestOptions = {},
+    { tags = [], companionOf = [], algorithm, signal }: PushManifestOptions = {},
   ): Promise<Descriptor> {
     signal?.throwIfAborted()
     parseManifest(bytes, mediaType)
     const descriptor = { mediaType: bareMediaType(mediaType), digest: digestOf(bytes, algorithm), size: bytes.length }
     this.#manifests.set(descriptor.digest, { descriptor, bytes: Buffer.from(bytes) })
-    for (const tag of tags) this.#tags.set(tag, descriptor.digest)
+    for (const tag of [...tags, ...companionOf.map(companionTag)]) this.#tags.set(tag, descriptor.digest)
     return descriptor
   }
 }

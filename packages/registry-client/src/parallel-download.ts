@@ -7,6 +7,7 @@ import { blobName, fromHost, parseContentRange, requestFrom, type TransferState 
 import type { RepositoryAccess } from './repository-access.ts'
 import type { HostClient } from './transport/host-client.ts'
 import { header } from './transport/http.ts'
+import { steady } from './transport/steady.ts'
 
 /** Blobs must have more left than this to be worth it, and the size of one range. Bytes. */
 export const parallelThreshold = 32 << 20
@@ -65,7 +66,7 @@ async function fetchRange(
     }
     const segment = Buffer.allocUnsafeSlow(last - first + 1)
     let filled = 0
-    for await (const chunk of answer.body) {
+    for await (const chunk of steady(answer.body, host.env.timeouts.idleMs)) {
       if (filled + chunk.length > segment.length) return undefined
       segment.set(chunk, filled)
       filled += chunk.length

@@ -113,6 +113,19 @@ export function familiarReference(reference: Reference): string {
   return withSuffix(official ? repository.slice(8) : repository, reference)
 }
 
+/**
+ * A name with a digest stands for that content only: checks what is to be written under it.
+ *
+ * @throws RegistryError DIGEST_MISMATCH
+ */
+export function checkNamedDigest(reference: Reference, actual: Digest): void {
+  const { digest } = reference
+  if (digest === undefined || digest === actual) return
+  throw registryErrors.digestMismatch([formatReference(reference), digest, actual], {
+    hint: 'A name with a digest can only be given to the content of that digest.',
+  })
+}
+
 /** The reference with tag `latest` when it has neither tag nor digest. */
 export function withDefaultTag(reference: Reference): Reference {
   return reference.tag === undefined && reference.digest === undefined ? { ...reference, tag: 'latest' } : reference

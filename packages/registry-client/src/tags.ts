@@ -37,11 +37,11 @@ export async function* listTags(access: RepositoryAccess, options: ListTagsOptio
     yield* page.tags
     const { tags, next, linked } = page
     const last = tags.at(-1)
-    if (last === undefined || count >= pageLimit) return
-    // Some registries cut the list at `n` without a Link; only a page just as long as asked for can have been cut.
-    const cut = !linked && tags.length === pageSize
+    if (count >= pageLimit) return
+    // A page may be empty and still not be the last one: what it had was filtered. Some registries cut the list at `n` without a Link; only a page just as long as asked for can have been cut.
+    const cut = !linked && last !== undefined && tags.length === pageSize
     if (next === undefined && !cut) return
-    after = last
+    after = last ?? after
     page = await fetchPage(page.host, next ?? `tags/list${query()}`)
     // Others know neither `n` nor `last` and have given everything at once.
     if (next === undefined && page.tags[0] === tags[0]) return
@@ -68,7 +68,7 @@ export async function* listCatalog(
     } as const
     const { names, following } = await host.receive({ what, signal }, async () => {
       const answer = await host.send(call)
-      const bytes = await readBody(answer.body, limit)
+      const bytes = await readBody(answer.body, limit, host.env.timeouts.documentMs)
       if (bytes === undefined) throw registryErrors.manifestTooLarge([what, limit])
       return { names: parseNames(bytes, 'repositories', what), following: nextPage(answer.headers, answer.url) }
     })

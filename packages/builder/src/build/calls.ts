@@ -47,7 +47,8 @@ export async function outline(options: DockerfileOptions<Place>): Promise<CallRe
     const parsed = await readSources(session)
     const { linter } = createLinter(parsed.dockerfile, session.settings.buildArgs)
     const facts = await lintFile(parsed, linter, worldOf(session, false))
-    if (facts.stopped && !facts.error) await planTarget(parsed, session, options)
+    // Planning finds what the checks do not look at: circles of stages, ports, mounts.
+    await planTarget(parsed, session, options)
     return outlineTarget(parsed, facts)
   })
 }
@@ -72,11 +73,13 @@ async function inSession<T>(
   call: DockerfileOptions<Place>,
   work: (session: Session, settings: Settings) => Promise<T>,
 ): Promise<T> {
+  let root: string | undefined
   try {
     const settings = resolveSettings(checkOptions('build', call))
+    root = settings.root
     await using session = await Session.open(settings)
     return await work(session, settings)
   } catch (error) {
-    throw asBuildError(error)
+    throw asBuildError(error, { root })
   }
 }

@@ -5,12 +5,13 @@ import { isAbsolute, join, resolve } from 'node:path'
 import { addAbortSignal, type Readable } from 'node:stream'
 import { familiarReference, OciLayout, type Platform, parseReference } from '@tsbuild/registry-client'
 import { readDockerfile, readFetchedDockerfile, readIgnoreFile, type TextFile } from '../context/dockerfile-file.ts'
+import type { GitAccess } from '../context/git.ts'
 import { type LocalTree, openLocalContext, requireDirectory } from '../context/local.ts'
 import { fetchContext, isRemoteContext, openRemoteContext, type RemoteContext } from '../context/remote.ts'
 import type { FoundImage, ImageResolver } from '../image/resolve.ts'
 import { readArchive } from '../steps/archive.ts'
 import type { Store } from '../store/store.ts'
-import { redactUrl } from '../util/git-url.ts'
+import { redactUrl } from '../util/redact.ts'
 import { optionErrors, type Settings } from './settings.ts'
 import { FileStatCache } from './stat-cache.ts'
 
@@ -29,6 +30,7 @@ type Task = <T>(title: string, work: () => Promise<T>) => Promise<T>
 export class Contexts implements AsyncDisposable {
   readonly #settings: Settings
   readonly #store: Store
+  readonly #git: GitAccess
   readonly #signal: AbortSignal
   readonly #task: Task
   readonly #named: ReadonlyMap<string, string>
@@ -37,9 +39,10 @@ export class Contexts implements AsyncDisposable {
   readonly #resources = new AsyncDisposableStack()
   #dockerfile: Promise<TextFile> | undefined
 
-  constructor(settings: Settings, store: Store, signal: AbortSignal, task: Task) {
+  constructor(settings: Settings, store: Store, git: GitAccess, signal: AbortSignal, task: Task) {
     this.#settings = settings
     this.#store = store
+    this.#git = git
     this.#signal = signal
     this.#task = task
     const named = Object.entries(settings.options.buildContexts ?? {})
@@ -133,10 +136,20 @@ export class Contexts implements AsyncDisposable {
   #fetch(name: string, location: string): Promise<RemoteContext> {
     return once(this.#fetched, name, () =>
       this.#task(`[internal] load remote build context ${redactUrl(location)}`, async () => {
-        const { options, env } = this.#settings
+        const { options, env, fetch, buildArgs } = this.#settings
         const { path } = this.#resources.use(await this.#store.blobs.temporary('context'))
         const stdin = options.stdin as AsyncIterable<Uint8Array> | undefined
-        return await fetchContext(location, { directory: path, stdin, readArchive, env, signal: this.#signal })
+        return await fetchContext(location, {
+          directory: path,
+          stdin,
+          readArchive,
+          env,
+          fetch,
+          access: this.#git,
+          // Any value counts, as in the reference.
+          keepGitDir: Boolean(buildArgs.get('BUILDKIT_CONTEXT_KEEP_GIT_DIR')),
+          signal: this.#signal,
+        })
       }),
     )
   }

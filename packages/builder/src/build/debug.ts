@@ -23,7 +23,7 @@ export interface KeptRootfs {
 /** Lists what is kept, the latest first. */
 export async function keptRootfs(call: StoreOptions<Place> = {}): Promise<KeptRootfs[]> {
   const options = checkOptions('store', call)
-  const store = await openState(stateRoot(options.root, options.env ?? process.env))
+  const store = await openState(stateRoot(options.root, options.env ?? process.env), 'read')
   const runs = await listKeptRuns(store.records)
   return runs.map(({ name, step, message, failed }) => ({ name, step, message, failed }))
 }
@@ -40,13 +40,19 @@ export async function debug(call: DebugOptions<Place>): Promise<RunImageResult> 
   const { signal = new AbortController().signal } = options
   const root = stateRoot(options.root, options.env ?? process.env)
   try {
-    const store = await openState(root)
+    const store = await openState(root, 'write')
     await using _lease = await store.lease(Date.now())
     const { params } = await findKeptRun(store.records, name)
-    await using worker = new LazyWorker({ root, isolation, ociRuntime, willRun: true })
+    await using worker = new LazyWorker({
+      root,
+      isolation,
+      ociRuntime,
+      willRun: true,
+      keep: (snapshots) => store.keep({ snapshots }),
+    })
     const args = command.length > 0 ? command : [shellOf(params.args)]
     return processResult(await runInteractive(worker, { ...params, args, script: undefined }, console, signal))
   } catch (error) {
-    throw asBuildError(error, signal)
+    throw asBuildError(error, { signal, root })
   }
 }

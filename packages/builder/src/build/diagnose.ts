@@ -24,6 +24,8 @@ export interface Diagnosis {
   readonly runtimes: readonly RuntimeTrial[]
   /** How the process that touches root filesystems could be started; undefined: not at all. */
   readonly worker: 'root' | 'subids' | 'single' | 'plain' | undefined
+  /** Why root filesystems are copied from layer to layer; undefined where overlay mounts work, or nothing does. */
+  readonly copies: string | undefined
   /** Why it could not be started in better ways. */
   readonly reasons: readonly string[]
   /** How RUN is isolated, from a process that was really set up; `none`: RUN does not work. */
@@ -34,7 +36,7 @@ export interface Diagnosis {
   readonly raise: string | undefined
 }
 
-type Trial = Pick<Diagnosis, 'worker' | 'reasons' | 'level'> & { readonly note: string | undefined }
+type Trial = Pick<Diagnosis, 'worker' | 'copies' | 'reasons' | 'level'> & { readonly note: string | undefined }
 
 /** Probes the machine and tries to run something as a build would. Rejects only for an aborted signal. */
 export async function diagnose(call: DiagnoseOptions<Place> = {}): Promise<Diagnosis> {
@@ -43,7 +45,7 @@ export async function diagnose(call: DiagnoseOptions<Place> = {}): Promise<Diagn
   const { isolation = 'auto', ociRuntime, signal = new AbortController().signal } = options
   const root = stateRoot(options.root, env)
   // The store first: it does not take a directory for its own that a probe has left something in.
-  const problem = await openState(root).then(
+  const problem = await openState(root, 'write').then(
     () => undefined,
     (error: Error) => error.message,
   )
@@ -51,13 +53,11 @@ export async function diagnose(call: DiagnoseOptions<Place> = {}): Promise<Diagn
   const { probeMachine } = await import('../sandbox/probe/probe.ts')
   const machine = await probeMachine({ root, env, signal })
   const trial: Trial =
-    problem === undefined
-      ? await tryRun(root, { isolation, ociRuntime }, signal)
-      : { worker: undefined, reasons: [], level: 'none', note: problem }
+    problem === undefined ? await tryRun(root, { isolation, ociRuntime }, signal) : { ...NOTHING, note: problem }
   const runtimes: RuntimeTrial[] = []
   for (const { name, detail } of problem === undefined ? machine.runtimes : [])
     runtimes.push({ name, version: detail, ...(await tryRuntime(root, name, signal)) })
-  const { worker, reasons, level, note } = trial
+  const { worker, copies, reasons, level, note } = trial
   const verdict = isolationVerdict(machine)
   const expected = isolation === 'auto' && verdict.level === level && note === undefined
   const best = level === 'namespaces' && worker !== 'single'
@@ -66,12 +66,15 @@ export async function diagnose(call: DiagnoseOptions<Place> = {}): Promise<Diagn
     machine,
     runtimes,
     worker,
+    copies,
     reasons,
     level,
     why: expected ? verdict.why : (note ?? (isolation === 'auto' ? verdict.why : `--isolation ${isolation} works`)),
     raise: best ? undefined : verdict.raise,
   }
 }
+
+const NOTHING: Trial = { worker: undefined, copies: undefined, reasons: [], level: 'none', note: undefined }
 
 /** The name of no program: when all that is missing is the program, everything else works. */
 const NO_PROGRAM = '/tsbuild-doctor'
@@ -81,9 +84,12 @@ async function tryRun(
   { isolation, ociRuntime }: Required<Pick<DiagnoseOptions, 'isolation' | 'ociRuntime'>>,
   signal: AbortSignal,
 ): Promise<Trial> {
-  let trial: Trial = { worker: undefined, reasons: [], level: 'none', note: undefined }
+  let trial = NOTHING
+  const onCopies = (copies: string): void => {
+    trial = { ...trial, copies }
+  }
   try {
-    await using worker = await openWorker({ root, isolation: isolation ?? 'auto', ociRuntime })
+    await using worker = await openWorker({ root, isolation: isolation ?? 'auto', ociRuntime, onCopies })
     trial = { ...trial, worker: worker.mode, reasons: worker.reasons }
     const { level, announcement } = await worker.call('run.prepare', {}, { signal })
     const params = {

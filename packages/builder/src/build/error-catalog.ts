@@ -11,6 +11,7 @@ import { lintErrors } from '../lint/errors.ts'
 import { planErrors } from '../plan/errors.ts'
 import { sandboxErrors } from '../sandbox/errors.ts'
 import { snapshotErrors } from '../snapshot/errors.ts'
+import { rootfsErrors } from '../steps/errors.ts'
 import { fileErrors } from '../steps/file/errors.ts'
 import { layerErrors as storedLayerErrors } from '../steps/layers.ts'
 import { runErrors } from '../steps/run-step.ts'
@@ -31,7 +32,7 @@ const chapters: readonly (readonly [title: string, ...tables: readonly Table[]])
   ['Images and layers', imageErrors, layerErrors, storedLayerErrors],
   ['RUN', runErrors, secretErrors, sandboxErrors, keptErrors, runImageErrors],
   ['Store and snapshots', storeErrors, snapshotErrors],
-  ['Options and outputs', optionErrors, exportErrors, { cancelled, systemFailed }],
+  ['Options and outputs', optionErrors, exportErrors, rootfsErrors, { cancelled, systemFailed }],
 ]
 
 /** All definitions by chapter, sorted by code. */

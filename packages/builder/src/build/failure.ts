@@ -9,6 +9,7 @@ import { runInteractive } from '../steps/interactive.ts'
 import type { FailedRun, FailureHandler } from '../steps/run-step.ts'
 import type { LazyWorker } from '../steps/worker-client.ts'
 import { afterwards, keepRun } from './kept.ts'
+import { warnOfLeftOut } from './left-out.ts'
 import type { Session } from './session.ts'
 import { type BuildSettings, optionErrors } from './settings.ts'
 
@@ -83,14 +84,20 @@ function stageIndex({ stages }: ParsedDockerfile, name: string): number {
 /** Saves the files. That it fails is no reason to hide why the RUN did. */
 async function save(output: FailureOutput, failed: FailedRun, { session, settings, worker }: FailureServices) {
   const { signal, store } = session
-  const part = { stack: [...failed.params.stack, failed.kept], source: output.source, directory: '' }
+  const part = {
+    stack: [...failed.params.stack, failed.kept],
+    source: output.source,
+    directory: '',
+    name: '',
+    time: undefined,
+  }
   try {
     await session.task('exporting the files of the failed step', () =>
       writeFiles(
         output,
         async (dest, format) => {
-          if (format === 'tar') await worker.call('rootfs.tar', { parts: [part], dest }, { signal })
-          else await worker.call('rootfs.copy', { stack: part.stack, source: part.source, dest }, { signal })
+          const operation = format === 'tar' ? 'rootfs.tar' : 'rootfs.copy'
+          warnOfLeftOut(await worker.call(operation, { parts: [part], dest }, { signal }), session)
         },
         { store, stdout: settings.options.stdout, signal },
       ),

@@ -7,6 +7,7 @@ import { defineError } from '../errors.ts'
 import type { SnapshotId } from '../snapshot/snapshotter.ts'
 import type { FailedRun } from '../steps/run-step.ts'
 import type { RunMountSpec, RunParams } from '../steps/worker-api.ts'
+import { snapshotsOf } from '../steps/worker-claims.ts'
 import type { Records } from '../store/records.ts'
 
 export const keptErrors = {
@@ -45,8 +46,7 @@ export async function keepRun(records: Records, { step, params, kept, error }: F
     failed: Date.now(),
     params: { ...afterwards(params, kept), env: step.env, mounts, scanFor: [] },
   }
-  const snapshots = [...run.params.stack, ...mounts.flatMap(stacksOf)]
-  await records.put(KIND, name, run, { snapshots })
+  await records.put(KIND, name, run, { snapshots: snapshotsOf('run', run.params) })
   return name
 }
 
@@ -73,9 +73,4 @@ export async function findKeptRun(records: Records, text: string): Promise<KeptR
 
 function isPlain(mount: RunMountSpec): mount is RunMountSpec & { type: 'bind' | 'cache' | 'tmpfs' } {
   return mount.type === 'bind' || mount.type === 'cache' || mount.type === 'tmpfs'
-}
-
-function stacksOf(mount: RunMountSpec): readonly SnapshotId[] {
-  if (mount.type === 'bind') return mount.stack
-  return mount.type === 'cache' ? (mount.seed ?? []) : []
 }

@@ -1,6 +1,7 @@
 /** What a call needs to work on root filesystems: the worker, and the layers it works on. */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { FoundImage } from '../image/resolve.ts'
 import type { BuildOptions } from '../options.ts'
 import { LayerService } from '../steps/layers.ts'
@@ -25,7 +26,22 @@ export function openWorker(
   { isolation = 'auto', ociRuntime }: WorkerChoice,
   willRun: boolean,
 ): LazyWorker {
-  const worker = session.use(new LazyWorker({ root: session.store.root, isolation, ociRuntime, willRun }))
+  const onCopies = (why: string): void =>
+    session.warn({
+      rule: '',
+      message: `root filesystems are copied from layer to layer, which takes time and space: ${why}`,
+    })
+  const worker = session.use(
+    new LazyWorker({
+      root: session.store.root,
+      isolation,
+      ociRuntime,
+      willRun,
+      keep: (snapshots) => session.store.keep({ snapshots }),
+      onCopies,
+      onSkipped: (problem) => session.warn({ rule: '', message: `the store holds what cannot be removed: ${problem}` }),
+    }),
+  )
   // Without snapshots there is no step to be had from the cache: the worker starts while the rest is being read.
   if (!existsSync(join(session.store.root, 'snapshots'))) void worker.start()
   return worker
@@ -38,7 +54,15 @@ export function openLayers(
   images: ReadonlyMap<string, FoundImage>,
 ): OpenedLayers {
   const { store, signal } = session
-  const cache = new StepCache(store.records, store.blobs, (id) => snapshotExists(store.root, id))
+  const cache = new StepCache(
+    store.records,
+    store.blobs,
+    async (id) => {
+      await store.keep({ snapshots: [id] })
+      return await snapshotExists(store.root, id)
+    },
+    verification(() => worker.call('snapshot.verify', {}, { signal })),
+  )
   const layers = new LayerService({
     store,
     cache,
@@ -62,4 +86,29 @@ export async function prepareRun(worker: LazyWorker, session: Session): Promise<
   const prepared = await worker.call('run.prepare', {}, { signal: session.signal }).catch(() => undefined)
   const announcement = prepared?.announcement
   if (announcement !== undefined) session.warn({ rule: '', message: announcement })
+}
+
+/** How many times longer than a verification nothing is verified after it. */
+const PAUSE = 4
+
+/**
+ * Verifies for many at once: each waits for a verification that begins after it asked, and steps that follow each other
+ * quickly share one.
+ */
+function verification(verify: () => Promise<void>): () => Promise<void> {
+  let running: Promise<void> | undefined
+  let next: Promise<void> | undefined
+  let pause = 0
+  async function run(): Promise<void> {
+    await delay(pause)
+    next = undefined
+    const began = performance.now()
+    await verify()
+    pause = (performance.now() - began) * PAUSE
+  }
+  return () => {
+    next ??= (running ?? Promise.resolve()).then(run, run)
+    running = next
+    return next
+  }
 }

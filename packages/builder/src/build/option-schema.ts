@@ -8,6 +8,7 @@ import type {
   DebugOptions,
   DiagnoseOptions,
   DockerfileOptions,
+  OpenOptions,
   OutputSpec,
   Place,
   RunImageOptions,
@@ -83,12 +84,17 @@ const dockerfile: Table<DockerfileOptions> = {
   target: text,
   platforms: listOf(text),
   buildContexts: tableOf(context),
+  secrets: listOf(secret),
+  ssh: listOf(shape({ id: text, paths: listOf(path) }, ['id', 'paths'])),
+  sshKnownHosts: listOf(path),
   stdin: readable,
   signal,
   onProgress: func,
   cwd: path,
   root: path,
   mirrors: tableOf(text),
+  caFiles: listOf(path),
+  insecureRegistries: listOf(text),
   pull: flag,
   dockerConfig: path,
   env: environment,
@@ -124,8 +130,6 @@ const build: Table<BuildOptions> = {
   noCache: flag,
   noCacheFilter: listOf(text),
   network: oneOf('default', 'none', 'host', 'isolated'),
-  secrets: listOf(secret),
-  ssh: listOf(shape({ id: text, paths: listOf(path) }, ['id', 'paths'])),
   allow: listOf(oneOf('network.host', 'security.insecure')),
   allowSecretsInLayers: flag,
   runTimeout: milliseconds,
@@ -141,12 +145,16 @@ const build: Table<BuildOptions> = {
 
 const store: Table<StoreOptions> = { cwd: path, root: path, env: environment }
 
+const open: Table<OpenOptions> = { ...store, readOnly: flag }
+
 const run: Table<RunImageOptions> = {
   ...limits,
   ...store,
   signal,
   onProgress: func,
   mirrors: tableOf(text),
+  caFiles: listOf(path),
+  insecureRegistries: listOf(text),
   dockerConfig: path,
   image: text,
   pull: oneOf('always', 'missing', 'never'),
@@ -204,6 +212,7 @@ const CALLS = {
   build: buildOptions,
   run: shape(run, ['image', 'stdout', 'stderr']),
   store: shape({ ...store, signal }),
+  open: shape(open),
   prune: shape(prune),
   debug: shape(debug, ['name', 'console']),
   diagnose: shape(diagnose),
@@ -214,6 +223,7 @@ interface CallOptions {
   build: BuildOptions
   run: RunImageOptions
   store: StoreOptions & Pick<PruneOptions, 'signal'>
+  open: OpenOptions
   prune: StoreOptions & PruneOptions
   debug: DebugOptions
   diagnose: DiagnoseOptions

@@ -1,25 +1,27 @@
 /** From solved root filesystems to outputs: layers are packed, images assembled once per format, exporters run in order. */
-
-import { join } from 'node:path'
+import { randomBytes } from 'node:crypto'
 import { type Descriptor, formatPlatform } from '@tsbuild/registry-client'
-import type { BuiltImages, DocumentFormat, ExportContext } from '../export/exporter.ts'
+import { annotationsOf } from '../export/annotations.ts'
+import type { BuiltImages, DocumentFormat, ExportContext, RootfsOptions } from '../export/exporter.ts'
 import type { RootfsStep } from '../graph/step.ts'
 import { type AssembledImage, assembleImage, assembleIndex } from '../image/assemble.ts'
 import type { BuildResult, OutputResult } from '../options.ts'
 import type { LayerBlob, StackLayer } from '../steps/types.ts'
+import { warnOfLeftOut } from './left-out.ts'
+import { recompressedLayer } from './recompress.ts'
 import { rewrittenLayer } from './rewrite.ts'
 import type { Session } from './session.ts'
 import type { BuildSettings } from './settings.ts'
-import type { BuildSolver, SolvedImage } from './solver.ts'
+import type { BuildSolver, Solved, SolvedImage } from './solver.ts'
 
 const DEFAULT_FORMAT: DocumentFormat = {
   format: 'oci',
   compression: 'gzip',
   level: undefined,
+  force: false,
   rewriteTimestamp: false,
-  epoch: 'none',
-  annotations: {},
-  indexAnnotations: {},
+  epoch: 'own',
+  annotations: [],
 }
 
 /** Runs all outputs; the result describes the image as the first of them wrote it. */
@@ -47,8 +49,9 @@ export async function exportAll(
             first ??= built
             return built
           },
-          writeRootfs: (dest, format) => assembler.writeRootfs(dest, format),
-          repository: (name) => session.repository(name),
+          writeRootfs: (dest, format, options) => assembler.writeRootfs(dest, format, options),
+          repository: (name, options) => session.repository(name, options),
+          warn: (message) => session.warn({ rule: '', message }),
           mountFrom: [...new Set([...solver.images.values()].flatMap((i) => i.repository ?? []))],
           progress,
         }
@@ -86,10 +89,11 @@ class Assembler {
 
   async #assemble(format: DocumentFormat): Promise<BuiltImages> {
     const { blobs } = this.#session.store
-    const { annotations } = this.#settings
+    const annotations = [...this.#settings.annotations, ...format.annotations]
     const images: AssembledImage[] = []
-    for (const { plan, rootfs } of this.#solved) {
-      const epoch = format.epoch === 'none' ? plan.epoch : format.epoch
+    for (const { plan, rootfs, epoch } of this.#variants(format.epoch)) {
+      if (format.rewriteTimestamp && epoch === undefined)
+        this.#session.warn({ rule: '', message: 'rewrite-timestamp has no effect without SOURCE_DATE_EPOCH' })
       const layers = await Promise.all(rootfs.stack.map((_, i) => this.#layer(rootfs.stack, i, epoch, format)))
       images.push(
         await assembleImage(
@@ -104,7 +108,8 @@ class Assembler {
               now: Date.now(),
             },
             descriptions: describeLayers(plan.rootfs, layers.length),
-            annotations: { ...annotations.manifest, ...format.annotations },
+            annotations: annotationsOf(annotations, 'manifest', plan.platform),
+            descriptorAnnotations: annotationsOf(annotations, 'manifest-descriptor', plan.platform),
             format: format.format,
           },
           blobs,
@@ -116,14 +121,13 @@ class Assembler {
       .sort()
       .at(-1)!
     if (images.length === 1) return { descriptor: withoutPlatform(images[0]!.manifest), images, created }
-    const notes = { ...annotations.index, ...format.indexAnnotations }
-    const descriptor = await assembleIndex(
+    const index = await assembleIndex(
       images.map((i) => i.manifest),
       format.format,
-      notes,
+      annotationsOf(annotations, 'index'),
       blobs,
     )
-    return { descriptor, images, created }
+    return { descriptor: annotated(index, annotationsOf(annotations, 'index-descriptor')), images, created }
   }
 
   /** The blob of a layer, with its times moved back where the output asks for it. */
@@ -133,8 +137,14 @@ class Assembler {
     epoch: number | undefined,
     format: DocumentFormat,
   ): Promise<LayerBlob> {
-    const blob = await this.#solver.layers.blob(stack, index, format)
-    if (epoch === undefined || stack[index]!.started === undefined) return blob
+    const { layers } = this.#solver
+    const layer = stack[index]!
+    const blob = await layers.blob(stack, index, format)
+    if (format.force && layer.image !== undefined) {
+      await layers.stored(layer)
+      return await recompressedLayer(blob, format, this.#session)
+    }
+    if (epoch === undefined || layer.started === undefined) return blob
     return format.rewriteTimestamp ? await rewrittenLayer(blob, epoch, this.#session) : blob
   }
 
@@ -144,18 +154,25 @@ class Assembler {
     await Promise.all(stacks.filter((l) => l.image !== undefined).map((l) => this.#solver.layers.stored(l)))
   }
 
-  async writeRootfs(dest: string, format: 'directory' | 'tar'): Promise<void> {
+  async writeRootfs(dest: string, format: 'directory' | 'tar', { split, epoch }: RootfsOptions): Promise<void> {
     const { layers, worker } = this.#solver
     const { signal } = this.#session
-    const several = this.#solved.length > 1
     const parts = []
-    for (const { plan, rootfs } of this.#solved) {
-      const directory = several ? formatPlatform(plan.platform).replaceAll('/', '_') : ''
-      parts.push({ stack: await layers.snapshots(rootfs.stack), source: '/', directory })
+    for (const { plan, rootfs, epoch: time } of this.#variants(epoch)) {
+      const name = formatPlatform(plan.platform)
+      const directory = (split ?? this.#solved.length > 1) ? name.replaceAll('/', '_') : ''
+      parts.push({ stack: await layers.snapshots(rootfs.stack), source: '/', directory, name, time })
     }
-    if (format === 'tar') return await worker.call('rootfs.tar', { parts, dest }, { signal })
-    for (const { stack, source, directory } of parts)
-      await worker.call('rootfs.copy', { stack, source, dest: join(dest, directory) }, { signal })
+    const operation = format === 'tar' ? 'rootfs.tar' : 'rootfs.copy'
+    warnOfLeftOut(await worker.call(operation, { parts, dest }, { signal }), this.#session)
+  }
+
+  /** What an output is made of, and the SOURCE_DATE_EPOCH it has, which may take that of the build away. */
+  #variants(wanted: DocumentFormat['epoch']): (Solved & { readonly epoch: number | undefined })[] {
+    return this.#solved.map((solved) => {
+      const { plan, rootfs } = wanted === 'none' ? (solved.undated ?? solved) : solved
+      return { plan, rootfs, epoch: wanted === 'own' ? plan.epoch : wanted === 'none' ? undefined : wanted }
+    })
   }
 }
 
@@ -163,12 +180,24 @@ class Assembler {
 function describeLayers(top: RootfsStep | undefined, count: number): string[] {
   const descriptions: string[] = []
   for (let step = top; step !== undefined && step.kind !== 'image'; step = step.parent)
-    descriptions.unshift(step.kind === 'run' ? `mount / from exec ${step.args.join(' ')}` : step.name)
-  return [...Array.from({ length: count - descriptions.length }, () => 'base image'), ...descriptions]
+    descriptions.push(step.kind === 'run' ? `mount / from exec ${step.args.join(' ')}` : step.name)
+  return [...Array.from({ length: count - descriptions.length }, () => 'base image'), ...descriptions.reverse()]
 }
 
-function withoutPlatform({ mediaType, digest, size }: Descriptor): Descriptor {
-  return { mediaType, digest, size }
+function withoutPlatform({ platform: _, ...descriptor }: Descriptor): Descriptor {
+  return descriptor
+}
+
+function annotated(descriptor: Descriptor, annotations: Readonly<Record<string, string>>): Descriptor {
+  return Object.keys(annotations).length > 0 ? { ...descriptor, annotations } : descriptor
+}
+
+/** As the reference makes ids: 25 letters and digits. */
+function buildId(): string {
+  return BigInt(`0x${randomBytes(20).toString('hex')}`)
+    .toString(36)
+    .padStart(25, '0')
+    .slice(-25)
 }
 
 function buildResult(
@@ -194,6 +223,7 @@ function buildResult(
     warnings: session.warnings,
     steps: { total: solver.counts.total, cached: solver.counts.cached },
     metadata: {
+      'buildx.build.ref': `tsbuild/tsbuild/${buildId()}`,
       ...(images.length === 1 && { 'containerimage.config.digest': images[0]!.config.digest }),
       'containerimage.descriptor': descriptor,
       'containerimage.digest': descriptor.digest,

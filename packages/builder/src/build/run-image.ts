@@ -32,6 +32,7 @@ export const runImageErrors = {
  * @throws BuildError when the process could not be started; a process that fails is a normal result
  */
 export async function runImage(call: RunImageOptions<Place>): Promise<RunImageResult> {
+  let root: string | undefined
   try {
     const options = checkOptions('run', call)
     const { stdin, stdout, stderr, tty = false, pull, ...rest } = options
@@ -41,6 +42,7 @@ export async function runImage(call: RunImageOptions<Place>): Promise<RunImageRe
       pull: pull === 'always',
       ...(platform !== undefined && { platforms: [platform] }),
     })
+    root = settings.root
     await using session = await Session.open(settings)
     const image = await findImage(name, session, options)
     const choice = { ...(isolation && { isolation }), ...(ociRuntime !== undefined && { ociRuntime }) }
@@ -52,7 +54,7 @@ export async function runImage(call: RunImageOptions<Place>): Promise<RunImageRe
     const console = { stdin, stdout, stderr, tty }
     return processResult(await runInteractive(worker, params, console, session.signal))
   } catch (error) {
-    throw asBuildError(error, call?.signal)
+    throw asBuildError(error, { signal: call?.signal, root })
   }
 }
 

@@ -8,12 +8,16 @@ import {
   type Platform,
   type Reference,
   RegistryClient,
+  type RegistryClientOptions,
   type Repository,
 } from '@tsbuild/registry-client'
+import type { GitAccess } from '../context/git.ts'
+import { workDigest } from '../graph/vertex.ts'
 import { type FoundImage, ImageResolver } from '../image/resolve.ts'
 import type { BuildWarning, ProgressEvent, ProgressListener } from '../progress.ts'
 import type { Store } from '../store/store.ts'
 import { Contexts } from './contexts.ts'
+import { gitAccess } from './git-access.ts'
 import type { Settings } from './settings.ts'
 import { openState } from './state.ts'
 
@@ -22,12 +26,18 @@ export class Session implements AsyncDisposable {
   readonly store: Store
   readonly signal: AbortSignal
   readonly images: ImageResolver
+  /** What git may use to prove who one is. */
+  readonly git: GitAccess
   readonly contexts: Contexts
   readonly warnings: BuildWarning[] = []
   readonly #client: RegistryClient
   readonly #resources: AsyncDisposableStack
   readonly #listener: ProgressListener | undefined
   readonly #resolved = new Map<string, Promise<FoundImage>>()
+  #insecure: RegistryClient | undefined
+  readonly #names = new Map<string, number>()
+  /** Where the Dockerfile was read. */
+  #definition: string | undefined
   #ids = 0
 
   private constructor(settings: Settings, store: Store, client: RegistryClient, resources: AsyncDisposableStack) {
@@ -44,14 +54,17 @@ export class Session implements AsyncDisposable {
       signal: this.signal,
       onOffline: (reference, problem) => this.warn({ rule: '', message: `using the stored ${reference}: ${problem}` }),
     })
-    this.contexts = resources.use(new Contexts(settings, store, this.signal, (title, work) => this.task(title, work)))
+    this.git = gitAccess(settings, store)
+    this.contexts = resources.use(
+      new Contexts(settings, store, this.git, this.signal, (title, work) => this.task(title, work)),
+    )
   }
 
   /** Opens the store and what a call needs at least. The caller disposes the session. */
   static async open(settings: Settings): Promise<Session> {
     const resources = new AsyncDisposableStack()
     try {
-      const store = await openState(settings.root)
+      const store = await openState(settings.root, 'write')
       resources.use(await store.lease(Date.now()))
       return new Session(settings, store, resources.use(openRegistryClient(settings)), resources)
     } catch (error) {
@@ -77,8 +90,15 @@ export class Session implements AsyncDisposable {
     return found
   }
 
-  repository(reference: Reference | string): Repository {
-    return this.#client.repository(typeof reference === 'string' ? reference : formatReference(reference))
+  /** @param options `insecure`: a registry without TLS, or with a certificate that nobody vouches for, will do */
+  repository(reference: Reference | string, options: { readonly insecure?: boolean } = {}): Repository {
+    const client = options.insecure ? this.#insecureClient() : this.#client
+    return client.repository(typeof reference === 'string' ? reference : formatReference(reference))
+  }
+
+  #insecureClient(): RegistryClient {
+    this.#insecure ??= this.use(openRegistryClient(this.settings, { insecure: true }))
+    return this.#insecure
   }
 
   emit(event: ProgressEvent): void {
@@ -92,7 +112,14 @@ export class Session implements AsyncDisposable {
 
   warn(warning: BuildWarning): void {
     this.warnings.push(warning)
-    this.emit({ type: 'warning', warning, time: Date.now() })
+    const id = warning.at && this.#definition
+    this.emit({ type: 'warning', ...(id && { id }), warning, time: Date.now() })
+  }
+
+  /** Reads the Dockerfile as a line of progress, which warnings about it belong to. */
+  async define<T>(name: string, work: () => Promise<T>): Promise<T> {
+    this.#definition ??= String(this.#ids + 1)
+    return await this.task(name, work)
   }
 
   /** Runs one piece of work as a line of progress. */
@@ -101,7 +128,7 @@ export class Session implements AsyncDisposable {
     work: (report: (item: string, current: number, total: number) => void) => Promise<T>,
   ): Promise<T> {
     const id = this.nextId()
-    this.emit({ type: 'started', vertex: { id, name }, time: Date.now() })
+    this.emit({ type: 'started', vertex: { id, name, digest: this.#digestOf(name) }, time: Date.now() })
     try {
       const result = await work((item, current, total) =>
         this.emit({ type: 'progress', id, item, current, total, time: Date.now() }),
@@ -116,13 +143,24 @@ export class Session implements AsyncDisposable {
     }
   }
 
+  /** Of equal names each is another piece of work. */
+  #digestOf(name: string): string {
+    const before = this.#names.get(name) ?? 0
+    this.#names.set(name, before + 1)
+    return workDigest(before === 0 ? name : `${name} ${before}`)
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#resources.disposeAsync()
   }
 }
 
-/** A registry client with the user's credentials and mirrors. */
-export function openRegistryClient(settings: Settings): RegistryClient {
-  const { mirrors } = settings.options
-  return new RegistryClient({ dockerConfig: settings.dockerConfig, env: settings.env, ...(mirrors && { mirrors }) })
+/** A registry client with the user's credentials, mirrors and authorities. */
+export function openRegistryClient(
+  settings: Settings,
+  overrides: Pick<RegistryClientOptions, 'insecure'> = {},
+): RegistryClient {
+  const { dockerConfig, env, options } = settings
+  const { mirrors, caFiles, insecureRegistries: insecure } = options
+  return new RegistryClient({ dockerConfig, env, mirrors, caFiles, insecure, ...overrides })
 }

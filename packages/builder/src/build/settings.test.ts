@@ -10,7 +10,10 @@ describe('options', () => {
     ['invalid extra host "a:not-an-ip"', { addHosts: ['a:not-an-ip'] }],
     ['invalid extra host "a:1.2.3.4\\n6.6.6.6 evil"', { addHosts: ['a:1.2.3.4\n6.6.6.6 evil'] }],
     ['invalid annotation "x", expected key=value', { annotations: ['x'] }],
-    ['unknown annotation type "layer", expected manifest or index', { annotations: ['layer:a=b'] }],
+    [
+      'unknown annotation type "layer", expected manifest, manifest-descriptor, index, index-descriptor',
+      { annotations: ['layer:a=b'] },
+    ],
     ['invalid platform "linux/": ', { platforms: ['linux/'] }],
     ['--no-cache and --no-cache-filter cannot currently be used together', { noCache: true, noCacheFilter: ['a'] }],
   ])('refuses: %s', (message, options) => {
@@ -27,16 +30,41 @@ describe('options', () => {
   })
 
   it('parts annotations by where they go', () => {
-    const { annotations } = resolveBuildSettings({ env, annotations: ['a=1', 'index:b=2', 'index,manifest:c=3=4'] })
-    expect(annotations).toEqual({ manifest: { a: '1', c: '3=4' }, index: { b: '2', c: '3=4' } })
+    const platforms = ['linux/amd64', 'linux/arm64']
+    const texts = ['a=1', 'index:b=2', 'index,manifest-descriptor[linux/aarch64]:c=3=4', 'urn:x=5']
+    const { annotations } = resolveBuildSettings({ env, platforms, tags: ['x'], annotations: texts.slice(0, 3) })
+    expect(annotations).toEqual([
+      { target: 'manifest', platform: undefined, key: 'a', value: '1' },
+      { target: 'index', platform: undefined, key: 'b', value: '2' },
+      { target: 'index', platform: undefined, key: 'c', value: '3=4' },
+      { target: 'manifest-descriptor', platform: 'linux/arm64', key: 'c', value: '3=4' },
+    ])
+    for (const text of ['no-value', 'manifest:=x', texts[3]!, 'manifest[x:a=b'])
+      expect(() => resolveBuildSettings({ env, annotations: [text] })).toThrow(
+        expect.objectContaining({ code: 'OPTION_INVALID' }),
+      )
   })
 
-  it('drops the version of an operating system, and platforms given twice', () => {
+  it('says which annotations have no place', () => {
+    const one = { env, platforms: ['linux/amd64'] }
+    expect(() => resolveBuildSettings({ ...one, tags: ['x'], annotations: ['index:a=b'] })).toThrow(
+      'index annotations not supported for single platform export',
+    )
+    expect(resolveBuildSettings({ ...one, annotations: ['a=b'] }).warnings).toEqual([
+      'annotations have no effect: no output is an image',
+    ])
+    expect(resolveBuildSettings({ ...one, tags: ['x'], annotations: ['manifest[linux/arm64]:a=b'] }).warnings).toEqual([
+      'annotations for linux/arm64 have no effect: it is not built',
+    ])
+  })
+
+  it('drops the version of an operating system; a platform that is given twice stays so', () => {
     const { platforms } = resolveBuildSettings({
       env,
       platforms: ['windows(10.0.20348)/amd64', 'windows/amd64', 'linux/arm'],
     })
     expect(platforms).toEqual([
+      { os: 'windows', architecture: 'amd64' },
       { os: 'windows', architecture: 'amd64' },
       { os: 'linux', architecture: 'arm', variant: 'v7' },
     ])

@@ -1,15 +1,26 @@
 /** The caller's options, checked and completed: the only place that reads the environment. */
 
+import { existsSync, statSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { formatPlatform, hostPlatform, normalizePlatform, type Platform, parsePlatform } from '@tsbuild/registry-client'
+import {
+  formatPlatform,
+  hostPlatform,
+  normalizePlatform,
+  type Platform,
+  parsePlatform,
+  trustingFetch,
+} from '@tsbuild/registry-client'
+import { anyPort } from '../context/any-port.ts'
 import { BuildError, cancelled, systemFailed } from '../errors.ts'
+import { type Annotation, annotationPlace, isOfIndex } from '../export/annotations.ts'
 import type { PreparedOutput } from '../export/exporter.ts'
 import { type FailureOutput, prepareFailureOutput } from '../export/failed-files.ts'
 import { prepareOutput } from '../export/index.ts'
-import { normalizedName } from '../export/names.ts'
+import { normalizedName, refuseTag } from '../export/names.ts'
 import type { BuildOptions, DockerfileOptions } from '../options.ts'
+import { storeErrors } from '../store/errors.ts'
 import { isSystemError, systemReason } from '../util/system-error.ts'
 import { optionErrors } from './option-types.ts'
 
@@ -39,23 +50,41 @@ export interface Settings {
   readonly implicitPlatform: boolean
   readonly buildPlatform: Platform
   readonly buildArgs: ReadonlyMap<string, string>
+  /** Files with the keys of ssh hosts. */
+  readonly sshKnownHosts: readonly string[]
+  /** For what is downloaded by its URL, from any port: trusts whom registries are trusted with. */
+  readonly fetch: typeof fetch
 }
 
 export function resolveSettings(options: DockerfileOptions): Settings {
   const env = options.env ?? process.env
   const buildPlatform = normalizePlatform({ ...hostPlatform(), os: 'linux' })
   const wanted = (options.platforms ?? []).map(platformOption)
-  const unique = new Map(wanted.map((p) => [formatPlatform(p), p]))
   return {
     options,
     env,
     root: stateRoot(options.root, env),
     dockerConfig: dockerConfigDirectory(options.dockerConfig, env),
-    platforms: unique.size > 0 ? [...unique.values()] : [buildPlatform],
-    implicitPlatform: unique.size === 0,
+    platforms: wanted.length > 0 ? wanted : [buildPlatform],
+    implicitPlatform: wanted.length === 0,
     buildPlatform,
     buildArgs: new Map(Object.entries(options.buildArgs ?? {})),
+    sshKnownHosts: knownHosts(options.sshKnownHosts, env),
+    fetch: anyPort(trustingFetch({ env, caFiles: options.caFiles })),
   }
+}
+
+/** The files that were named, which have to be there, or those that ssh itself reads. */
+function knownHosts(files: readonly string[] | undefined, env: Env): string[] {
+  if (files === undefined) {
+    const usual = [join(env.HOME || homedir(), '.ssh/known_hosts'), '/etc/ssh/ssh_known_hosts']
+    return usual.filter((path) => existsSync(path))
+  }
+  return files.map((file) => {
+    const path = resolve(file)
+    if (statSync(path, { throwIfNoEntry: false })?.isFile()) return path
+    throw optionErrors.optionInvalid([`ssh-known-hosts: ${JSON.stringify(file)} is no file`])
+  })
 }
 
 function platformOption(text: string): Platform {
@@ -78,12 +107,9 @@ export interface BuildSettings extends Settings {
   readonly failureOutput: FailureOutput | undefined
   readonly extraHosts: readonly { readonly host: string; readonly ip: string }[]
   readonly noCache: true | ReadonlySet<string>
-  readonly annotations: Annotations
-}
-
-export interface Annotations {
-  readonly manifest: Readonly<Record<string, string>>
-  readonly index: Readonly<Record<string, string>>
+  readonly annotations: readonly Annotation[]
+  /** What will have no effect, in words. */
+  readonly warnings: readonly string[]
 }
 
 export function resolveBuildSettings(options: BuildOptions): BuildSettings {
@@ -96,6 +122,7 @@ export function resolveBuildSettings(options: BuildOptions): BuildSettings {
     ? options.outputs
     : [{ type: tags.length > 0 ? ('image' as const) : ('cacheonly' as const), attrs: {} }]
   const outputs = specs.map(prepareOutput)
+  const annotations = annotationOptions(options.annotations ?? [])
   return {
     ...settings,
     options,
@@ -104,7 +131,8 @@ export function resolveBuildSettings(options: BuildOptions): BuildSettings {
     failureOutput: options.outputOnFailure && prepareFailureOutput(options.outputOnFailure),
     extraHosts: (options.addHosts ?? []).map(hostOption),
     noCache: options.noCache === true ? true : new Set((options.noCacheFilter ?? []).map((s) => s.toLowerCase())),
-    annotations: annotationOptions(options.annotations ?? []),
+    annotations,
+    warnings: checkOutputs(outputs, annotations, settings),
   }
 }
 
@@ -141,33 +169,75 @@ export function hostOption(text: string): { host: string; ip: string } {
   return { host: match[1]!, ip }
 }
 
-/** `[manifest|index[,…]:]key=value`. */
-function annotationOptions(list: readonly string[]): Annotations {
-  const result = { manifest: {} as Record<string, string>, index: {} as Record<string, string> }
-  for (const text of list) {
-    const match = /^(?:([a-z,[\]/-]+):)?([^=:]+)=(.*)$/s.exec(text)
-    if (!match) throw optionErrors.optionInvalid([`invalid annotation ${JSON.stringify(text)}, expected key=value`])
-    const [, types = 'manifest', key, value] = match
-    for (const type of types.split(',')) {
-      const kind = type.replace(/\[.*\]$/, '')
-      if (kind !== 'manifest' && kind !== 'index')
-        throw optionErrors.optionInvalid([
-          `unknown annotation type ${JSON.stringify(type)}, expected manifest or index`,
-        ])
-      result[kind][key!] = value!
-    }
-  }
-  return result
+/** `[TYPE[PLATFORM],…:]KEY=VALUE`, where a type is one of {@link ANNOTATION_TARGETS}, `manifest` by default. */
+function annotationOptions(list: readonly string[]): Annotation[] {
+  return list.flatMap((text) => {
+    const equals = text.indexOf('=')
+    if (equals < 0) throw optionErrors.optionInvalid([`invalid annotation ${JSON.stringify(text)}, expected key=value`])
+    const [name, value] = [text.slice(0, equals), text.slice(equals + 1)]
+    const colon = name.indexOf(':')
+    const places = colon < 0 ? ['manifest'] : name.slice(0, colon).split(',')
+    const key = name.slice(colon + 1)
+    if (key === '') throw optionErrors.optionInvalid([`invalid annotation ${JSON.stringify(text)}: it has no key`])
+    return places.map((place) => {
+      try {
+        return { ...annotationPlace(place), key, value }
+      } catch (error) {
+        throw optionErrors.optionInvalid([(error as Error).message], { cause: error })
+      }
+    })
+  })
+}
+
+/** What of the outputs and annotations contradicts the rest of the build. @throws BuildError OPTION_INVALID */
+function checkOutputs(
+  outputs: readonly PreparedOutput[],
+  annotations: readonly Annotation[],
+  { options, platforms }: Settings,
+): string[] {
+  const ofImages = outputs.flatMap((output) => (output.annotations ? [output.annotations] : []))
+  const all = ofImages.length === 0 ? [] : [...annotations, ...ofImages.flat()]
+  if (platforms.length === 1 && all.some(isOfIndex))
+    throw optionErrors.optionInvalid(['index annotations not supported for single platform export'], {
+      hint: 'annotate the manifest',
+    })
+  if (outputs.some((output) => output.pushByDigest))
+    for (const tag of (options as BuildOptions).tags ?? []) refuseTag(tag)
+  const built = new Set(platforms.map(formatPlatform))
+  const absent = new Set(all.flatMap(({ platform }) => (platform && !built.has(platform) ? [platform] : [])))
+  return [
+    ...outputs.flatMap((output) => output.warnings.map((warning) => `output type=${output.type}: ${warning}`)),
+    ...(annotations.length > 0 && ofImages.length === 0 ? ['annotations have no effect: no output is an image'] : []),
+    ...[...absent].map((platform) => `annotations for ${platform} have no effect: it is not built`),
+  ]
+}
+
+/** Reasons why nothing can be written, whatever the path. */
+const UNWRITABLE: ReadonlySet<string | undefined> = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'EIO'])
+
+/** Calls on open files say no path: outputs tell of theirs themselves, all other files that are written are the store's. */
+function isOfStore({ path, code }: NodeJS.ErrnoException, root: string | undefined): boolean {
+  if (path === undefined) return UNWRITABLE.has(code)
+  return root !== undefined && (path === root || path.startsWith(`${root}/`))
+}
+
+/** What is known of a call that failed. */
+export interface FailedCall {
+  readonly signal?: AbortSignal | undefined
+  /** Directory of the store. */
+  readonly root?: string | undefined
 }
 
 /**
  * Any error as a BuildError; unexpected ones keep their stack as the cause. What fails once the caller has aborted the
  * call fails for that reason.
  */
-export function asBuildError(error: unknown, signal?: AbortSignal): BuildError {
+export function asBuildError(error: unknown, { signal, root }: FailedCall = {}): BuildError {
   if (error instanceof BuildError) return error
   if (signal?.aborted) return cancelled([], { cause: signal.reason })
   if (isSystemError(error)) {
+    if (isOfStore(error, root))
+      return storeErrors.storeUnwritable([error.path ?? 'a file', systemReason(error)], { cause: error })
     const what = error.path ?? (error as { address?: string }).address ?? error.syscall
     return systemFailed([what ?? '', systemReason(error)], { cause: error })
   }

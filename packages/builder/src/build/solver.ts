@@ -23,9 +23,14 @@ import type { BuildSettings } from './settings.ts'
 import { openSsh } from './ssh.ts'
 
 /** A platform's plan with the root filesystem that solving gave. */
-export interface SolvedImage {
+export interface Solved {
   readonly plan: ImagePlan
   readonly rootfs: RootfsResult
+}
+
+export interface SolvedImage extends Solved {
+  /** The same without SOURCE_DATE_EPOCH, where an output asks for that. */
+  readonly undated: Solved | undefined
 }
 
 export interface BuildSolver {
@@ -40,12 +45,13 @@ export interface BuildSolver {
 export interface Planned {
   readonly parsed: ParsedDockerfile
   readonly plans: readonly ImagePlan[]
+  readonly undated: readonly ImagePlan[]
   readonly images: ReadonlyMap<string, FoundImage>
 }
 
 /** Opens the solver of one build; what it starts belongs to the session. */
 export async function openSolver(
-  { parsed, plans, images }: Planned,
+  { parsed, plans, undated, images }: Planned,
   worker: LazyWorker,
   session: Session,
   settings: BuildSettings,
@@ -53,14 +59,15 @@ export async function openSolver(
   const { store, signal } = session
   const { options } = settings
   const { cache, layers } = openLayers(session, worker, images)
+  const all = [...plans, ...undated]
   // While images are fetched and files copied.
   const prepare = once(() => {
-    if (hasRun(plans)) void prepareRun(worker, session)
+    if (hasRun(all)) void prepareRun(worker, session)
   })
   if (worker.started) prepare()
   const statCache = await session.contexts.statCache()
   const now = Date.now
-  const exported = new Set(plans.flatMap((plan) => ancestors(plan.rootfs)))
+  const exported = new Set(all.flatMap((plan) => ancestors(plan.rootfs)))
   const solver = new Solver({
     cache,
     onWork: prepare,
@@ -77,12 +84,13 @@ export async function openSolver(
     handlers: {
       image: imageHandler,
       context: contextHandler((name) => session.contexts.open(name)),
-      http: httpHandler({ store }),
+      http: httpHandler({ store, fetch: settings.fetch }),
       git: gitHandler({
         directory: async () => session.use(await store.blobs.temporary('git')).path,
         env: settings.env,
+        access: session.git,
       }),
-      file: fileHandler({ store, cache, layers, worker, statCache, now }),
+      file: fileHandler({ store, cache, layers, worker, statCache, now, nonce: randomUUID }),
       run: runHandler({
         layers,
         worker,
@@ -107,9 +115,10 @@ export async function openSolver(
     images,
     counts: solver.counts,
     async solve() {
-      const results = await solver.solve(plans.map((p) => p.rootfs))
+      const results = await solver.solve(all.map((p) => p.rootfs))
       await statCache.save()
-      return plans.map((plan, i) => ({ plan, rootfs: results[i]! }))
+      const solved = all.map((plan, i) => ({ plan, rootfs: results[i]! }))
+      return solved.slice(0, plans.length).map((own, i) => ({ ...own, undated: solved[plans.length + i] }))
     },
   }
 }
@@ -128,7 +137,7 @@ function hasRun(plans: readonly ImagePlan[]): boolean {
     if (step.kind === 'run') return true
     if (seen.has(step)) continue
     seen.add(step)
-    queue.push(...inputsOf(step))
+    for (const input of inputsOf(step)) queue.push(input)
   }
   return false
 }

@@ -19,7 +19,7 @@ export async function readSources(session: Session): Promise<ParsedDockerfile> {
 
 /** The Dockerfile's text with the name that messages use. */
 export async function readSource(session: Session): Promise<SourceFile> {
-  return await session.task('[internal] load build definition from Dockerfile', async () => {
+  return await session.define('[internal] load build definition from Dockerfile', async () => {
     const { name, text } = await session.contexts.dockerfile()
     return new SourceFile(name, text)
   })

@@ -2,13 +2,14 @@
  * Digests of context files by what stat says of them, kept from build to build, one file per context. Losing it costs a
  * reading of the context, nothing else.
  */
-import { createHash } from 'node:crypto'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { hash } from 'node:crypto'
+import { readFile, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { replaceFile } from '../export/atomic.ts'
 import type { StatCache } from '../steps/file/fingerprint.ts'
+import { makeDirectory } from '../util/make-directory.ts'
 
-const HEADER = 'tsbuild stat cache 1'
+const HEADER = 'tsbuild stat cache 2'
 
 export class FileStatCache implements StatCache {
   readonly #path: string
@@ -24,12 +25,13 @@ export class FileStatCache implements StatCache {
 
   /** Opens the cache of the context `name` below the store's directory. */
   static async open(root: string, name: string): Promise<FileStatCache> {
-    const path = join(root, 'stat-cache', createHash('sha256').update(name).digest('hex').slice(0, 32))
+    const path = join(root, 'stat-cache', hash('sha256', name).slice(0, 32))
     const text = await readFile(path, 'utf8').catch(() => '')
-    const [header, ...lines] = text.split('\n')
+    const end = text.indexOf('\n')
+    const body = text.slice(end + 1)
     const old = new Map<string, string>()
-    if (header === HEADER) {
-      for (const line of lines) {
+    if (text.slice(0, end) === `${HEADER} ${hash('sha256', body)}`) {
+      for (const line of body.split('\n')) {
         const tab = line.lastIndexOf('\t')
         if (tab > 0) old.set(line.slice(0, tab), line.slice(tab + 1))
       }
@@ -51,10 +53,10 @@ export class FileStatCache implements StatCache {
   /** Writes the file if something new was learned. */
   async save(): Promise<void> {
     if (!this.#changed) return
-    await mkdir(join(this.#path, '..'), { recursive: true })
-    const lines = [...this.#used].map(([key, value]) => `${key}\t${value}`)
+    await makeDirectory(dirname(this.#path), 0o700)
+    const body = [...this.#used].map(([key, value]) => `${key}\t${value}\n`).join('')
     await replaceFile(this.#path, (temporary) =>
-      writeFile(temporary, [HEADER, ...lines, ''].join('\n'), { mode: 0o600 }),
+      writeFile(temporary, `${HEADER} ${hash('sha256', body)}\n${body}`, { mode: 0o600 }),
     )
   }
 }

@@ -22,7 +22,8 @@ import { openState } from './state.ts'
  * @throws BuildError
  */
 export async function diskUsage(call: StoreOptions<Place> & Pick<PruneOptions, 'signal'> = {}): Promise<Usage> {
-  return await inStore(checkOptions('store', call), (store, snapshots) => storeUsage(store, snapshots, Date.now()))
+  const options = checkOptions('store', call)
+  return await inStore(options, 'read', (store, snapshots) => storeUsage(store, snapshots, Date.now()))
 }
 
 /**
@@ -32,28 +33,33 @@ export async function diskUsage(call: StoreOptions<Place> & Pick<PruneOptions, '
  */
 export async function prune(call: StoreOptions<Place> & PruneOptions = {}): Promise<PruneResult> {
   const options = checkOptions('prune', call)
-  return await inStore(options, (store, snapshots) => pruneStore(store, snapshots, options, Date.now()))
+  const access = options.dryRun === true ? 'read' : 'write'
+  return await inStore(options, access, (store, snapshots) => pruneStore(store, snapshots, options, Date.now()))
 }
 
 /** Snapshots belong to the worker's ids, so only a worker can list and remove them. */
 async function inStore<T>(
   options: StoreOptions & Pick<PruneOptions, 'signal'>,
+  access: 'read' | 'write',
   work: (store: Store, snapshots: SnapshotTable | undefined) => Promise<T>,
 ): Promise<T> {
   const root = stateRoot(options.root, options.env ?? process.env)
   const { signal = new AbortController().signal } = options
   try {
-    const store = await openState(root)
+    const store = await openState(root, access)
     const any = (await readdir(join(root, 'snapshots')).catch(() => [])).length > 0
     if (!any) return await work(store, undefined)
-    await using worker = new LazyWorker({ root, isolation: 'auto', ociRuntime: undefined })
+    const skipped: string[] = []
+    const onSkipped = (problem: string) => void skipped.push(problem)
+    await using worker = new LazyWorker({ root, isolation: 'auto', ociRuntime: undefined, access, onSkipped })
     return await work(store, {
       async *list() {
         yield* await worker.call('snapshot.list', {}, { signal })
       },
-      remove: (id) => worker.call('snapshot.remove', { ids: [id] }, { signal }),
+      remove: (id) => worker.call('snapshot.discard', { ids: [id] }, { signal }),
+      purge: async () => [...skipped, ...(await worker.call('snapshot.purge', {}, { signal }))],
     })
   } catch (error) {
-    throw asBuildError(error)
+    throw asBuildError(error, { root })
   }
 }

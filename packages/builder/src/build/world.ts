@@ -1,7 +1,7 @@
 /** The planner's questions, answered from a session: base images, named contexts, times of contexts. */
 import type { Platform } from '@tsbuild/registry-client'
 import { fetchGit } from '../context/git.ts'
-import type { FoundImage } from '../image/resolve.ts'
+import { checkName, type FoundImage } from '../image/resolve.ts'
 import type { NamedContext, PlanWorld } from '../plan/world.ts'
 import { downloaded } from '../steps/http-step.ts'
 import type { Session } from './session.ts'
@@ -16,6 +16,7 @@ export function planWorld(session: Session, found: Map<string, FoundImage>): Pla
     return keep(await session.resolveImage(reference, platform))
   }
   return {
+    checkName,
     resolveImage,
     hasNamedContext: (name) => session.contexts.find(name) !== undefined,
     async namedContext(name, platform): Promise<NamedContext | undefined> {
@@ -38,10 +39,11 @@ export function planWorld(session: Session, found: Map<string, FoundImage>): Pla
     },
     async sourceTime(source) {
       const { store, signal, settings } = session
-      if (source.kind === 'http') return (await downloaded(source, store, signal)).mtime || undefined
+      if (source.kind === 'http')
+        return (await downloaded(source, { store, fetch: settings.fetch }, signal)).mtime || undefined
       const directory = session.use(await store.blobs.temporary('git')).path
-      return (await fetchGit({ ...source, submodules: false }, `${directory}/checkout`, { signal, env: settings.env }))
-        .time
+      const options = { signal, env: settings.env, access: session.git }
+      return (await fetchGit({ ...source, submodules: false }, `${directory}/checkout`, options)).time
     },
   }
 }

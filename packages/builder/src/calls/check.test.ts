@@ -13,6 +13,11 @@ const check = (text: string, options: Partial<CheckFileOptions> = {}) =>
 
 const failing = defineError({ code: 'TEST', doc: '', message: (text: string) => text })
 
+/** One range per line. */
+const linesOf = (...numbers: readonly number[]) => ({
+  ranges: numbers.map((line) => ({ start: { line }, end: { line } })),
+})
+
 describe('checkFile', () => {
   it('has nothing to say about a good file', async () => {
     const { report } = await check('FROM scratch\n')
@@ -58,7 +63,7 @@ describe('checkFile', () => {
         '--------------------',
       ),
     )
-    expect(report.json.warnings[0]?.location).toEqual({ ranges: [{ start: { line: 4 }, end: { line: 5 } }] })
+    expect(report.json.warnings[0]?.location).toEqual(linesOf(4, 5))
   })
 
   it('reports what stands above a line that cannot be parsed', async () => {
@@ -91,7 +96,7 @@ describe('checkFile', () => {
 
   it('an error in an instruction of several lines has all its lines', async () => {
     const { report } = await check(lines('FROM scratch', 'COPY --none \\', '  a \\', '  /'))
-    expect(report.json.buildError?.location).toEqual({ ranges: [{ start: { line: 2 }, end: { line: 4 } }] })
+    expect(report.json.buildError?.location).toEqual(linesOf(2, 3, 4))
   })
 
   it.each([

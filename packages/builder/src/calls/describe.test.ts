@@ -113,6 +113,11 @@ describe('outlineTarget', () => {
 })
 
 describe('listTargets', () => {
+  it('lists also what cannot be built: a variable in COPY --from', () => {
+    const { json } = listTargets(parse('FROM scratch AS a\nFROM scratch\nCOPY --from=${V} \\\n / /\n'))
+    expect(json.targets.map(({ name }) => name)).toEqual(['a', undefined])
+  })
+
   it('lists the stages', () => {
     const text = lines(
       '# build defines stage for compiling the binary',

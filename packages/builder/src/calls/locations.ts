@@ -12,9 +12,15 @@ export function lineSpan({ start, end }: Range): { readonly first: number; reado
   return { first: start.line, last: end.column === 0 && end.line > start.line ? end.line - 1 : end.line }
 }
 
+/** Lines of one place that are listed one by one. */
+const maxRanges = 1000
+
+/** One range per line, as the reference has it; a very long place is one range. */
 export function locationJson(range: Range): LocationJson {
   const { first, last } = lineSpan(range)
-  return { ranges: [{ start: { line: first }, end: { line: last } }] }
+  if (last - first >= maxRanges) return { ranges: [{ start: { line: first }, end: { line: last } }] }
+  const lines = Array.from({ length: last - first + 1 }, (_, i) => ({ line: first + i }))
+  return { ranges: lines.map((line) => ({ start: line, end: line })) }
 }
 
 /** How many lines the reference shows around a place: two around a single line, one around several. */

@@ -7,16 +7,21 @@ import { createGunzip } from 'node:zlib'
 /** Statuses whose answers have no body. */
 const EMPTY: ReadonlySet<number> = new Set([204, 205, 304])
 
-/** Node's fetch, for requests without a body; what it refuses for the port alone is sent over plain HTTP(S). */
-export const fetchAnyPort: typeof globalThis.fetch = async (input, init) => {
-  try {
-    return await globalThis.fetch(input, init)
-  } catch (error) {
-    const cause = (error as Error).cause
-    if (!(cause instanceof Error && cause.message === 'bad port')) throw error
-    return await fetchPlain(new URL(input instanceof Request ? input.url : input), init ?? {})
+/** A fetch, for requests without a body, where what `fetch` refuses for the port alone is sent over plain HTTP(S). */
+export function anyPort(fetch: typeof globalThis.fetch): typeof globalThis.fetch {
+  return async (input, init) => {
+    try {
+      return await fetch(input, init)
+    } catch (error) {
+      const cause = (error as Error).cause
+      if (!(cause instanceof Error && cause.message === 'bad port')) throw error
+      return await fetchPlain(new URL(input instanceof Request ? input.url : input), init ?? {})
+    }
   }
 }
+
+/** Node's own on any port. */
+export const fetchAnyPort = anyPort((input, init) => globalThis.fetch(input, init))
 
 async function fetchPlain(url: URL, { headers, signal }: RequestInit): Promise<Response> {
   const answer = await new Promise<IncomingMessage>((resolve, reject) => {

@@ -87,6 +87,23 @@ export const contextErrors = {
     doc: 'The git command failed: unknown repository or ref, no access, no network.',
     message: (url: string, reason: string) => `failed to fetch ${url}: ${reason}`,
   }),
+  gitSshMissing: defineError({
+    code: 'GIT_SSH_MISSING',
+    doc: 'A git repository is to be fetched over ssh, and no agent or key was offered with --ssh.',
+    message: () => 'no SSH key "default" forwarded from the client',
+    hint: '--ssh default offers the agent at $SSH_AUTH_SOCK, --ssh default=FILE a private key',
+  }),
+  gitHostUnknown: defineError({
+    code: 'GIT_HOST_UNKNOWN',
+    doc: 'The key of an ssh server is not among the known ones, or is another one than the known one.',
+    message: (url: string, reason: string) => `failed to fetch ${url}: ${reason}`,
+    hint: 'compare what `ssh-keyscan HOST` prints with what the host publishes, and name a file that has it: --ssh-known-hosts FILE (default ~/.ssh/known_hosts and /etc/ssh/ssh_known_hosts)',
+  }),
+  gitAuthInvalid: defineError({
+    code: 'GIT_AUTH_INVALID',
+    doc: 'A password or token for a git repository has a line break or a NUL in it.',
+    message: (what: string) => `${what} is not one line of text`,
+  }),
   gitRefNotFound: defineError({
     code: 'GIT_REF_NOT_FOUND',
     doc: 'The repository has no branch, tag or commit of that name.',

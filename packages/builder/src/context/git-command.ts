@@ -5,12 +5,15 @@
 import { spawn } from 'node:child_process'
 import { throwIfAborted } from '../errors.ts'
 import { contextErrors } from './errors.ts'
+import type { GitRemote } from './git-remote.ts'
 
 export interface GitOptions {
   readonly signal: AbortSignal
-  /** Where PATH, proxies and the ssh agent are taken from. */
+  /** Where PATH, proxies and certificates are taken from. */
   readonly env: Readonly<Record<string, string | undefined>>
   readonly cwd?: string | undefined
+  /** How the repository is reached. */
+  readonly remote?: Pick<GitRemote, 'config' | 'env'> | undefined
 }
 
 export interface GitResult {
@@ -23,7 +26,6 @@ export interface GitResult {
 const PASSED = [
   'PATH',
   'TMPDIR',
-  'SSH_AUTH_SOCK',
   'SSL_CERT_FILE',
   'SSL_CERT_DIR',
   'GIT_SSL_CAINFO',
@@ -49,7 +51,7 @@ const ENVIRONMENT: Readonly<Record<string, string>> = {
   GIT_ALLOW_PROTOCOL: 'http:https:git:ssh',
   GIT_PROTOCOL_FROM_USER: '0',
   GIT_LFS_SKIP_SMUDGE: '1',
-  GIT_SSH_COMMAND: 'ssh -F /dev/null -o BatchMode=yes',
+  GIT_SSH_COMMAND: '/bin/false',
 }
 
 const CONFIG = [
@@ -79,14 +81,15 @@ const MAX_OUTPUT = 16 * 1024 * 1024
  *
  * @throws BuildError GIT_MISSING, CANCELLED
  */
-export async function git(args: readonly string[], { signal, env, cwd }: GitOptions): Promise<GitResult> {
+export async function git(args: readonly string[], { signal, env, cwd, remote }: GitOptions): Promise<GitResult> {
   throwIfAborted(signal)
   const environment: Record<string, string> = { ...ENVIRONMENT }
   for (const name of PASSED) {
     const value = env[name]
     if (value !== undefined) environment[name] = value
   }
-  const config = CONFIG.flatMap((entry) => ['-c', entry])
+  Object.assign(environment, remote?.env)
+  const config = [...CONFIG, ...(remote?.config ?? [])].flatMap((entry) => ['-c', entry])
   // A shell sets the umask, which decides the modes of a checkout. In a process group of its own, so that git's helpers
   // end with it.
   const child = spawn('/bin/sh', ['-c', 'umask 022 && exec git "$@"', 'git', ...config, ...args], {

@@ -1,10 +1,24 @@
 /** Git repositories as contexts and as sources of ADD. */
-import { mkdirSync, rmSync, statSync } from 'node:fs'
-import { redactUrl } from '../util/git-url.ts'
+import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { resolveInRoot } from '../util/inroot.ts'
-import { readDirectory } from '../util/raw-path.ts'
+import { makeDirectorySync } from '../util/make-directory.ts'
+import { fsPath, readDirectory } from '../util/raw-path.ts'
 import { contextErrors } from './errors.ts'
 import { type GitOptions, git } from './git-command.ts'
+import { type GitAccess, type GitRemote, openGitRemote, withoutCredentials } from './git-remote.ts'
+
+export type { GitAccess }
+
+/** What fetching needs beside the name of what is wanted. */
+export interface FetchOptions extends Omit<GitOptions, 'remote' | 'cwd'> {
+  /** What may be used to prove who one is; nothing by default but what the URL says. */
+  readonly access?: GitAccess | undefined
+}
+
+/** {@link GitOptions} of an opened repository. */
+interface OpenOptions extends GitOptions {
+  readonly remote: GitRemote
+}
 
 /** What of a repository is wanted; refs and urls as util/git-url.ts gives them. */
 export interface GitSpec {
@@ -32,19 +46,24 @@ const HASH = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/
 /**
  * Finds the commit that is wanted without fetching it: what a cache key is made of.
  *
- * @throws BuildError GIT_REF_NOT_FOUND, GIT_FAILED, GIT_MISSING, CHECKSUM_MISMATCH
+ * @throws BuildError GIT_REF_NOT_FOUND, GIT_FAILED, GIT_MISSING, CHECKSUM_MISMATCH, and those of opening a repository
  */
-export async function resolveGit(spec: GitSpec, options: GitOptions): Promise<GitCommit> {
-  const { url, ref = 'HEAD', checksum } = spec
-  const found = HASH.test(ref) ? { commit: ref, ref } : await findRef(url, ref, options)
-  if (checksum === undefined || (checksum.length >= 7 && found.commit.startsWith(checksum))) return found
-  throw contextErrors.digestMismatch([redactUrl(url), found.commit, checksum])
+export async function resolveGit(spec: GitSpec, { access, ...options }: FetchOptions): Promise<GitCommit> {
+  await using remote = await openGitRemote(spec.url, access, options.signal)
+  return await resolve(spec, { ...options, remote })
 }
 
-async function findRef(url: string, ref: string, options: GitOptions): Promise<GitCommit> {
+async function resolve({ ref = 'HEAD', checksum }: GitSpec, options: OpenOptions): Promise<GitCommit> {
+  const found = HASH.test(ref) ? { commit: ref, ref } : await findRef(ref, options)
+  if (checksum === undefined || (checksum.length >= 7 && found.commit.startsWith(checksum))) return found
+  throw contextErrors.digestMismatch([options.remote.shown, found.commit, checksum])
+}
+
+async function findRef(ref: string, options: OpenOptions): Promise<GitCommit> {
+  const { url, shown } = options.remote
   const names = ref === 'HEAD' || ref.startsWith('refs/') ? [ref] : [`refs/heads/${ref}`, `refs/tags/${ref}`, ref]
   // A tag is followed by the commit it stands for: `refs/tags/v1^{}`.
-  const listed = await run(url, ['ls-remote', '--', url, ...names, ...names.map((name) => `${name}^{}`)], options)
+  const listed = await run(['ls-remote', '--', url, ...names, ...names.map((name) => `${name}^{}`)], options)
   const hashes = new Map(
     listed.split('\n').map((line) => [line.slice(line.indexOf('\t') + 1), line.slice(0, line.indexOf('\t'))]),
   )
@@ -54,11 +73,11 @@ async function findRef(url: string, ref: string, options: GitOptions): Promise<G
   }
   // The beginning of a commit's hash: only a full fetch can tell.
   if (/^[0-9a-f]{7,63}$/.test(ref)) return { commit: ref, ref }
-  throw contextErrors.gitRefNotFound([redactUrl(url), ref])
+  throw contextErrors.gitRefNotFound([shown, ref])
 }
 
 /**
- * Fetches a commit into an empty directory.
+ * Fetches a commit into an empty directory. Nothing in it is secret, nor is anything in an error: see git-remote.ts.
  *
  * @param directory is made; belongs to the caller, also if this rejects
  * @returns the directory that is wanted (`directory` or the subdirectory of the spec), the commit and its time, seconds
@@ -67,82 +86,104 @@ async function findRef(url: string, ref: string, options: GitOptions): Promise<G
 export async function fetchGit(
   spec: GitSpec,
   directory: string,
-  options: GitOptions,
+  { access, ...options }: FetchOptions,
 ): Promise<{ readonly directory: string; readonly commit: string; readonly time: number }> {
-  const wanted = await resolveGit(spec, options)
-  mkdirSync(directory, { recursive: true })
-  const here = { ...options, cwd: directory }
-  const { url } = spec
-  await run(url, ['init', '--quiet', '--', directory], here)
-  await run(url, ['remote', 'add', '--', 'origin', url], here)
+  await using remote = await openGitRemote(spec.url, access, options.signal)
+  const here: OpenOptions = { ...options, remote, cwd: directory }
+  makeDirectorySync(directory)
+  const wanted = await resolve(spec, here)
+  await run(['init', '--quiet', '--', directory], here)
+  await run(['remote', 'add', '--', 'origin', remote.url], here)
   const commit = await fetchCommit(spec, wanted, here)
   if (spec.checksum !== undefined && !commit.startsWith(spec.checksum)) {
-    throw contextErrors.digestMismatch([redactUrl(url), commit, spec.checksum])
+    throw contextErrors.digestMismatch([remote.shown, commit, spec.checksum])
   }
-  await run(url, ['checkout', '--quiet', '--force', '--detach', commit], here)
+  await run(['checkout', '--quiet', '--force', '--detach', commit], here)
   if (spec.submodules !== false) {
-    const update = ['submodule', 'update', '--quiet', '--init', '--recursive', '--checkout', '--depth=1']
-    await run(url, update, here)
+    await run(['submodule', 'update', '--quiet', '--init', '--recursive', '--checkout', '--depth=1'], here)
   }
-  const time = Number(await run(url, ['show', '--no-patch', '--format=%ct', commit, '--'], here))
-  // Credentials of the URL must not get into an image.
-  if (spec.keepGitDir === true) await run(url, ['remote', 'set-url', '--', 'origin', withoutUser(url)], here)
+  const time = Number(await run(['show', '--no-patch', '--format=%ct', commit, '--'], here))
+  if (spec.keepGitDir === true) forgetFetching(`${directory}/.git`)
   else removeGitDirectories(directory)
   const subdir = resolveInRoot(directory, spec.subdir ?? '')
   if (statSync(subdir, { throwIfNoEntry: false })?.isDirectory() !== true) {
-    throw contextErrors.gitSubdirNotFound([redactUrl(url), spec.subdir ?? ''])
+    throw contextErrors.gitSubdirNotFound([remote.shown, spec.subdir ?? ''])
   }
   return { directory: subdir, commit, time }
 }
 
 /** Fetches as little as the server allows. */
-async function fetchCommit({ url, ref }: GitSpec, wanted: GitCommit, here: GitOptions): Promise<string> {
+async function fetchCommit({ ref }: GitSpec, wanted: GitCommit, here: OpenOptions): Promise<string> {
   const fetch = ['fetch', '--quiet', '--no-tags', '--force', '--update-head-ok']
   const isRef = wanted.ref.startsWith('refs/') || wanted.ref === 'HEAD'
   const refspec = wanted.ref.startsWith('refs/') ? [`${wanted.ref}:${wanted.ref}`] : [wanted.ref]
   if (isRef || HASH.test(wanted.commit)) {
     const shallow = await git([...fetch, '--depth=1', '--', 'origin', ...refspec], here)
-    if (shallow.code === 0) return await commitOf(url, isRef ? 'FETCH_HEAD' : wanted.commit, ref, here)
+    if (shallow.code === 0) return await commitOf(isRef ? 'FETCH_HEAD' : wanted.commit, ref, here)
   }
   // Commits that no ref names are refused by many servers: everything is needed then.
-  await run(url, [...fetch, '--', 'origin', '+refs/heads/*:refs/remotes/origin/*', '+refs/tags/*:refs/tags/*'], here)
-  return await commitOf(url, wanted.commit, ref, here)
+  await run([...fetch, '--', 'origin', '+refs/heads/*:refs/remotes/origin/*', '+refs/tags/*:refs/tags/*'], here)
+  return await commitOf(wanted.commit, ref, here)
 }
 
-async function commitOf(url: string, name: string, ref: string | undefined, here: GitOptions): Promise<string> {
+async function commitOf(name: string, ref: string | undefined, here: OpenOptions): Promise<string> {
   const parsed = await git(['rev-parse', '--quiet', '--verify', '--end-of-options', `${name}^{commit}`], here)
   const commit = parsed.stdout.trim()
-  if (parsed.code !== 0 || !HASH.test(commit)) throw contextErrors.gitRefNotFound([redactUrl(url), ref ?? 'HEAD'])
+  if (parsed.code !== 0 || !HASH.test(commit)) throw contextErrors.gitRefNotFound([here.remote.shown, ref ?? 'HEAD'])
   return commit
 }
 
-async function run(url: string, args: readonly string[], options: GitOptions): Promise<string> {
+async function run(args: readonly string[], options: OpenOptions): Promise<string> {
   const { code, stdout, stderr } = await git(args, options)
   if (code === 0) return stdout
-  throw contextErrors.gitFailed([redactUrl(url), saidBy(stderr, url) || `git ended with status ${code}`])
+  const { shown, redact } = options.remote
+  const reason = saidBy(redact(stderr)) || `git ended with status ${code}`
+  if (/Host key verification failed|REMOTE HOST IDENTIFICATION HAS CHANGED/.test(stderr)) {
+    const changed = stderr.includes('REMOTE HOST IDENTIFICATION HAS CHANGED')
+    throw contextErrors.gitHostUnknown([shown, changed ? 'the key of the host is not the known one' : reason])
+  }
+  const refused = /Permission denied \(publickey/.test(stderr)
+  throw contextErrors.gitFailed([shown, reason], {
+    ...(refused && { hint: 'the server takes none of the keys that --ssh offers' }),
+  })
 }
 
 /** The last that git said. What a terminal would show of a line is what stands behind its last carriage return. */
-function saidBy(stderr: string, url: string): string {
-  const lines = stderr
-    .replaceAll(url, redactUrl(url))
-    .split('\n')
-    .map((line) => line.trimEnd().replace(/^.*\r/s, ''))
+function saidBy(stderr: string): string {
+  const lines = stderr.split('\n').map((line) => line.trimEnd().replace(/^.*\r/s, ''))
   return lines
     .filter((line) => line !== '')
     .slice(-5)
     .join('; ')
 }
 
-function withoutUser(url: string): string {
-  return url.replace(/^(https?:\/\/)[^/@]*@/, '$1')
-}
-
 /** The repository's own and those of its submodules. */
 function removeGitDirectories(directory: string): void {
   for (const entry of readDirectory(directory)) {
     const path = `${directory}/${entry.name}`
-    if (entry.name === '.git') rmSync(path, { recursive: true, force: true })
+    if (entry.name === '.git') rmSync(fsPath(path), { recursive: true, force: true })
     else if (entry.isDirectory()) removeGitDirectories(path)
   }
+}
+
+/** Of what tells how a repository and its submodules were fetched, only the clean URLs of their remotes stay. */
+function forgetFetching(directory: string): void {
+  for (const entry of readDirectory(directory)) {
+    const path = `${directory}/${entry.name}`
+    if (entry.name === 'FETCH_HEAD' || entry.name === 'ORIG_HEAD' || entry.name === 'logs')
+      rmSync(fsPath(path), { recursive: true, force: true })
+    // Names of refs and objects are never looked into.
+    else if (entry.isDirectory()) entry.name === 'objects' || entry.name === 'refs' || forgetFetching(path)
+    else if (entry.isFile() && /^config(?:\.worktree)?$/.test(entry.name)) cleanConfig(path)
+  }
+}
+
+/** A repository may name submodules by URLs with credentials, which git writes down. */
+function cleanConfig(path: string): void {
+  const text = readFileSync(fsPath(path), 'latin1')
+  const clean = text.replace(
+    /^(\s*(?:push)?url\s*=\s*"?)(.*)$/gim,
+    (_, key: string, url: string) => key + withoutCredentials(url),
+  )
+  if (clean !== text) writeFileSync(fsPath(path), clean, 'latin1')
 }

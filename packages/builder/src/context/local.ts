@@ -19,8 +19,9 @@ import {
 import { resolve } from 'node:path'
 import { type IgnoreMatcher, IgnoreSyntaxError, parseIgnore } from '../util/ignore.ts'
 import { compareNames, decodeName, fsPath } from '../util/raw-path.ts'
+import { getXattr, listXattrs } from '../util/syscalls.ts'
 import { contextErrors } from './errors.ts'
-import type { NodeIdentity, NodeType, Tree, TreeNode } from './tree.ts'
+import type { NodeIdentity, NodeType, Tree, TreeNode, Xattr } from './tree.ts'
 
 export interface LocalContextOptions {
   /** Text of the ignore file, undefined for none. */
@@ -39,6 +40,7 @@ interface View {
   readonly sockets: Tree['sockets']
   /** Whether everything belongs to root. */
   readonly rootOwned: boolean
+  readonly xattrs: boolean
   readonly attributes: ReadonlyMap<string, NodeAttributes> | undefined
   readonly ignore: IgnoreMatcher | undefined
   readonly ignoreName: string
@@ -64,7 +66,14 @@ const O_PATH = 0o10000000
 export function openLocalContext(dir: string, options: LocalContextOptions = {}): LocalTree {
   const { ignore: text, ignoreName = '.dockerignore', attributes } = options
   const ignore = text === undefined ? undefined : parseIgnoreFile(text, ignoreName)
-  return openTree(openRoot(dir), { sockets: 'empty-files', rootOwned: true, attributes, ignore, ignoreName })
+  return openTree(openRoot(dir), {
+    sockets: 'empty-files',
+    rootOwned: true,
+    xattrs: false,
+    attributes,
+    ignore,
+    ignoreName,
+  })
 }
 
 /** Opens a root filesystem (or any other directory) as it is; `root` is an absolute path without links. */
@@ -72,6 +81,7 @@ export function openRootTree(root: string): LocalTree {
   const view = {
     sockets: 'skipped',
     rootOwned: false,
+    xattrs: true,
     attributes: undefined,
     ignore: undefined,
     ignoreName: '',
@@ -187,11 +197,23 @@ function openTree(root: string, view: View): LocalTree {
       closeSync(fd)
       throw contextErrors.changed([path])
     },
+    xattrs: (path) => (view.xattrs ? guarded(path, () => readXattrs(hostPath(path))) : NO_XATTRS),
     hiddenBy(path) {
       const rule = ignore?.decidingRule(path)
       return rule === undefined || rule.negated ? undefined : `${view.ignoreName} line ${rule.line}`
     },
   }
+}
+
+const NO_XATTRS: readonly Xattr[] = []
+
+function readXattrs(path: string | Buffer): readonly Xattr[] {
+  const names = listXattrs(path)
+  if (names.length === 0) return NO_XATTRS
+  return names.flatMap((name) => {
+    const value = getXattr(path, name)
+    return value === undefined ? [] : [[name, value] as const]
+  })
 }
 
 /** Whether an open file is still what it was when it was looked at. */

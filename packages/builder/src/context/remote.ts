@@ -12,7 +12,7 @@ import { parseGitUrl } from '../util/git-url.ts'
 import { fsPath } from '../util/raw-path.ts'
 import { ARCHIVE_HEAD, type ArchiveEntry, looksLikeArchive, type ReadArchive } from './archive.ts'
 import { contextErrors } from './errors.ts'
-import { fetchGit } from './git.ts'
+import { fetchGit, type GitAccess } from './git.ts'
 import { fetchHttp } from './http.ts'
 import { type LocalTree, type NodeAttributes, openLocalContext } from './local.ts'
 import { unpackEntries } from './unpack.ts'
@@ -23,8 +23,12 @@ export interface RemoteServices {
   /** What `-` reads. */
   readonly stdin?: AsyncIterable<Uint8Array | string> | undefined
   readonly readArchive: ReadArchive
-  /** The caller's environment, for git: PATH, proxies, ssh agent. */
+  /** The caller's environment, for git: PATH, proxies. */
   readonly env: Readonly<Record<string, string | undefined>>
+  /** What git may use to prove who one is. */
+  readonly access?: GitAccess | undefined
+  /** Git repositories keep their metadata where their URL does not say. */
+  readonly keepGitDir?: boolean | undefined
   readonly fetch?: typeof globalThis.fetch | undefined
   readonly signal: AbortSignal
 }
@@ -54,7 +58,7 @@ export function isRemoteContext(context: string): boolean {
  * @throws BuildError of git, http and archives; STDIN_MISSING
  */
 export async function fetchContext(context: string, services: RemoteServices): Promise<RemoteContext> {
-  const { directory, stdin, signal, env } = services
+  const { directory, stdin, signal, env, access, keepGitDir } = services
   const root = join(directory, 'context')
   if (context === '-') {
     if (stdin === undefined) throw contextErrors.stdinMissing([])
@@ -64,7 +68,11 @@ export async function fetchContext(context: string, services: RemoteServices): P
   const git = parseGitUrl(context, true)
   if (git !== undefined) {
     const { remote, ...spec } = git
-    const checkout = await fetchGit({ url: remote, ...spec }, root, { signal, env })
+    const checkout = await fetchGit({ url: remote, ...spec, keepGitDir: spec.keepGitDir ?? keepGitDir }, root, {
+      signal,
+      env,
+      access,
+    })
     return { directory: checkout.directory, time: checkout.time }
   }
   mkdirSync(root)

@@ -32,6 +32,8 @@ export interface TreeNode {
 /** What tells that an opened file is still the one that was looked at. */
 export type NodeIdentity = Pick<TreeNode, 'dev' | 'ino' | 'size' | 'mtimeNs'>
 
+export type Xattr = readonly [name: string, value: Buffer]
+
 export interface Tree {
   /** Absolute path of the root directory. */
   readonly root: string
@@ -47,6 +49,11 @@ export interface Tree {
    * @throws BuildError CONTEXT_CHANGED if it is no longer the file that was looked at
    */
   open(path: string, expected: NodeIdentity): number
+  /**
+   * Extended attributes of an entry, sorted by name. A context has none: what is set on files of the caller's machine,
+   * capabilities among it, is for that machine and does not become part of an image.
+   */
+  xattrs(path: string): readonly Xattr[]
   /** The line of an ignore file that hides a path: `.dockerignore line 3`. */
   hiddenBy(path: string): string | undefined
 }

@@ -2,7 +2,7 @@
  * Unpacks archives as content: they know no deletions, and entries may replace each other and what is there.
  *
  * The directory that is unpacked into is the root of everything in the archive: no name and no link leads out of it,
- * absolute links count from it. Devices and fifos are left out, as the reference does.
+ * absolute links count from it, and nothing is made behind a link to what is not there. Devices and fifos are left out, as the reference does.
  */
 import { closeSync, constants, linkSync, lstatSync, mkdirSync, openSync, rmSync, symlinkSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
@@ -48,7 +48,7 @@ export async function unpackEntries(
     const name = insideName(entry.path)
     if (name === '' || entry.type === 'char' || entry.type === 'block' || entry.type === 'fifo') continue
     if (!isId(entry.uid) || !isId(entry.gid)) throw new ArchiveError(`${entry.path} has an owner out of range`)
-    const path = resolveInRoot(into, name, false)
+    const path = placeOf(into, name)
     policy.check?.(path)
     makeParents(into, dirname(path), policy)
     const isDirectory = entry.type === 'directory'
@@ -80,6 +80,15 @@ function insideName(path: string): string {
   if (name === '..' || name.startsWith('../'))
     throw new ArchiveError(`${JSON.stringify(path)} is outside of the archive`)
   return name === '.' ? '' : name
+}
+
+function placeOf(into: string, name: string): string {
+  try {
+    return resolveInRoot(into, name, false, false)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    throw new ArchiveError(`open /${name}: no such file or directory`, { cause: error })
+  }
 }
 
 function linkSource(into: string, entry: ArchiveEntry): string {

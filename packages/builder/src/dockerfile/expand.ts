@@ -5,6 +5,7 @@
  * nested in each other; single and double quotes; the escape character. The work is linear in the text and the
  * values that go into it; nesting and growth are bounded.
  */
+import type { BuildError } from '../errors.ts'
 import { type ExpandOptions, Lexer, Problem, type Variables } from './lexer.ts'
 import { WordList } from './word-list.ts'
 import type { Escape } from './words.ts'
@@ -43,13 +44,25 @@ export function expandForDisplay(text: string, variables: Variables, escapeChar:
  * @throws `DOCKERFILE_BAD_SUBSTITUTION`, `DOCKERFILE_EXPANSION_TOO_LARGE`; without a place, which the caller knows
  */
 export function expand(text: string, variables: Variables, options: ExpandOptions): Expansion {
+  const result = tryExpand(text, variables, options)
+  if (result.error !== undefined) throw result.error
+  return result
+}
+
+/** As {@link expand}; with an error, the names tell what was met before it. */
+export function tryExpand(
+  text: string,
+  variables: Variables,
+  options: ExpandOptions,
+): Expansion & { readonly error: BuildError | undefined } {
   const lexer = new Lexer(text, variables, options)
   const words = new WordList()
+  const { used, unset } = lexer
   try {
     const value = lexer.read('', options.rawEscapes === true, words)
-    return { value, words: words.finish(), used: lexer.used, unset: lexer.unset }
+    return { value, words: words.finish(), used, unset, error: undefined }
   } catch (error) {
-    if (error instanceof Problem) throw lexer.toError(error.message)
-    throw error
+    if (!(error instanceof Problem)) throw error
+    return { value: '', words: [], used, unset, error: lexer.toError(error.message) }
   }
 }

@@ -3,10 +3,11 @@ import type { Range, SourceFile } from '../source.ts'
 import type { Heredoc } from './ast.ts'
 import { type ExpandOptions, expand } from './expand.ts'
 
-/** `[fd]<<[-]NAME` without its text. */
+/** `[fd]<<[-]NAME` without its text; `[fd]<< NAME` is the same. */
 export type HeredocHead = Pick<Heredoc, 'name' | 'expand' | 'chomp' | 'fd'>
 
-const form = /^(\d*)<<(-?)([^<]*)$/
+/** Blanks may stand between `<<` and the name, not between `<<-` and the name: there the word ends. */
+const form = /^(\d*)<<(-?)[\t\n\f\r ]*([^<]*)$/
 const nothing = new Map<string, string>()
 /** The reference reads heads with the backslash, whatever the escape directive says. */
 const headOptions: ExpandOptions = { escape: '\\', keepUnset: true }

@@ -1,5 +1,6 @@
 /** Reads one text with variables and quotes: the recursive part of expand.ts. */
 import type { BuildError } from '../errors.ts'
+import { skipSpace } from '../util/go-text.ts'
 import { dockerfileErrors } from './errors.ts'
 import {
   PatternBudget,
@@ -38,6 +39,7 @@ const maxDepth = 200
 export class Problem extends Error {}
 
 const dollar = 0x24
+const lessThan = 0x3c
 const singleQuote = 0x27
 const doubleQuote = 0x22
 
@@ -72,6 +74,8 @@ export class Lexer {
     if (++this.#depth > maxDepth) throw new Problem('variables are nested too deeply')
     const text = this.#text
     const quotes = this.#options.ignoreQuotes !== true
+    // Blanks behind `<<` belong to the word: it may be the head of a heredoc.
+    const heads = quotes && words !== undefined
     const stopCode = stop === '' ? -1 : stop.charCodeAt(0)
     let out = ''
     while (this.#at < text.length) {
@@ -82,6 +86,7 @@ export class Lexer {
         code !== dollar &&
         code !== this.#escape &&
         !(quotes && (code === singleQuote || code === doubleQuote)) &&
+        !(heads && code === lessThan) &&
         ++this.#at < text.length
       ) {
         code = text.charCodeAt(this.#at)
@@ -107,6 +112,12 @@ export class Lexer {
         const kept = rawEscapes ? this.#options.escape + escaped : escaped
         out += kept
         if (kept !== '') words?.addRaw(kept)
+      } else if (code === lessThan) {
+        this.#at++
+        if (text.charCodeAt(this.#at) === lessThan) this.#at = skipSpace(text, this.#at + 1)
+        const head = text.slice(start, this.#at)
+        out += head
+        words?.addRaw(head)
       } else {
         const quoted = code === singleQuote ? this.#readSingleQuoted() : this.#readDoubleQuoted(rawEscapes)
         out += quoted

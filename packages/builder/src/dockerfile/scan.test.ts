@@ -228,7 +228,15 @@ describe('heredocs', () => {
     ['of a trigger', 'ONBUILD RUN <<EOF\na\nEOF', [{ content: 'a\n' }]],
     ['escapes and comments within', 'RUN <<EOF\n# a\\\nb\nEOF', [{ content: '# a\\\nb\n' }]],
     ['ADD', 'ADD <<f /x\na\nf', [{ name: 'f' }]],
-    ['a blank before the name', 'RUN << EOF', []],
+    ['blanks before the name', 'RUN << \t EOF\na\nEOF', [{ name: 'EOF', content: 'a\n', chomp: false }]],
+    ['blanks in a command', 'RUN cat << EOF > /x\na\nEOF', [{ name: 'EOF' }]],
+    ['blanks before a quoted name', "RUN cat << 'E F'\na\nE F", [{ name: 'E F', expand: false }]],
+    ['a descriptor and blanks', 'RUN x 4<< EOF\na\nEOF', [{ name: 'EOF', fd: 4 }]],
+    ['blanks before the dash: part of the name', 'RUN << -EOF\na\n-EOF', [{ name: '-EOF', chomp: false }]],
+    ['blanks behind the dash', 'RUN <<- EOF', []],
+    ['blanks and nothing else', 'RUN cat << ', []],
+    ['blanks in COPY', 'COPY << f /x\na\nf', [{ name: 'f' }]],
+    ['a comparison', 'RUN a < b && c<d', []],
     ['three brackets', 'RUN cat <<<EOF', []],
     ['quoted heads', 'RUN echo "<<EOF" \'<<EOF\'', []],
     ['JSON form', 'RUN ["<<EOF"]', []],
@@ -250,6 +258,7 @@ describe('heredocs', () => {
 
   it('must end', () => {
     expect(() => scan('RUN <<EOF\na\n EOF')).toThrow('unterminated heredoc')
+    expect(() => scan('RUN echo $((1 << 2))\nRUN true\n')).toThrow('unterminated heredoc')
   })
 })
 

@@ -1,11 +1,12 @@
 /** Outputs appear whole or not at all: they are written beside their place and renamed into it. */
 import { randomBytes } from 'node:crypto'
 import { createWriteStream } from 'node:fs'
-import { mkdir, open, rename, rm, stat } from 'node:fs/promises'
+import { open, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { BuildError, throwIfAborted } from '../errors.ts'
+import { makeDirectory } from '../util/make-directory.ts'
 import { systemReason } from '../util/system-error.ts'
 import { exportErrors } from './attrs.ts'
 
@@ -38,7 +39,7 @@ export async function writeOutput(
 /** Makes a file by `write(temporary path)`, then flushes it and puts it in the place of `dest`. */
 export async function replaceFile(dest: string, write: (temporary: string) => Promise<void>): Promise<void> {
   const target = resolve(dest)
-  await mkdir(dirname(target), { recursive: true })
+  await makeDirectory(dirname(target))
   const temporary = join(dirname(target), `.${basename(target)}.${randomBytes(6).toString('hex')}.tmp`)
   try {
     await write(temporary)

@@ -8,6 +8,7 @@ import type { Descriptor, Repository } from '@tsbuild/registry-client'
 import type { AssembledImage } from '../image/assemble.ts'
 import type { OutputResult, OutputSpec } from '../options.ts'
 import type { Store } from '../store/store.ts'
+import type { Annotation } from './annotations.ts'
 
 /** The images of a build, in the content store. */
 export interface BuiltImages {
@@ -23,12 +24,13 @@ export interface DocumentFormat {
   readonly format: 'oci' | 'docker'
   readonly compression: 'gzip' | 'zstd' | 'none'
   readonly level: number | undefined
+  /** Layers of base images are compressed like new ones. */
+  readonly force: boolean
   /** Times in new layers that are later than SOURCE_DATE_EPOCH become it. */
   readonly rewriteTimestamp: boolean
-  /** Seconds, in place of the build's SOURCE_DATE_EPOCH; `none` takes that away. */
-  readonly epoch: number | 'none'
-  readonly annotations: Readonly<Record<string, string>>
-  readonly indexAnnotations: Readonly<Record<string, string>>
+  /** Seconds, in place of the build's `own` SOURCE_DATE_EPOCH; `none` takes that away. */
+  readonly epoch: number | 'own' | 'none'
+  readonly annotations: readonly Annotation[]
 }
 
 /** What exporters may use. */
@@ -43,13 +45,21 @@ export interface ExportContext {
   complete(): Promise<void>
   /** Images in the wanted format. */
   images(format: Partial<DocumentFormat>): Promise<BuiltImages>
-  /** Writes a platform's root filesystem as files or as a tar file. */
-  writeRootfs(dest: string, format: 'directory' | 'tar'): Promise<void>
-  /** Opens the repository that a normalised name stands in. */
-  repository(name: string): Repository
+  /** Writes the platforms' root filesystems as files or as a tar file. */
+  writeRootfs(dest: string, format: 'directory' | 'tar', options: RootfsOptions): Promise<void>
+  /** Opens the repository that a normalised name stands in; `insecure`: also without TLS or its certificates. */
+  repository(name: string, options: { readonly insecure: boolean }): Repository
+  warn(message: string): void
   /** `registry/repository` of base images, for cross-repository mounts. */
   readonly mountFrom: readonly string[]
   progress(item: string, current: number, total: number): void
+}
+
+/** How root filesystems are handed out. */
+export interface RootfsOptions {
+  /** Each platform in a directory of its own; undefined: when there are several. */
+  readonly split: boolean | undefined
+  readonly epoch: DocumentFormat['epoch']
 }
 
 /** A checked output, ready to run. */
@@ -57,11 +67,21 @@ export interface PreparedOutput {
   readonly type: OutputSpec['type']
   /** As progress shows it. */
   readonly title: string
+  /** What of its attributes will have no effect. */
+  readonly warnings: readonly string[]
+  /** `none`: the build's SOURCE_DATE_EPOCH is not for this output. */
+  readonly epoch: DocumentFormat['epoch']
+  /** Of its image; undefined when it makes none. */
+  readonly annotations: readonly Annotation[] | undefined
+  /** Names are pushed without a tag, so that they must have none. */
+  readonly pushByDigest: boolean
   export(context: ExportContext): Promise<OutputResult>
 }
 
 export interface Exporter {
   readonly type: OutputSpec['type']
+  /** Every attribute that it has. */
+  readonly attributes: readonly string[]
   /** @throws BuildError OUTPUT_INVALID */
   parse(attrs: ReadonlyMap<string, string>): PreparedOutput
 }

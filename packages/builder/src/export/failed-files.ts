@@ -12,16 +12,18 @@ export interface FailureOutput {
   readonly source: string
 }
 
+/** Every attribute that there is. */
+export const FAILURE_ATTRIBUTES = ['dest', 'src', 'stage'] as const
+
 /** Checks the attributes. @throws BuildError OUTPUT_INVALID */
 export function prepareFailureOutput({ type, attrs: values }: OutputSpec): FailureOutput {
   if (type !== 'local' && type !== 'tar')
     throw exportErrors.outputInvalid([`output-on-failure has the types local and tar, not ${JSON.stringify(type)}`], {
       hint: 'write it as type=local,dest=DIR[,src=PATH][,stage=NAME]',
     })
-  const attrs = new Attributes(type, new Map(Object.entries(values)))
+  const attrs = new Attributes(type, FAILURE_ATTRIBUTES, new Map(Object.entries(values)))
   const dest = attrs.required('dest')
   const stage = attrs.text('stage')
   const source = attrs.text('src') ?? '/'
-  attrs.finish()
   return { type, dest, stage, source }
 }

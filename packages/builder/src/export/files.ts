@@ -5,20 +5,25 @@ import { writeOutput } from './atomic.ts'
 import { Attributes } from './attrs.ts'
 import type { ExportContext, Exporter } from './exporter.ts'
 
+const ATTRIBUTES = ['dest', 'platform-split', 'source-date-epoch'] as const
+
 function rootfsExporter(type: OutputSpec['type'] & ('local' | 'tar')): Exporter {
   return {
     type,
+    attributes: ATTRIBUTES,
     parse(values) {
-      const attrs = new Attributes(type, values)
+      const attrs = new Attributes(type, ATTRIBUTES, values)
       const dest = type === 'local' ? attrs.required('dest') : (attrs.text('dest') ?? '-')
-      attrs.text('source-date-epoch')
-      attrs.flag('platform-split', true)
-      attrs.finish()
+      const options = { split: attrs.optionalFlag('platform-split'), epoch: attrs.epoch() }
       return {
         type,
         title: type === 'local' ? 'exporting to client directory' : 'exporting to client tarball',
+        warnings: attrs.warnings,
+        epoch: options.epoch,
+        annotations: undefined,
+        pushByDigest: false,
         async export(context) {
-          await writeFiles({ type, dest }, (to, format) => context.writeRootfs(to, format), context)
+          await writeFiles({ type, dest }, (to, format) => context.writeRootfs(to, format, options), context)
           return { type, dest }
         },
       }
@@ -29,7 +34,7 @@ function rootfsExporter(type: OutputSpec['type'] & ('local' | 'tar')): Exporter 
 /** Writes files into a directory, or as a tar file; `write` puts them there. */
 export async function writeFiles(
   { type, dest }: { readonly type: 'local' | 'tar'; readonly dest: string },
-  write: ExportContext['writeRootfs'],
+  write: (dest: string, format: 'directory' | 'tar') => Promise<void>,
   { store, stdout, signal }: Pick<ExportContext, 'store' | 'stdout' | 'signal'>,
 ): Promise<void> {
   if (type === 'local') {

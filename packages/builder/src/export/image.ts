@@ -1,46 +1,127 @@
 /** `type=image` and `type=registry`: names in the local store, and images pushed to registries. */
+import { formatReference, parseReference } from '@tsbuild/registry-client'
 import { BuildError } from '../errors.ts'
 import type { OutputSpec } from '../options.ts'
-import { Attributes, exportErrors } from './attrs.ts'
+import { Attributes, exportErrors, FORMAT_ATTRIBUTES } from './attrs.ts'
 import type { BuiltImages, ExportContext, Exporter } from './exporter.ts'
-import { normalizedNames } from './names.ts'
+import { bareNames, normalizedNames } from './names.ts'
 import { pushImage } from './push.ts'
+
+const ATTRIBUTES = [
+  'name',
+  'push',
+  'push-by-digest',
+  'registry.insecure',
+  'store',
+  'unpack',
+  'name-canonical',
+  'dangling-name-prefix',
+  ...FORMAT_ATTRIBUTES,
+] as const
+
+/** Under which names an image is kept and pushed. */
+interface Naming {
+  /** As the attribute gives them. */
+  readonly own: string | undefined
+  readonly byDigest: boolean
+  readonly canonical: boolean
+  /** What the digest is put behind when there is no name. */
+  readonly prefix: string | undefined
+}
 
 function imageExporter(type: OutputSpec['type'] & ('image' | 'registry')): Exporter {
   return {
     type,
+    attributes: ATTRIBUTES,
     parse(values) {
-      const attrs = new Attributes(type, values)
-      const own = normalizedNames(attrs.text('name'))
+      const attrs = new Attributes(type, ATTRIBUTES, values)
       const push = attrs.flag('push', type === 'registry')
       const store = attrs.flag('store', type === 'image')
-      attrs.flag('unpack', false)
+      const naming = readNaming(attrs)
+      const insecure = attrs.flag('registry.insecure', false)
       const format = attrs.format('oci')
-      attrs.finish()
+      if (attrs.flag('unpack', false))
+        attrs.warnings.push('unpack has no effect: images are unpacked when they are used')
+      if (naming.byDigest && !push) attrs.warnings.push('push-by-digest has no effect without push=true')
+      if (insecure && !push) attrs.warnings.push('registry.insecure has no effect without push=true')
+      if (naming.canonical && !store) attrs.warnings.push('name-canonical has no effect without store=true')
       return {
         type,
         title: 'exporting to image',
+        warnings: attrs.warnings,
+        epoch: format.epoch,
+        annotations: format.annotations,
+        pushByDigest: naming.byDigest,
         async export(context) {
-          const names = [...new Set([...own, ...context.tags])]
-          if (push && names.length === 0)
+          if (push && naming.prefix === undefined && naming.own === undefined && context.tags.length === 0)
             throw exportErrors.outputInvalid(['tag is needed when pushing to registry'], {
               hint: 'name the image with --tag HOST/NAME:TAG',
             })
           const built = await context.images(format)
+          const names = namesOf(naming, built, context)
           await context.complete()
-          if (store) for (const name of names) await context.store.images.tag(name, built.descriptor, context.now())
-          if (push) await pushAll(names, built, context)
-          return { type, names: names.map((name) => `${name}@${built.descriptor.digest}`) }
+          if (store) await storeNames(names, naming, built, context)
+          if (push) await pushAll(names, built, context, { insecure, byDigest: naming.byDigest })
+          const { digest } = built.descriptor
+          return { type, names: names.map((name) => withDigest(name, digest)) }
         },
       }
     },
   }
 }
 
-async function pushAll(names: readonly string[], built: BuiltImages, context: ExportContext): Promise<void> {
+function readNaming(attrs: Attributes<(typeof ATTRIBUTES)[number]>): Naming {
+  const byDigest = attrs.flag('push-by-digest', false)
+  const own = attrs.text('name') || undefined
+  // Found before the build.
+  if (byDigest) bareNames(own)
+  else normalizedNames(own)
+  const prefix = attrs.text('dangling-name-prefix') || undefined
+  return {
+    own,
+    byDigest,
+    canonical: attrs.flag('name-canonical', false),
+    prefix: prefix && formatReference(parseReference(prefix)),
+  }
+}
+
+function namesOf({ own, byDigest, prefix }: Naming, built: BuiltImages, { tags }: ExportContext): string[] {
+  const given = byDigest ? [...bareNames(own), ...tags.map(withoutTag)] : [...normalizedNames(own), ...tags]
+  if (given.length === 0 && prefix !== undefined) return [withDigest(prefix, built.descriptor.digest)]
+  return [...new Set(given)]
+}
+
+async function storeNames(
+  names: readonly string[],
+  { byDigest, canonical }: Naming,
+  { descriptor }: BuiltImages,
+  { store, now }: ExportContext,
+): Promise<void> {
+  for (const name of names) {
+    // Without a tag there is nothing but the digest to be called by.
+    if (!byDigest) await store.images.tag(name, descriptor, now())
+    if (byDigest || canonical) await store.images.tag(withDigest(name, descriptor.digest), descriptor, now())
+  }
+}
+
+function withoutTag(name: string): string {
+  const { registry, repository } = parseReference(name)
+  return formatReference({ registry, repository })
+}
+
+function withDigest(name: string, digest: string): string {
+  return name.includes('@') ? name : `${name}@${digest}`
+}
+
+async function pushAll(
+  names: readonly string[],
+  built: BuiltImages,
+  context: ExportContext,
+  options: { readonly insecure: boolean; readonly byDigest: boolean },
+): Promise<void> {
   for (const name of names) {
     try {
-      await pushImage(name, built, context)
+      await pushImage(name, built, context, options)
     } catch (error) {
       if (error instanceof BuildError || context.signal.aborted) throw error
       const { message, hint } = error as Error & { hint?: string }

@@ -11,6 +11,10 @@ describe('outputs', () => {
     ['non-bool value for push: "maybe"', 'image', { push: 'maybe' }],
     ['unsupported layer compression type: "lz4"', 'oci', { dest: 'x', compression: 'lz4' }],
     ['non-integer value for compression-level: "high"', 'oci', { dest: 'x', 'compression-level': 'high' }],
+    ['compression-level 10 is out of range: gzip has 0 to 9', 'oci', { dest: 'x', 'compression-level': '10' }],
+    ['could not fully parse annotation annotation-manifest', 'oci', { 'annotation-manifest': 'x' }],
+    ["can't push tagged ref a:1 by digest", 'image', { 'push-by-digest': 'true', name: 'b,a:1' }],
+    ['unknown attribute "annotation.a" of output type local', 'local', { dest: 'x', 'annotation.a': 'b' }],
     ['invalid SOURCE_DATE_EPOCH: soon', 'oci', { dest: 'x', 'source-date-epoch': 'soon' }],
   ])('refuses: %s', (message, type, attrs) => {
     expect(() => prepareOutput({ type, attrs } as unknown as OutputSpec)).toThrow(

@@ -8,13 +8,23 @@ import { dockerExporter, ociExporter } from './oci.ts'
 
 const cacheOnly: Exporter = {
   type: 'cacheonly',
+  attributes: [],
   parse(values) {
-    new Attributes('cacheonly', values).finish()
-    return { type: 'cacheonly', title: 'keeping the result in the cache', export: async () => ({ type: 'cacheonly' }) }
+    const { warnings } = new Attributes('cacheonly', [], values)
+    return {
+      type: 'cacheonly',
+      title: 'keeping the result in the cache',
+      warnings,
+      epoch: 'own',
+      annotations: undefined,
+      pushByDigest: false,
+      export: async () => ({ type: 'cacheonly' }),
+    }
   },
 }
 
-const exporters: { readonly [T in OutputSpec['type']]: Exporter } = {
+/** By type. */
+export const exporters: { readonly [T in OutputSpec['type']]: Exporter } = {
   oci: ociExporter,
   docker: dockerExporter,
   tar: tarExporter,

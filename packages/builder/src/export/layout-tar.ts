@@ -1,11 +1,14 @@
 /** Images as a tar of an OCI layout, with a `manifest.json` in it when Docker has to be able to load it. */
 
 import { randomBytes } from 'node:crypto'
-import { copyFile, mkdir, rename, rm, writeFile } from 'node:fs/promises'
+import { createWriteStream } from 'node:fs'
+import { rename, rm, writeFile } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
+import { pipeline } from 'node:stream/promises'
 import { type Descriptor, familiarReference, parseReference, type Reference } from '@tsbuild/registry-client'
 import { type Pack, pack } from 'tar-stream'
 import type { ContentStore } from '../store/content-store.ts'
+import { makeDirectory } from '../util/make-directory.ts'
 import type { BuiltImages } from './exporter.ts'
 
 /** The blobs that belong to built images: index, manifests, configs, layers; each once, sorted. */
@@ -19,7 +22,7 @@ export function imageBlobs(built: BuiltImages): Descriptor[] {
 export function layoutIndex(built: BuiltImages, names: readonly string[]): Buffer {
   const { mediaType, digest, size, platform } = built.descriptor
   const base = { mediaType, digest, size, ...(platform && { platform }) }
-  const annotations = { 'org.opencontainers.image.created': built.created }
+  const annotations = { ...built.descriptor.annotations, 'org.opencontainers.image.created': built.created }
   const manifests =
     names.length === 0
       ? [{ ...base, annotations }]
@@ -122,13 +125,14 @@ export async function writeLayoutDirectory(
   const target = resolve(dest)
   const temporary = join(dirname(target), `.${basename(target)}.${randomBytes(6).toString('hex')}.tmp`)
   try {
-    await mkdir(join(temporary, 'blobs/sha256'), { recursive: true })
+    await makeDirectory(join(temporary, 'blobs/sha256'))
     for (const { digest } of imageBlobs(built)) {
       signal.throwIfAborted()
-      await copyFile(blobs.path(digest), join(temporary, blobPath(digest)))
+      // Not copied as a file: what is read from the store is verified.
+      await pipeline(blobs.open(digest, signal), createWriteStream(join(temporary, blobPath(digest)), { flags: 'wx' }))
     }
     for (const { name, data } of files) await writeFile(join(temporary, name), data)
-    await mkdir(target, { recursive: true })
+    await makeDirectory(target)
     await rename(temporary, target).catch(async (error: NodeJS.ErrnoException) => {
       if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error
       await mergeLayout(temporary, target, built, files)
@@ -140,7 +144,7 @@ export async function writeLayoutDirectory(
 
 /** Moves blobs into an existing layout first and its documents last. */
 async function mergeLayout(from: string, to: string, built: BuiltImages, files: readonly SmallFile[]): Promise<void> {
-  await mkdir(join(to, 'blobs/sha256'), { recursive: true })
+  await makeDirectory(join(to, 'blobs/sha256'))
   for (const { digest } of imageBlobs(built)) await rename(join(from, blobPath(digest)), join(to, blobPath(digest)))
   for (const { name } of files) await rename(join(from, name), join(to, name))
 }

@@ -1,26 +1,32 @@
 /** `type=oci` and `type=docker`: an image layout as a tar file, on stdout, or as a directory (`tar=false`). */
 import type { OutputSpec } from '../options.ts'
 import { outputError, writeOutput } from './atomic.ts'
-import { Attributes, exportErrors } from './attrs.ts'
+import { Attributes, exportErrors, FORMAT_ATTRIBUTES } from './attrs.ts'
 import type { Exporter } from './exporter.ts'
 import { layoutFiles, layoutTar, writeLayoutDirectory } from './layout-tar.ts'
 import { normalizedNames } from './names.ts'
 
+const ATTRIBUTES = ['dest', 'name', 'tar', ...FORMAT_ATTRIBUTES] as const
+
 function layoutExporter(type: OutputSpec['type'] & ('oci' | 'docker')): Exporter {
   return {
     type,
+    attributes: ATTRIBUTES,
     parse(values) {
-      const attrs = new Attributes(type, values)
+      const attrs = new Attributes(type, ATTRIBUTES, values)
       const tar = attrs.flag('tar', true)
       const dest = attrs.text('dest') ?? (tar ? '-' : '')
       const names = normalizedNames(attrs.text('name'))
       const format = attrs.format(type === 'docker' ? 'docker' : 'oci')
-      attrs.finish()
       if (!tar && (dest === '' || dest === '-'))
         throw exportErrors.outputInvalid([`dest is required for ${type} exporter with tar=false`])
       return {
         type,
         title: `exporting to ${type === 'docker' ? 'docker image' : 'oci image'} format`,
+        warnings: attrs.warnings,
+        epoch: format.epoch,
+        annotations: format.annotations,
+        pushByDigest: false,
         async export(context) {
           const built = await context.images(format)
           await context.complete()

@@ -9,11 +9,18 @@ import type { BuiltImages, ExportContext } from './exporter.ts'
 const UPLOADS = 4
 const MAX_DOCUMENT = 4 * 1024 * 1024
 
-export async function pushImage(name: string, built: BuiltImages, context: ExportContext): Promise<void> {
+/** @param options `byDigest`: under no tag, as a name with a digest in it is pushed anyway */
+export async function pushImage(
+  name: string,
+  built: BuiltImages,
+  context: ExportContext,
+  { insecure, byDigest }: { readonly insecure: boolean; readonly byDigest: boolean },
+): Promise<void> {
   const { blobs } = context.store
   const { signal, mountFrom } = context
-  const repository = context.repository(name)
-  const tag = parseReference(name).tag ?? 'latest'
+  const repository = context.repository(name, { insecure })
+  const { tag, digest: fixed } = parseReference(name)
+  const tags = byDigest || fixed !== undefined ? [] : [tag ?? 'latest']
   const limit = pLimit(UPLOADS)
   const wanted = new Map(built.images.flatMap((i) => [...i.layers, i.config]).map((d) => [d.digest, d]))
   await Promise.all(
@@ -32,11 +39,11 @@ export async function pushImage(name: string, built: BuiltImages, context: Expor
   for (const { manifest } of built.images)
     await repository.pushManifest(await blobs.read(manifest.digest, MAX_DOCUMENT), manifest.mediaType, {
       signal,
-      ...(several ? {} : { tags: [tag] }),
+      ...(several ? {} : { tags }),
     })
   if (several) {
     const { digest, mediaType } = built.descriptor
-    await repository.pushManifest(await blobs.read(digest, MAX_DOCUMENT), mediaType, { signal, tags: [tag] })
+    await repository.pushManifest(await blobs.read(digest, MAX_DOCUMENT), mediaType, { signal, tags })
   }
 }
 

@@ -1,6 +1,6 @@
 /**
  * The image config: OCI image-spec `config.md` plus the fields of the Docker image spec that builders write.
- * Unknown fields of a base image are kept.
+ * Other fields of a base image do not get into what is built on it.
  */
 export interface HealthcheckConfig {
   Test?: string[]
@@ -27,7 +27,6 @@ export interface ContainerConfig {
   Healthcheck?: HealthcheckConfig
   OnBuild?: string[] | null
   Shell?: string[]
-  [other: string]: unknown
 }
 
 export interface HistoryEntry {
@@ -49,8 +48,42 @@ export interface ImageConfig {
   config?: ContainerConfig
   rootfs: { type: 'layers'; diff_ids: string[] }
   history?: HistoryEntry[]
-  [other: string]: unknown
 }
 
 /** PATH of images that have none, as the reference sets it. */
 export const DEFAULT_PATH = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+
+const imageFields = [
+  'created',
+  'author',
+  'architecture',
+  'variant',
+  'os',
+  'os.version',
+  'os.features',
+  'config',
+  'rootfs',
+  'history',
+]
+const configFields = [
+  ...['User', 'ExposedPorts', 'Env', 'Entrypoint', 'Cmd', 'Volumes', 'WorkingDir', 'Labels', 'StopSignal'],
+  ...['ArgsEscaped', 'Healthcheck', 'OnBuild', 'Shell'],
+]
+const healthFields = ['Test', 'Interval', 'Timeout', 'StartPeriod', 'StartInterval', 'Retries']
+const historyFields = ['created', 'created_by', 'author', 'comment', 'empty_layer']
+
+/** A base image's config without the fields that nobody here knows, as the reference reads it. */
+export function knownFields(image: ImageConfig): ImageConfig {
+  const { config, history, ...rest } = pick(image, imageFields)
+  const known = config && pick(config, configFields)
+  if (known?.Healthcheck) known.Healthcheck = pick(known.Healthcheck, healthFields)
+  return {
+    ...rest,
+    ...(known && { config: known }),
+    ...(history && { history: history.map((entry) => pick(entry, historyFields)) }),
+  }
+}
+
+function pick<T extends object>(from: T, names: readonly string[]): T {
+  return Object.fromEntries(Object.entries(from).filter(([name]) => names.includes(name))) as T
+}

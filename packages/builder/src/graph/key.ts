@@ -7,7 +7,7 @@
 import { createHash } from 'node:crypto'
 
 /** Raised whenever the meaning of a key or of what is stored under it changes. */
-export const KEY_VERSION = 1
+export const KEY_VERSION = 2
 
 /** JSON with sorted object keys and without undefined members: equal values give equal text. */
 export function canonicalJson(value: unknown): string {

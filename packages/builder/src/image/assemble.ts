@@ -22,6 +22,8 @@ export interface ImageParts {
   /** What made each layer, for layers that the history does not speak of. */
   readonly descriptions: readonly string[]
   readonly annotations: Readonly<Record<string, string>>
+  /** Of the descriptor that points at the manifest. */
+  readonly descriptorAnnotations: Readonly<Record<string, string>>
   /** Which names the documents use for their types. */
   readonly format: 'oci' | 'docker'
 }
@@ -58,7 +60,7 @@ export async function assembleImage(parts: ImageParts, blobs: ContentStore): Pro
     mediaType: (docker ? DOCKER_LAYER : OCI_LAYER).get(descriptor.mediaType) ?? descriptor.mediaType,
   }))
   const mediaType = docker ? mediaTypes.dockerManifest : mediaTypes.ociManifest
-  const annotations = Object.keys(parts.annotations).length > 0 ? { annotations: parts.annotations } : {}
+  const annotations = annotationsMember(parts.annotations)
   const manifest = document(
     jsonBytes({ schemaVersion: 2, mediaType, config: config.descriptor, layers, ...annotations }),
     mediaType,
@@ -66,7 +68,11 @@ export async function assembleImage(parts: ImageParts, blobs: ContentStore): Pro
   await Promise.all([config, manifest].map(({ bytes, descriptor }) => blobs.put(bytes, descriptor)))
   return {
     platform: parts.platform,
-    manifest: { ...manifest.descriptor, platform: parts.platform },
+    manifest: {
+      ...manifest.descriptor,
+      platform: parts.platform,
+      ...annotationsMember(parts.descriptorAnnotations),
+    },
     config: config.descriptor,
     layers,
     diffIDs: complete.rootfs.diff_ids,
@@ -82,8 +88,12 @@ export async function assembleIndex(
   blobs: ContentStore,
 ): Promise<Descriptor> {
   const mediaType = format === 'docker' ? mediaTypes.dockerIndex : mediaTypes.ociIndex
-  const noted = Object.keys(annotations).length > 0 ? { annotations } : {}
+  const noted = annotationsMember(annotations)
   return await putJson(blobs, jsonBytes({ schemaVersion: 2, mediaType, manifests, ...noted }), mediaType)
+}
+
+function annotationsMember(annotations: Readonly<Record<string, string>>): Pick<Descriptor, 'annotations'> {
+  return Object.keys(annotations).length > 0 ? { annotations } : {}
 }
 
 interface Document {

@@ -73,3 +73,32 @@ it('writes keys in a fixed order, whatever order they came in', () => {
     '{"architecture":"amd64","config":{"User":"me","Env":["x=1"],"Labels":{"a":"1","b":"2"}},"history":[],"os":"linux","rootfs":{"type":"layers","diff_ids":[]}}',
   )
 })
+
+it('leaves out what is empty, as the reference does', () => {
+  const bytes = serializeConfig({
+    ...image([{ created_by: 'x', author: '', empty_layer: false }]),
+    author: '',
+    'os.features': [],
+    config: {
+      User: '',
+      ExposedPorts: {},
+      Env: [],
+      Entrypoint: [],
+      Cmd: null,
+      Volumes: {},
+      WorkingDir: '',
+      Labels: { empty: '' },
+      StopSignal: '',
+      ArgsEscaped: false,
+      OnBuild: null,
+      Shell: [],
+    },
+  })
+  expect(JSON.parse(bytes.toString())).toEqual({
+    architecture: 'amd64',
+    config: { Labels: { empty: '' } },
+    history: [{ created_by: 'x' }],
+    os: 'linux',
+    rootfs: { type: 'layers', diff_ids: [] },
+  })
+})

@@ -55,7 +55,7 @@ export function completeConfig(
 ): ImageConfig {
   const history = datedHistory([...(image.history ?? []), ...missingHistory(image.history ?? [], descriptions)], times)
   const known = history.flatMap((h) => (h.created === undefined ? [] : [Date.parse(h.created)]))
-  const newest = known.length > 0 ? Math.max(...known) : (times.build ?? times.now)
+  const newest = known.length > 0 ? known.reduce((a, b) => Math.max(a, b)) : (times.build ?? times.now)
   return {
     ...image,
     created: isoTime(times.output ?? newest),
@@ -91,8 +91,13 @@ export function isoTime(milliseconds: number): string {
 
 /** The JSON text of a config. */
 export function serializeConfig(image: ImageConfig): Buffer {
-  const config = image.config && orderedConfig(image.config)
-  const whole: Record<string, unknown> = { ...image, config }
+  const { history, rootfs, config, ...rest } = image
+  const whole: Record<string, unknown> = {
+    ...withoutEmpty(rest),
+    ...(config && { config: orderedConfig(withoutEmpty(config)) }),
+    ...(history && { history: history.map(withoutEmpty) }),
+    rootfs,
+  }
   return Buffer.from(
     JSON.stringify(
       Object.fromEntries(
@@ -104,16 +109,30 @@ export function serializeConfig(image: ImageConfig): Buffer {
   )
 }
 
-function orderedConfig(config: ContainerConfig): Record<string, unknown> {
+const required = new Set(['architecture', 'os', 'Healthcheck'])
+
+/** The reference leaves out what is empty: `ENTRYPOINT []` is no field of the config, nor is `"ExposedPorts":{}`. */
+function withoutEmpty<T extends object>(fields: T): T {
+  return Object.fromEntries(Object.entries(fields).filter(([key, value]) => isSet(value) || required.has(key))) as T
+}
+
+function isSet(value: unknown): boolean {
+  if (Array.isArray(value)) return value.length > 0
+  if (typeof value === 'object' && value !== null) return Object.keys(value).length > 0
+  return value !== undefined && value !== null && value !== '' && value !== false && value !== 0
+}
+
+function orderedConfig(container: ContainerConfig): Record<string, unknown> {
+  const config = new Map<string, unknown>(Object.entries(container))
   const keys = [
-    ...CONFIG_ORDER.filter((k) => k in config),
-    ...Object.keys(config).filter((k) => !CONFIG_ORDER.includes(k)),
+    ...CONFIG_ORDER.filter((k) => config.has(k)),
+    ...[...config.keys()].filter((k) => !CONFIG_ORDER.includes(k)),
   ]
   const sorted = (v: unknown) =>
     v && typeof v === 'object' && !Array.isArray(v)
       ? Object.fromEntries(Object.entries(v).sort(([a], [b]) => (a < b ? -1 : 1)))
       : v
   return Object.fromEntries(
-    keys.map((k) => [k, ['Labels', 'ExposedPorts', 'Volumes'].includes(k) ? sorted(config[k]) : config[k]]),
+    keys.map((k) => [k, ['Labels', 'ExposedPorts', 'Volumes'].includes(k) ? sorted(config.get(k)) : config.get(k)]),
   )
 }

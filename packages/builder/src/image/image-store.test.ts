@@ -86,6 +86,40 @@ describe('ImageStore', () => {
     await expect(images.tag('app', 'x')).rejects.toMatchObject({ code: 'IMAGE_UNKNOWN' })
   })
 
+  it('keeps what refers to an image with it, and digests of other algorithms', async () => {
+    const child = await memory.fetchManifest('one')
+    const entry = await memory.pushManifest(child.bytes, mediaTypes.ociManifest, { algorithm: 'sha512' })
+    const index = { schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests: [entry] }
+    const root = await memory.pushManifest(Buffer.from(JSON.stringify(index)), index.mediaType, { tags: ['all'] })
+    const empty = memory.addBlob(Buffer.from('{}'), mediaTypes.ociEmpty)
+    const note = (more: object) =>
+      Buffer.from(
+        JSON.stringify({ schemaVersion: 2, mediaType: mediaTypes.ociManifest, config: empty, layers: [], ...more }),
+      )
+    const referrer = await memory.pushManifest(note({ subject: entry }), mediaTypes.ociManifest)
+    const companionOf = [{ subject: root.digest, kind: 'sig' as const }]
+    const signature = await memory.pushManifest(note({}), mediaTypes.ociManifest, { companionOf })
+    for (let times = 0; times < 2; times++)
+      expect((await copy(memory, 'all', images, 'app', { referrers: true })).descriptor.digest).toBe(root.digest)
+    expect(await images.list()).toHaveLength(1)
+    const back = new MemoryImages()
+    await copy(images, 'app', back, 'x', { referrers: true })
+    for (const descriptor of [root, entry, referrer, signature])
+      expect((await back.fetchManifest(descriptor)).bytes).toEqual((await memory.fetchManifest(descriptor)).bytes)
+    expect(await store.images.attachments()).toHaveLength(2)
+    expect((await store.images.roots()).map(({ digest }) => digest)).toEqual([root.digest])
+    await store.images.detach(new Set())
+    expect(await store.images.attachments()).toEqual([])
+  })
+
+  it('gives a name with a digest to that content only', async () => {
+    const name = `app@sha256:${'0'.repeat(64)}`
+    await expect(copy(memory, 'one', images, name)).rejects.toMatchObject({ code: 'DIGEST_MISMATCH' })
+    await copy(memory, 'one', images, `app:v1@${ids.manifest}`)
+    await expect(images.tag(ids.manifest, name)).rejects.toMatchObject({ code: 'IMAGE_NAME_MISMATCH' })
+    expect((await images.list()).map((image) => image.name)).toEqual([`docker.io/library/app:v1@${ids.manifest}`])
+  })
+
   it('reads a blob from a byte on', async () => {
     await copy(memory, 'one', images, 'app')
     const { bytes } = await images.fetchManifest('app')

@@ -5,9 +5,11 @@
 import { createReadStream } from 'node:fs'
 import {
   type BlobPushResult,
+  checkNamedDigest,
   type Descriptor,
   digestOf,
   type FetchedManifest,
+  type FoundCompanion,
   formatReference,
   isDigest,
   type OpenBlobOptions,
@@ -16,12 +18,14 @@ import {
   type PushManifestOptions,
   parseManifest,
   parseReference,
+  type ReferrersOptions,
+  referrerOf,
   type Source,
   type Target,
   withDefaultTag,
 } from '@tsbuild/registry-client'
 import { storeErrors } from '../store/errors.ts'
-import type { NamedImage } from '../store/refs.ts'
+import type { Attachment, NamedImage } from '../store/refs.ts'
 import type { Store } from '../store/store.ts'
 
 /** Largest manifest, index or config that is read into memory, in bytes. */
@@ -80,7 +84,40 @@ export class ImageStore implements Source, Target {
 
   async fetchManifest(reference: string | Descriptor): Promise<FetchedManifest> {
     const descriptor = typeof reference === 'string' ? await this.resolve(reference) : reference
-    return { descriptor, bytes: await this.#store.blobs.read(descriptor.digest, MAX_DOCUMENT) }
+    if (!(await this.#store.blobs.has(descriptor.digest)))
+      throw storeErrors.blobMissing([descriptor.digest], {
+        hint: 'Of an image for several platforms the store may have only some: `tsbuild pull --all-platforms` fetches all.',
+      })
+    const bytes = await this.#store.blobs.read(descriptor.digest, MAX_DOCUMENT)
+    // What is asked for next must not go when the name does.
+    await this.#store.keep({ blobs: childrenOf(bytes, descriptor.mediaType) })
+    return { descriptor, bytes }
+  }
+
+  /** What names an image as its subject; see `Images.attach`. */
+  async *referrers(
+    { digest }: Pick<Descriptor, 'digest'>,
+    { artifactType }: ReferrersOptions = {},
+  ): AsyncGenerator<Descriptor> {
+    for (const { manifest, companion } of await this.#attachedTo(digest)) {
+      const found = companion === undefined ? referrerOf(manifest.bytes, manifest.descriptor)?.referrer : undefined
+      if (found && (artifactType === undefined || found.artifactType === artifactType)) yield found
+    }
+  }
+
+  /** What belongs to an image without naming it: signatures of cosign. */
+  async *companions({ digest }: Pick<Descriptor, 'digest'>): AsyncGenerator<FoundCompanion> {
+    for (const { manifest, companion } of await this.#attachedTo(digest))
+      if (companion !== undefined) yield { companion: { subject: digest, kind: companion }, manifest }
+  }
+
+  async #attachedTo(subject: string) {
+    const attached = (await this.#store.images.attachments()).filter((attachment) => attachment.subject === subject)
+    const found: { manifest: FetchedManifest; companion: Attachment['companion'] }[] = []
+    for (const { descriptor, companion } of attached)
+      if (await this.#store.blobs.has(descriptor.digest))
+        found.push({ manifest: await this.fetchManifest(descriptor), companion })
+    return found
   }
 
   openBlob({ digest }: Descriptor, { offset, signal }: OpenBlobOptions = {}): AsyncIterable<Buffer> {
@@ -104,8 +141,14 @@ export class ImageStore implements Source, Target {
   /** Stores a manifest and gives it names, in full or short form. */
   async pushManifest(bytes: Uint8Array, mediaType: string, options: PushManifestOptions = {}): Promise<Descriptor> {
     const document = parseManifest(bytes, mediaType)
-    const descriptor: Descriptor = { mediaType: document.mediaType, digest: digestOf(bytes), size: bytes.length }
+    const digest = digestOf(bytes, options.algorithm)
+    const descriptor: Descriptor = { mediaType: document.mediaType, digest, size: bytes.length }
+    for (const name of options.tags ?? []) checkNamedDigest(parseReference(name), digest)
     await this.#store.blobs.put(bytes, descriptor, options.signal)
+    const referrer = referrerOf(bytes, descriptor)
+    if (referrer) await this.#store.images.attach({ descriptor, subject: referrer.subject.digest })
+    for (const { subject, kind } of options.companionOf ?? [])
+      await this.#store.images.attach({ descriptor, subject, companion: kind })
     for (const name of options.tags ?? []) await this.#store.images.tag(fullName(name), descriptor, this.#now())
     return descriptor
   }
@@ -122,7 +165,7 @@ export class ImageStore implements Source, Target {
 
   async #configDigest(descriptor: Descriptor): Promise<string | undefined> {
     const { bytes } = await this.fetchManifest(descriptor)
-    const document = parseManifest(bytes, descriptor.mediaType)
+    const document = parseManifest(bytes, descriptor.mediaType, descriptor.digest)
     return document.kind === 'manifest' ? document.manifest.config.digest : undefined
   }
 
@@ -130,7 +173,19 @@ export class ImageStore implements Source, Target {
   async #stored(digest: Descriptor['digest']): Promise<Descriptor> {
     if (!(await this.#store.blobs.has(digest))) throw storeErrors.imageUnknown([digest])
     const bytes = await this.#store.blobs.read(digest, MAX_DOCUMENT)
-    return { mediaType: parseManifest(bytes).mediaType, digest, size: bytes.length }
+    return { mediaType: parseManifest(bytes, undefined, digest).mediaType, digest, size: bytes.length }
+  }
+}
+
+/** Nothing for a document of a kind that is not known: it can still be handed out. */
+function childrenOf(bytes: Uint8Array, mediaType: string): string[] {
+  try {
+    const document = parseManifest(bytes, mediaType)
+    const children =
+      document.kind === 'index' ? document.index.manifests : [document.manifest.config, ...document.manifest.layers]
+    return children.map(({ digest }) => digest)
+  } catch {
+    return []
   }
 }
 

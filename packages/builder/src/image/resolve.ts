@@ -18,6 +18,7 @@ import {
 } from '@tsbuild/registry-client'
 import { BuildError, defineError } from '../errors.ts'
 import type { ImageConfig } from '../graph/image-config.ts'
+import type { Location } from '../source.ts'
 import type { ContentStore } from '../store/content-store.ts'
 import type { Store } from '../store/store.ts'
 
@@ -94,8 +95,11 @@ export class ImageResolver {
     const reference = withDefaultTag(parse(text))
     const name = formatReference(reference)
     const local = pull ? undefined : await store.images.resolve(name)
-    if (local) return await this.#open(name, local, platform, storeSource(store.blobs), undefined)
-
+    if (local) {
+      // Of an index that was pulled by its digest the store may have only some platforms; the registry has the others.
+      const source = reference.digest === undefined ? storeSource(store.blobs) : repository(reference)
+      return await this.#open(name, local, platform, source, undefined)
+    }
     const source = repository(reference)
     const home = `${reference.registry}/${reference.repository}`
     try {
@@ -130,7 +134,7 @@ export class ImageResolver {
   ): Promise<FoundImage> {
     let descriptor = top
     let bytes = await this.#document(descriptor, source)
-    let document = parseManifest(bytes, descriptor.mediaType, name)
+    let document = parseManifest(bytes, descriptor.mediaType, documentName(name, descriptor))
     for (let depth = 0; document.kind === 'index'; depth++) {
       if (depth === MAX_INDEX_DEPTH)
         throw imageErrors.imageInvalid([name, `its indexes are nested more than ${MAX_INDEX_DEPTH} deep`])
@@ -143,10 +147,15 @@ export class ImageResolver {
       }
       descriptor = chosen
       bytes = await this.#document(descriptor, source)
-      document = parseManifest(bytes, descriptor.mediaType, name)
+      document = parseManifest(bytes, descriptor.mediaType, documentName(name, descriptor))
     }
     const { manifest } = document
-    const config = parseImageConfig(await this.#document(manifest.config, source), name) as unknown as ImageConfig
+    // Those that are in the store stay there, also when the image's name is taken away.
+    await this.#options.store.keep({ blobs: manifest.layers.map(({ digest }) => digest) })
+    const config = parseImageConfig(
+      await this.#document(manifest.config, source),
+      `${name}: image config ${manifest.config.digest}`,
+    ) as ImageConfig
     const diffIDs = config.rootfs.diff_ids
     if (diffIDs.length !== manifest.layers.length)
       throw imageErrors.imageInvalid([name, `it has ${manifest.layers.length} layers but ${diffIDs.length} diff_ids`])
@@ -182,6 +191,10 @@ export class ImageResolver {
   }
 }
 
+function documentName(name: string, { digest }: Descriptor): string {
+  return name.endsWith(digest) ? name : `${name}@${digest}`
+}
+
 /** The store itself as a source. */
 export function storeSource(blobs: ContentStore): Source {
   return {
@@ -191,6 +204,15 @@ export function storeSource(blobs: ContentStore): Source {
       return { descriptor: reference, bytes: await blobs.read(reference.digest, MAX_DOCUMENT) }
     },
     openBlob: (descriptor, options) => blobs.open(descriptor.digest, options?.signal),
+  }
+}
+
+/** @throws BuildError IMAGE_NAME_INVALID */
+export function checkName(reference: string, at: Location | undefined): void {
+  try {
+    parse(reference)
+  } catch (error) {
+    throw error instanceof BuildError ? error.with({ at }) : error
   }
 }
 

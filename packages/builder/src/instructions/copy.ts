@@ -1,4 +1,5 @@
 /** COPY: copies files of the context, a stage or an image. */
+import type { Dockerfile } from '../dockerfile/ast.ts'
 import { expandWord } from '../dockerfile/expand.ts'
 import { copySources } from './copy-sources.ts'
 import type { InstructionDef } from './definition.ts'
@@ -20,14 +21,10 @@ export const copy: InstructionDef<CopyNode> = {
   keyword: 'COPY',
   flags,
   onbuild: true,
-  parse(raw, { file, escape: escapeChar }) {
+  parse(raw, { file }) {
     if (raw.words.length < 2) throw instructionErrors.noDestination(['COPY'])
     const values = readFlags(raw, flags, file)
     const from = values.value('from')
-    if (from?.includes('$') && expandWord(from, noVariables, escapeChar).unset.size > 0) {
-      const range = raw.flags.find((flag) => flag.name === 'from')!.range
-      throw instructionErrors.copyFromVariable([], { at: { file, range } })
-    }
     return {
       kind: 'COPY',
       raw,
@@ -43,4 +40,18 @@ export const copy: InstructionDef<CopyNode> = {
       unpack: undefined,
     }
   },
+}
+
+/**
+ * Refuses a variable in `--from`. No part of parsing: a file that has one can still be listed, as in the reference.
+ *
+ * @throws COPY_FROM_VARIABLE, placed at the flag if it stands in the file
+ */
+export function refuseFromVariable({ from, raw }: CopyNode, { source, escape: escapeChar }: Dockerfile): void {
+  if (!from?.includes('$') || expandWord(from, noVariables, escapeChar).value === from) return
+  const flag = raw.flags.find(({ name }) => name === 'from')
+  throw instructionErrors.copyFromVariable(
+    [],
+    flag && source.text.includes(flag.raw) ? { at: { file: source, range: flag.range } } : {},
+  )
 }

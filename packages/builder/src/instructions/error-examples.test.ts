@@ -5,6 +5,7 @@ import { expandWord } from '../dockerfile/expand.ts'
 import { scanDockerfile } from '../dockerfile/scan.ts'
 import { BuildError } from '../errors.ts'
 import { excerpt, SourceFile } from '../source.ts'
+import { refuseFromVariable } from './copy.ts'
 import { instructionErrors } from './errors.ts'
 import { resolveMount } from './mount.ts'
 import { parseDockerfile, parseTrigger } from './parse.ts'
@@ -65,8 +66,9 @@ function failureOf(text: string): BuildError {
   try {
     if (text.startsWith('trigger:')) parseTrigger(text.slice('trigger:'.length))
     const variables = new Map([['large', 'x'.repeat(100_000)]])
-    const { stages } = parseDockerfile(scanDockerfile(new SourceFile('Dockerfile', text)))
+    const { stages, dockerfile } = parseDockerfile(scanDockerfile(new SourceFile('Dockerfile', text)))
     for (const node of stages.flatMap((stage) => stage.instructions)) {
+      if (node.kind === 'COPY') refuseFromVariable(node, dockerfile)
       if (node.kind !== 'RUN') continue
       for (const mount of node.mounts)
         resolveMount(mount, (word) => expandWord(word, variables, '\\').value, { cwd: '/' })

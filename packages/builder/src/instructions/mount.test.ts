@@ -27,7 +27,7 @@ describe('resolveMount', () => {
       'type=cache,target=/c/',
       {
         type: 'cache',
-        id: '/c/',
+        id: '/c',
         target: '/c',
         sharing: 'shared',
         readonly: false,
@@ -38,6 +38,13 @@ describe('resolveMount', () => {
         gid: 0,
       },
     ],
+    ...['/v/c/', '//v//c', '/v/./c/.', '/v/x/../c', '/../v/c'].map((target): [string, object] => [
+      `type=cache,target=${target}`,
+      { id: '/v/c', target: '/v/c' },
+    ]),
+    ['type=cache,target=c/', { id: 'c', target: '/work/c' }],
+    ['type=cache,target=/v,id=/v/', { id: '/v/', target: '/v' }],
+    ['type=tmpfs,target=/t//u/', { target: '/t/u' }],
     [
       'type=cache,target=c,id=i$v,sharing=LOCKED,mode=0700,uid=1,gid=2,ro,source=s',
       { id: 'ivalue', target: '/work/c', sharing: 'locked', mode: 0o700, uid: 1, gid: 2, readonly: true, source: 's' },

@@ -7,6 +7,7 @@ import { posix } from 'node:path'
 import type { Flag } from '../dockerfile/ast.ts'
 import { BuildError } from '../errors.ts'
 import type { Location, SourceFile } from '../source.ts'
+import { cleanPath } from '../util/inroot.ts'
 import { CsvProblem, splitCsv } from './csv.ts'
 import { instructionErrors } from './errors.ts'
 import { applyField, type MountDraft } from './mount-fields.ts'
@@ -28,7 +29,7 @@ export interface ResolvedBind {
 /** A directory that survives builds. */
 export interface ResolvedCache {
   readonly type: 'cache'
-  /** As written, by default the target as written. */
+  /** As written, by default the target, cleaned. */
   readonly id: string
   readonly sharing: 'shared' | 'private' | 'locked'
   /** What the cache begins with; undefined: nothing. */
@@ -145,8 +146,7 @@ export function resolveMount(mount: MountFlag, expand: (text: string) => string,
   if (draft.env !== undefined && type !== 'secret') throw wrong(`env not allowed for "${type}" type mounts`)
 
   const absolute = (target: string): string => {
-    const path = posix.join('/', target.startsWith('/') ? '' : cwd, target)
-    return path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path
+    return cleanPath(`/${target.startsWith('/') ? '' : cwd}/${target}`)
   }
   const place = (): string => {
     const path = absolute(draft.target ?? '')
@@ -162,7 +162,7 @@ export function resolveMount(mount: MountFlag, expand: (text: string) => string,
     case 'bind':
       return { type, from, source, target: place(), readonly: draft.readonly ?? true }
     case 'cache': {
-      const id = draft.id || posix.normalize(draft.target ?? '')
+      const id = draft.id || cleanPath(draft.target ?? '')
       const { sharing = 'shared', readonly = false, mode = 0o755 } = draft
       return { type, id, sharing, from, source, target: place(), readonly, mode, ...owner }
     }

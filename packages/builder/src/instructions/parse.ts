@@ -71,14 +71,11 @@ export function parseInstruction(raw: RawInstruction, context: ParseContext): In
   }
 }
 
-/** What the reference reports without naming the line: it notices these after parsing. */
-const withoutLine = new Set([instructionErrors.copyFromVariable.definition.code])
-
 function parseOfFile(raw: RawInstruction, context: ParseContext): InstructionNode {
   try {
     return parseInstruction(raw, context)
   } catch (error) {
-    if (!(error instanceof BuildError) || withoutLine.has(error.code)) throw error
+    if (!(error instanceof BuildError)) throw error
     const message = `dockerfile parse error on line ${raw.range.start.line}: ${error.message}`
     throw new BuildError(error.code, message, error)
   }

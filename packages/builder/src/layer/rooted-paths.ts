@@ -3,7 +3,8 @@
  * if it were `/`. What was resolved is remembered until something that mattered to it is removed.
  */
 import { type BigIntStats, lstatSync, mkdirSync, readlinkSync } from 'node:fs'
-import { decodeName, fsPath, removeTree } from '../util/raw-path.ts'
+import { decodeName, fsPath } from '../util/raw-path.ts'
+import { removeTree } from '../util/remove-tree.ts'
 import { layerErrors } from './errors.ts'
 
 const MOST_LINKS = 255

@@ -1,6 +1,6 @@
 /** Checks of one instruction with the variables of its stage; the order is the reference's. */
 import type { Dockerfile, RawInstruction } from '../dockerfile/ast.ts'
-import { type Expansion, expandHeredoc, expandWord } from '../dockerfile/expand.ts'
+import { type ExpandOptions, type Expansion, expandWord, tryExpand } from '../dockerfile/expand.ts'
 import { resolveMount } from '../instructions/mount.ts'
 import type {
   ArgNode,
@@ -99,14 +99,17 @@ export function checkInstruction(scope: InstructionScope, node: InstructionNode)
 }
 
 function expand(scope: InstructionScope, text: string, raw: RawInstruction): string {
-  return checked(scope, expandWord(text, scope.stage.env, scope.dockerfile.escape), raw).value
+  return checked(scope, text, { escape: scope.dockerfile.escape }, raw).value
 }
 
-function checked(scope: InstructionScope, expansion: Expansion, raw: RawInstruction): Expansion {
+/** What has no value is reported also when the rest cannot be read. */
+function checked(scope: InstructionScope, text: string, options: ExpandOptions, raw: RawInstruction): Expansion {
+  const expansion = tryExpand(text, scope.stage.env, options)
   const { stage, suggester } = scope
   if (!stage.envUnknown) {
     checkUndefinedVars(scope.reporter, raw, expansion.unset, stage.declared, (name) => suggester.find(name, stage.env))
   }
+  if (expansion.error !== undefined) throw expansion.error
   return expansion
 }
 
@@ -133,7 +136,7 @@ function checkEnv(scope: InstructionScope, node: EnvNode): void {
   for (const [i, [key, value]] of pairs.entries()) {
     checkKeyValue(scope.reporter, node, node.pairs[i]!)
     checkSecretName(scope.reporter, node.raw, 'ENV', key)
-    scope.stage.env.set(key, value)
+    scope.stage.setEnv(key, value)
   }
 }
 
@@ -152,7 +155,7 @@ function checkCopy(scope: InstructionScope, node: CopyNode): void {
   const sources = node.sources.map((source) => expand(scope, source, node.raw))
   expand(scope, node.dest, node.raw)
   for (const heredoc of node.contents) {
-    if (heredoc.expand) checked(scope, expandHeredoc(heredoc.content, scope.stage.env), node.raw)
+    if (heredoc.expand) checked(scope, heredoc.content, { escape: '\\', ignoreQuotes: true }, node.raw)
   }
   const { ignored } = scope
   if (ignored === undefined || node.from !== undefined) return

@@ -1,9 +1,10 @@
 /** A stage while the checks go through it: what its variables are, what it inherits, what it asks for. */
 import type { Platform } from '@tsbuild/registry-client'
 import type { RawInstruction } from '../dockerfile/ast.ts'
+import { EnvList, ImageEnv } from '../graph/env-list.ts'
 import type { FromNode, InstructionNode } from '../instructions/nodes.ts'
+import { LayeredMap } from '../util/layered-map.ts'
 import type { ArgFact, BaseImage, MountFact, StageFacts } from './facts.ts'
-import { LayeredMap } from './layered-map.ts'
 
 /** PATH is in every environment: images without one get a default. */
 const impliedNames = ['PATH']
@@ -27,7 +28,9 @@ export class LintStage implements StageFacts {
   triggersAdded = false
 
   /** Values of the environment and of arguments, in the order they were set. */
-  env = new LayeredMap<string>()
+  env = new EnvList()
+  /** What its image keeps of the environment: ENV, not ARG. */
+  imageEnv = new ImageEnv([])
   /** The base image's environment is not known: names that it may define are not reported. */
   envUnknown = false
   /** ARGs so far, also those without value. */
@@ -60,7 +63,8 @@ export class LintStage implements StageFacts {
   inherit(): void {
     const { base } = this
     if (base) {
-      this.env = new LayeredMap(base.env)
+      this.env = new EnvList([], base.env, base.imageEnv)
+      this.imageEnv = new ImageEnv(base.imageEnv)
       this.envUnknown = base.envUnknown
       this.declared = new LayeredMap(base.declared)
       this.workdirSet = base.workdirSet
@@ -69,13 +73,18 @@ export class LintStage implements StageFacts {
       this.image = base.image
       return
     }
-    for (const entry of this.image?.config?.Env ?? []) {
-      const at = entry.indexOf('=')
-      this.env.set(at < 0 ? entry : entry.slice(0, at), at < 0 ? '' : entry.slice(at + 1))
-    }
-    for (const name of impliedNames) if (!this.env.has(name)) this.env.set(name, '')
+    const image = new ImageEnv(this.image?.config?.Env ?? [])
+    this.env = new EnvList([], undefined, image)
+    this.imageEnv = new ImageEnv(image)
+    for (const name of impliedNames) if (!this.env.has(name)) this.setEnv(name, '')
     this.shell = this.image?.config?.Shell
     this.envUnknown = this.image === undefined && this.baseName !== 'scratch'
+  }
+
+  /** ENV: ARG changes {@link env} alone. */
+  setEnv(name: string, value: string): void {
+    this.env.set(name, value)
+    this.imageEnv.set(name, value)
   }
 
   /** Remembers the instruction as the last of its kind; gives the one before it. */

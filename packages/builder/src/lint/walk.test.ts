@@ -178,3 +178,19 @@ describe('the table of rules', () => {
     expect(await of(doc.good)).not.toContain(name)
   })
 })
+
+it('counts what ENV keeps before ARGs of the stage below', async () => {
+  const text = lines(
+    ...['FROM scratch AS a', 'ARG V=x', 'ENV B=env', 'ARG B=arg', 'FROM a AS b', 'FROM b'],
+    ...['RUN --mount=type=secret,id=$V --mount=type=secret,id=$B x', 'LABEL x=$V y=$NOPE'],
+  )
+  const { found, facts } = await lintText(text)
+  expect(found).toEqual(["UndefinedVar:8: Usage of undefined variable '$NOPE'"])
+  expect([...facts.target!.secrets.keys()]).toEqual(['x', 'env'])
+})
+
+it('reports undefined variables before what cannot be read', async () => {
+  const { found, facts } = await lintText('FROM scratch\nLABEL a=$NOPE${x/y}\n')
+  expect(found).toEqual(["UndefinedVar:2: Usage of undefined variable '$NOPE'"])
+  expect(facts.error?.code).toBe('DOCKERFILE_BAD_SUBSTITUTION')
+})

@@ -9,6 +9,7 @@ import { type Platform, parsePlatform } from '@tsbuild/registry-client'
 import { locate } from '../dockerfile/ast.ts'
 import type { Expansion } from '../dockerfile/expand.ts'
 import { BuildError, throwIfAborted } from '../errors.ts'
+import { refuseFromVariable } from '../instructions/copy.ts'
 import type { FromNode, InstructionNode, ParsedDockerfile, Stage } from '../instructions/nodes.ts'
 import { atPlace, expandAt } from './at-place.ts'
 import type { BaseImage, LintFacts, LintWorld, NamedBase } from './facts.ts'
@@ -136,6 +137,7 @@ class Walk {
 
   /** Notes what an instruction takes files from. @returns whether there is anything */
   #addSources(stage: LintStage, node: InstructionNode): boolean {
+    if (node.kind === 'COPY') refuseFromVariable(node, this.#parsed.dockerfile)
     const names = sourceNames(node)
     for (const name of names) {
       const source = this.#stages.source(name)

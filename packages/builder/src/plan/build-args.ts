@@ -1,8 +1,8 @@
 /** Arguments that are there before the first FROM: the platform's, the target's, and the file's own global ARGs. */
 
+import { EnvList } from '../graph/env-list.ts'
 import { type PlatformArgs, predefinedEntries } from '../graph/predefined-args.ts'
 import type { ArgNode } from '../instructions/nodes.ts'
-import { EnvList } from './env-list.ts'
 import type { Expander } from './expander.ts'
 
 /** The predefined global arguments; `--build-arg` overrides each of them. */

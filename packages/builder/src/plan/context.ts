@@ -1,9 +1,9 @@
 /** What the functions of plan/instructions/ get beside the stage: options of the build, names for progress, sources. */
 import type { Platform } from '@tsbuild/registry-client'
+import type { EnvList } from '../graph/env-list.ts'
 import type { ContextStep, SourceStep } from '../graph/step.ts'
 import type { InstructionNode } from '../instructions/nodes.ts'
 import type { Location } from '../source.ts'
-import type { EnvList } from './env-list.ts'
 
 /** Options that every stage of one plan shares. */
 export interface PlanOptions {
@@ -26,8 +26,10 @@ export interface PlanOptions {
   readonly shmSize: number | undefined
   readonly ulimits: readonly { readonly name: string; readonly soft: number; readonly hard: number }[]
   readonly hostname: string | undefined
-  /** SOURCE_DATE_EPOCH as the exporter's attribute or the build argument gave it, seconds. */
+  /** SOURCE_DATE_EPOCH of the build, seconds; found out by planning. */
   readonly epoch: number | undefined
+  /** SOURCE_DATE_EPOCH is a build argument like any other: it sets no times. */
+  readonly undated: boolean
 }
 
 /** One instruction on its way into the graph. */
@@ -41,6 +43,8 @@ export interface InstructionContext {
   readonly context: ContextStep
   /** What `--from` (COPY) or the mounts' `from` (RUN, by position) stand for; undefined entries mean the main context. */
   readonly sources: readonly (SourceStep | 'scratch' | undefined)[]
+  /** How many ports EXPOSE may still list in this plan. */
+  readonly portBudget: { left: number }
   /** Adds `[stage n/m]` to a step's name and counts it. */
   stepName(text: string): string
 }

@@ -48,6 +48,13 @@ export const planErrors = {
       `cannot copy from stage ${quoted(from)}, it needs to be defined before current stage ${quoted(stage)}`,
     hint: 'move the stage that provides the files above the one that uses them',
   }),
+  laterStageMounted: defineError({
+    code: 'STAGE_MOUNTED_EARLY',
+    doc: 'Only stages that stand earlier in the file can be mounted.',
+    message: (from: string, target: string) =>
+      `cannot mount from stage ${quoted(from)} to ${quoted(target)}, stage needs to be defined before current command`,
+    hint: 'move the stage that provides the files above the one that uses them',
+  }),
   circular: defineError({
     code: 'STAGE_CIRCULAR',
     doc: 'Stages take files from each other in a circle, or a stage takes files from itself.',
@@ -68,6 +75,11 @@ export const planErrors = {
     code: 'SIGNAL_INVALID',
     doc: 'STOPSIGNAL takes a signal name such as SIGTERM or a number.',
     message: (signal: string) => `invalid signal: ${signal}`,
+  }),
+  badPath: defineError({
+    code: 'PATH_INVALID',
+    doc: 'A path of a Windows image names another drive than C:, a drive without a path, or a share.',
+    message: (problem: string) => problem,
   }),
   badPort: defineError({
     code: 'PORT_INVALID',

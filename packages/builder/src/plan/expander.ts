@@ -2,7 +2,7 @@
 import { type Dockerfile, locateText, type RawInstruction } from '../dockerfile/ast.ts'
 import { expandForDisplay, expandHeredoc, expandWord } from '../dockerfile/expand.ts'
 import { BuildError } from '../errors.ts'
-import type { EnvList } from './env-list.ts'
+import type { EnvList } from '../graph/env-list.ts'
 
 const NOTHING = { get: () => undefined }
 
@@ -33,12 +33,16 @@ export class Expander {
     return [...expandWord(text, NOTHING, this.#dockerfile.escape).unset]
   }
 
-  /** An instruction for people: the keyword in capitals, known variables replaced. Never throws. */
-  label(original: string, env: { get(name: string): string | undefined }): string {
+  /**
+   * An instruction for people: the keyword in capitals, variables replaced. What a shell reads keeps its quotes and the
+   * variables that are not known. Never throws.
+   */
+  label(original: string, env: { get(name: string): string | undefined }, forShell = false): string {
     const [keyword = '', ...rest] = original.split(' ')
     const text = [keyword.toUpperCase(), ...rest].join(' ')
     try {
-      return expandForDisplay(text, env, this.#dockerfile.escape).value
+      const expand = forShell ? expandForDisplay : expandWord
+      return expand(text, env, this.#dockerfile.escape).value
     } catch {
       return text
     }

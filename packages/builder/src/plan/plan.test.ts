@@ -1,9 +1,12 @@
-import { formatPlatform, type Platform } from '@tsbuild/registry-client'
+import { formatPlatform, type Platform, parseImageConfig, RegistryError } from '@tsbuild/registry-client'
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { mutations } from '../../../registry-client/src/schema.test-support.ts'
 import { scanDockerfile } from '../dockerfile/scan.ts'
 import { BuildError } from '../errors.ts'
 import type { ImageConfig } from '../graph/image-config.ts'
 import { inputsOf, type RootfsStep, type Step } from '../graph/step.ts'
+import { completeConfig, serializeConfig } from '../image/config.ts'
 import { parseDockerfile } from '../instructions/parse.ts'
 import { SourceFile } from '../source.ts'
 import type { PlanOptions } from './context.ts'
@@ -29,6 +32,7 @@ function options(changes: Partial<PlanOptions> = {}): PlanOptions {
     ulimits: [],
     hostname: undefined,
     epoch: undefined,
+    undated: false,
     ...changes,
   }
 }
@@ -49,6 +53,9 @@ function world(images: Record<string, Partial<ImageConfig>> = { busybox: {} }) {
         layers: [{ descriptor: layer, diffID: digest }],
         config: { ...platform, rootfs: { type: 'layers', diff_ids: [digest] }, ...config } as ImageConfig,
       }
+    },
+    checkName(name, at) {
+      if (name !== name.toLowerCase()) throw new BuildError('IMAGE_NAME_INVALID', `bad name ${name}`, { at })
     },
     hasNamedContext: (name) => name === 'named',
     namedContext: async (name) => (name === 'named' ? { kind: 'tree', context: 'named' } : undefined),
@@ -87,6 +94,42 @@ async function failure(
   )
 }
 
+describe('variables of a stage that others start from', () => {
+  const file = (...rest: string[]) =>
+    ['FROM busybox AS a', 'ARG V=x', 'ARG H', 'ENV B=env C=c', 'ARG B=arg', ...rest].join('\n')
+
+  it('hands on ARGs; what ENV keeps in the image counts first', async () => {
+    const text = file('FROM a', 'RUN echo $V $B', 'LABEL v=$V b=$B h=$H', 'COPY $V $B/')
+    const planned = await plan(text, { buildArgs: new Map([['H', 'given']]) })
+    expect(planned.image.config).toMatchObject({ Labels: { v: 'x', b: 'env', h: 'given' } })
+    expect(planned.image.config?.Env).toEqual([expect.stringMatching(/^PATH=/), 'B=env', 'C=c'])
+    expect(history(planned).at(-3)).toBe('RUN |3 V=x H=given B=env /bin/sh -c echo $V $B # buildkit')
+    expect(history(planned).at(-1)).toBe('COPY x env/ # buildkit')
+    const run = planned.rootfs?.kind === 'file' ? planned.rootfs.parent : undefined
+    expect(run).toMatchObject({ env: ['V=x', 'H=given', expect.stringMatching(/^PATH=/), 'B=env', 'C=c'] })
+  })
+
+  it('hands them on through several stages, and leaves those alone that stand beside', async () => {
+    const text = file(
+      'FROM a AS b',
+      'ARG W=$V-w',
+      'FROM busybox AS c',
+      'LABEL c=$V$W',
+      'FROM b',
+      'LABEL b=$V$W',
+      'COPY --from=c / /',
+    )
+    const planned = await plan(text)
+    expect(planned.image.config?.Labels).toEqual({ b: 'xx-w' })
+    expect(planned.rootfs).toMatchObject({ kind: 'file' })
+  })
+
+  it('keeps them out of images that stand for a stage', async () => {
+    const text = 'FROM busybox AS named\nARG V=x\nFROM named\nLABEL v=$V'
+    expect((await plan(text)).image.config?.Labels).toEqual({ v: '' })
+  })
+})
+
 describe('config and history', () => {
   it.each<[name: string, dockerfile: string, config: object, history: string[]]>([
     [
@@ -108,10 +151,10 @@ describe('config and history', () => {
       ['CMD ["a"]', 'ENTRYPOINT ["b"]'],
     ],
     [
-      'EXPOSE sorts and lowers',
+      'EXPOSE sorts words as they are written, and lowers',
       'FROM scratch\nEXPOSE 81/UDP 80 127.0.0.1:90:91',
       { ExposedPorts: { '80/tcp': {}, '81/udp': {}, '91/tcp': {} } },
-      ['EXPOSE [80/tcp 81/udp 91/tcp]'],
+      ['EXPOSE [91/tcp 80/tcp 81/udp]'],
     ],
     [
       'WORKDIR adds up',
@@ -261,6 +304,136 @@ FROM two
   })
 })
 
+describe('as the reference answers', () => {
+  const windows = { base: { os: 'windows', architecture: 'amd64' } }
+
+  it.each([
+    ['IMAGE_NAME_INVALID', 1, 'FROM Busybox AS a\nFROM scratch', {}],
+    ['STAGE_CIRCULAR', 4, 'FROM scratch AS a\nCOPY --from=b / /\nFROM scratch AS b\nCOPY --from=a / /', {}],
+    ['STAGE_DEFINED_LATER', 2, 'FROM scratch AS a\nCOPY --from=B / /\nFROM scratch AS b\nFROM a', {}],
+    ['STAGE_DEFINED_LATER', 2, 'FROM scratch AS a\nCOPY --from=b / /\nFROM a AS b\nFROM a', {}],
+    ['STAGE_MOUNTED_EARLY', 2, 'FROM scratch AS a\nRUN --mount=from=b,target=/t x\nFROM scratch AS b\nFROM a', {}],
+    ['PATH_INVALID', 2, 'FROM base\nWORKDIR D:\\x', windows],
+    ['PATH_INVALID', 2, 'FROM base\nWORKDIR C:', windows],
+    ['PATH_INVALID', 3, '# escape=`\nFROM base\nCOPY a \\\\host\\x', windows],
+  ])('%s names line %i of %j', async (code, line, text, images) => {
+    const platform = {
+      os: 'windows' in images ? 'windows' : 'base' in images ? 'windows' : 'linux',
+      architecture: 'amd64',
+    }
+    const error = await failure(text, { platform }, { busybox: {}, ...images })
+    expect(error).toMatchObject({ code, at: { range: { start: { line } } } })
+  })
+
+  it.each([
+    ['/a/../b', '/a/../b'],
+    ['/$A/foo', '//foo'],
+    ['/a/', '/a/'],
+    ['$A', '/base'],
+    ['x/../y/', '/base/y'],
+  ])('WORKDIR %s is %s', async (written, kept) => {
+    const { image, rootfs } = await plan(`FROM scratch\nWORKDIR /base\nWORKDIR ${written}\nRUN x`)
+    expect(image.config?.WorkingDir).toBe(kept)
+    expect(history({ image } as ImagePlan).at(-2)).toBe(`WORKDIR ${kept}`)
+    expect(rootfs).toMatchObject({ cwd: expect.stringMatching(/^\/[a-z]+(\/[a-z]+)?$/) })
+  })
+
+  it('the shell is that of the system in the config', async () => {
+    const { image } = await plan('FROM base\nCMD x', {}, windows)
+    expect(image.config?.Cmd).toEqual(['cmd', '/S', '/C', 'x'])
+  })
+
+  it('ports are in the order of expansion, each EXPOSE sorted as written; their number is bounded', async () => {
+    const { image } = await plan('FROM scratch\nENV P=7\nEXPOSE 9-11 $P 80')
+    expect(history({ image } as ImagePlan).at(-1)).toBe('EXPOSE [7/tcp 80/tcp 9/tcp 10/tcp 11/tcp]')
+    const wide = `FROM scratch\nEXPOSE ${'1-65535/tcp '.repeat(200)}`
+    expect(await failure(wide)).toMatchObject({ code: 'PORT_INVALID', at: { range: { start: { line: 2 } } } })
+    const { image: none } = await plan('FROM scratch\nEXPOSE $NONE')
+    expect(none.config).not.toHaveProperty('ExposedPorts')
+  })
+
+  it('names steps: quotes go and variables are replaced, but not for what a shell reads', async () => {
+    const text = [
+      ...['FROM scratch AS x', 'ENV A=v', 'WORKDIR "/$A x"', 'COPY "a" $A/$B', 'RUN echo "$A" \'$B\' $B'],
+      'ADD https://x/y /z',
+    ].join('\n')
+    expect(stepNames((await plan(text)).rootfs).filter((name) => !name.includes('context'))).toEqual([
+      ...['[1/4] WORKDIR /v x', '[2/4] COPY a v/', '[3/4] RUN echo "v" \'$B\' $B', '[4/4] ADD https://x/y /z'],
+    ])
+  })
+
+  it('counts all triggers', async () => {
+    const { rootfs } = await plan('FROM busybox\nRUN x', {}, { busybox: { config: { OnBuild: ['ENV a=b', 'RUN y'] } } })
+    expect(stepNames(rootfs).at(-1)).toBe('[3/4] RUN x')
+  })
+
+  it('says what a stage compiles for', async () => {
+    const arm: Platform = { os: 'linux', architecture: 'arm64' }
+    const text = 'FROM --platform=$BUILDPLATFORM scratch\nARG TARGETARCH\nRUN x'
+    const { rootfs } = await plan(text, { multiPlatform: true, platform: arm })
+    expect(rootfs?.name).toMatch(/^\[linux\/(amd64->arm64|arm64) 1\/1\] RUN x$/)
+  })
+})
+
+describe('configs of base images', () => {
+  const whole: ImageConfig = {
+    architecture: 'amd64',
+    os: 'linux',
+    created: '2024-01-01T00:00:00Z',
+    config: {
+      ...{
+        User: 'u',
+        ExposedPorts: { '80/tcp': {} },
+        Env: ['A=b', 'PATH=/bin', 'A=c', 'x'],
+        Entrypoint: ['e'],
+        Cmd: ['c'],
+      },
+      ...{
+        Volumes: { '/v': {} },
+        WorkingDir: '/w',
+        Labels: { l: 'v' },
+        StopSignal: 'SIGTERM',
+        Shell: ['/bin/sh', '-c'],
+      },
+      ...{ ArgsEscaped: true, Healthcheck: { Test: ['NONE'], Interval: 1 }, OnBuild: ['ENV O=$A', 'RUN x'] },
+    },
+    rootfs: { type: 'layers', diff_ids: [`sha256:${'0'.repeat(64)}`] },
+    history: [
+      { created: '2024-01-01T00:00:00Z', created_by: 'x' },
+      { created_by: 'y', empty_layer: true },
+    ],
+  }
+  const text = [
+    ...['FROM base AS a', 'ENV N=$A B=2', 'LABEL x=$A', 'EXPOSE 81', 'VOLUME /b', 'WORKDIR d', 'USER $A', 'RUN x'],
+    ...['COPY a b', 'CMD x', 'SHELL ["y"]', 'HEALTHCHECK NONE', 'FROM a', 'ARG A=1', 'ENTRYPOINT y', 'STOPSIGNAL 9'],
+  ].join('\n')
+
+  it('however they are changed, a plan and a config come of them, or an error that says why', async () => {
+    await fc.assert(
+      fc.asyncProperty(mutations(whole), async (json) => {
+        try {
+          const base = parseImageConfig(Buffer.from(json)) as ImageConfig
+          const { image } = await plan(text, {}, { base })
+          const times = { layers: [1, 2, 3, 4], build: undefined, output: 5, now: 6 }
+          serializeConfig(completeConfig(image, image.rootfs.diff_ids, times, ['a', 'b', 'c', 'd']))
+        } catch (error) {
+          expect(error instanceof BuildError || error instanceof RegistryError, String(error)).toBe(true)
+        }
+      }),
+      { numRuns: 500 },
+    )
+  })
+
+  it('keeps what is known, the names that are there twice as well', async () => {
+    const base = { ...whole, config: { ...whole.config, Hostname: 'h', OnBuild: null }, container: 'c' }
+    const { image } = await plan('FROM base AS a\nENV A=d\nFROM a\nLABEL v=$A', {}, { base })
+    expect(image.config?.Env).toEqual(['A=d', 'PATH=/bin', 'A=c', 'x'])
+    expect(image.config?.Labels).toEqual({ l: 'v', v: 'c' })
+    expect(image).not.toHaveProperty('container')
+    expect(image.config).not.toHaveProperty('Hostname')
+  })
+})
+
 describe('steps', () => {
   it('makes one layer of all sources of a COPY, one operation each', async () => {
     const { rootfs } = await plan('FROM scratch\nCOPY a b* <<EOF /to/\nhi $x\nEOF\n')
@@ -290,6 +463,21 @@ describe('steps', () => {
       args: ['/bin/sh', '-c', '/dev/pipes/EOF'],
       script: { path: '/dev/pipes/EOF', content: '#!/usr/bin/awk\nx\n' },
     })
+  })
+
+  it('looks for #! when the tabs of <<- are gone', async () => {
+    const { rootfs } = await plan('FROM busybox\nRUN <<-EOF\n\t#!/usr/bin/awk\n\tx\n\tEOF\n')
+    expect(rootfs).toMatchObject({
+      args: ['/bin/sh', '-c', '/dev/pipes/EOF'],
+      script: { path: '/dev/pipes/EOF', content: '#!/usr/bin/awk\nx\n' },
+    })
+  })
+
+  it.each([
+    ['RUN << EOF\necho a\nEOF', ['/bin/sh', '-c', 'echo a\n']],
+    ['RUN cat << EOF > /x\na\nEOF', ['/bin/sh', '-c', 'cat << EOF > /x\na\nEOF']],
+  ])('takes %j as a heredoc', async (run, args) => {
+    expect((await plan(`FROM busybox\n${run}\n`)).rootfs).toMatchObject({ args })
   })
 
   it('marks the steps of the stages that --no-cache-filter names', async () => {

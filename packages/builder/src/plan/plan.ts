@@ -8,17 +8,19 @@ import { normalizePlatform, type Platform } from '@tsbuild/registry-client'
 import { locate } from '../dockerfile/ast.ts'
 import { suggest } from '../dockerfile/suggest.ts'
 import { BuildError, throwIfAborted } from '../errors.ts'
+import type { EnvList } from '../graph/env-list.ts'
 import { plainCopy } from '../graph/file-op.ts'
 import type { ImageConfig } from '../graph/image-config.ts'
 import type { ContextStep, FileStep, RootfsStep, SourceStep } from '../graph/step.ts'
+import { refuseFromVariable } from '../instructions/copy.ts'
 import type { InstructionNode, ParsedDockerfile } from '../instructions/nodes.ts'
 import { parseTrigger } from '../instructions/parse.ts'
 import type { Location } from '../source.ts'
 import { addGlobalArgs, predefinedArgs, proxyEnvironment } from './build-args.ts'
 import type { InstructionContext, PlanOptions } from './context.ts'
-import type { EnvList } from './env-list.ts'
 import { planErrors } from './errors.ts'
 import { Expander } from './expander.ts'
+import { MAX_PORTS } from './instructions/expose.ts'
 import { planInstruction } from './instructions/index.ts'
 import { mountSources } from './instructions/run.ts'
 import { parsePlatformValue } from './platform.ts'
@@ -61,6 +63,7 @@ class Planner {
   readonly #signal: AbortSignal | undefined
   readonly #expander: Expander
   readonly #graph = new StageGraph()
+  readonly #portBudget = { left: MAX_PORTS }
   #options: PlanOptions
 
   constructor(parsed: ParsedDockerfile, options: PlanOptions, world: PlanWorld, signal: AbortSignal | undefined) {
@@ -88,9 +91,10 @@ class Planner {
     for (const node of [...this.#graph.nodes]) {
       node.commands = (node.stage?.instructions ?? []).map((i) => this.#command(i, false))
     }
-    this.#graph.checkCircles()
+    this.#checkCircles()
     if (this.#graph.nodes.length === 1) this.#graph.nodes[0]!.label = ''
 
+    this.#checkNames()
     await this.#resolveBases(target)
     const needed = this.#graph.reachable(target)
     for (const node of this.#graph.nodes) if (needed.has(node)) this.#planStage(node, args)
@@ -109,7 +113,8 @@ class Planner {
       if (epoch === undefined) table.delete(key)
       else table.set(key, String(epoch))
     }
-    this.#options = { ...this.#options, buildArgs, epoch: this.#options.epoch ?? epoch }
+    const { undated } = this.#options
+    this.#options = { ...this.#options, buildArgs, epoch: undated ? undefined : (this.#options.epoch ?? epoch) }
   }
 
   async #epochOf(value: string, args: EnvList): Promise<number | undefined> {
@@ -151,6 +156,7 @@ class Planner {
   ): StageCommand {
     try {
       if (node.kind === 'COPY' && node.from !== undefined) {
+        refuseFromVariable(node, this.#parsed.dockerfile)
         return { node, sources: [this.#graph.source(node.from)], onbuild }
       }
       if (node.kind === 'RUN')
@@ -163,6 +169,21 @@ class Planner {
       throw error instanceof BuildError ? error.with({ at }) : error
     }
     return { node, sources: [], onbuild }
+  }
+
+  #checkCircles(): void {
+    const circle = this.#graph.findCircle()
+    if (circle === undefined) return
+    throw planErrors.circular([circle.start.label], { at: locate(this.#parsed.dockerfile, circle.command.node.raw) })
+  }
+
+  /** Names of images must be names in all stages, also in those that are not needed. */
+  #checkNames(): void {
+    for (const { base, baseName, replaced, stage, commands } of this.#graph.nodes) {
+      if (base !== undefined || (baseName === 'scratch' && !replaced)) continue
+      const raw = stage?.from.raw ?? commands[0]?.node.raw
+      this.#world.checkName(baseName, raw && locate(this.#parsed.dockerfile, raw))
+    }
   }
 
   /** Resolves the base images of all that `target` needs; ONBUILD triggers may add to it. */
@@ -232,16 +253,7 @@ class Planner {
     if (node.base) {
       const base = node.base.planned
       if (!base) throw planErrors.laterStage([node.base.label, node.label])
-      const image = structuredClone(base.image)
-      if (image.config) delete image.config.OnBuild
-      const state = new StageState({
-        platform: base.platform,
-        expander: this.#expander,
-        rootfs: base.rootfs,
-        image,
-        args: base.args,
-      })
-      return state
+      return base.next()
     }
     const wanted = node.platform ?? options.platform
     const source = node.image
@@ -249,10 +261,9 @@ class Planner {
       const image = emptyImage(source === 'scratch' && node.baseName === 'scratch' ? options.platform : wanted)
       const platform = source === 'scratch' ? options.platform : wanted
       const rootfs = typeof source === 'object' ? this.#treeRootfs(source.tree, node) : undefined
-      return new StageState({ platform, expander: this.#expander, rootfs, image, args: [] })
+      return StageState.of(image, { platform, expander: this.#expander, rootfs })
     }
-    const { created: _, ...image } = structuredClone(source.config)
-    if (image.config) delete image.config.OnBuild
+    const { created: _, ...image } = source.config
     const platform = wanted
     const rootfs: RootfsStep | undefined =
       source.layers.length === 0
@@ -267,7 +278,7 @@ class Planner {
             manifest: source.manifest,
             layers: source.layers,
           }
-    return new StageState({ platform, expander: this.#expander, rootfs, image, args: [] })
+    return StageState.of(image, { platform, expander: this.#expander, rootfs })
   }
 
   /** A directory used as a base image: its files are the first layer. */
@@ -300,18 +311,19 @@ class Planner {
       const at = command.onbuild
         ? node.stage && locate(this.#parsed.dockerfile, node.stage.from.raw)
         : locate(this.#parsed.dockerfile, command.node.raw)
-      const context: InstructionContext = {
+      const context = (): InstructionContext => ({
         options: this.#options,
         globalArgs: args,
         proxyEnv,
         at,
         noCache,
         context: contextStep('context'),
-        sources: command.sources.map((source) => source && this.#sourceStep(source, node)),
+        portBudget: this.#portBudget,
+        sources: command.sources.map((source, i) => source && this.#sourceStep(source, node, command.node, i)),
         stepName: (text) => name(text, command.onbuild),
-      }
+      })
       try {
-        planInstruction(command.node, stage, context)
+        planInstruction(command.node, stage, context())
       } catch (error) {
         throw error instanceof BuildError ? error.with({ at }) : error
       }
@@ -319,20 +331,19 @@ class Planner {
     node.planned = stage
   }
 
-  #sourceStep(source: StageNode, user: StageNode): SourceStep | 'scratch' {
+  #sourceStep(source: StageNode, user: StageNode, by: InstructionNode, index: number): SourceStep | 'scratch' {
     if (source.stage === undefined || source.replaced) {
       if (typeof source.image === 'object' && 'tree' in source.image) return contextStep(source.image.tree)
       return this.#initialState(source).rootfs ?? 'scratch'
     }
-    if (!source.planned) throw planErrors.laterStage([source.label, user.label])
+    if (!source.planned) throw usedTooEarly(source, user, by, index)
     return source.planned.rootfs ?? 'scratch'
   }
 
   #finish(target: StageNode, needed: ReadonlySet<StageNode>): ImagePlan {
     const state = target.planned!
-    const { image } = state
-    if (Object.keys(this.#options.labels).length > 0)
-      state.config.Labels = { ...state.config.Labels, ...this.#options.labels }
+    for (const [name, value] of Object.entries(this.#options.labels)) state.labels.set(name, value)
+    const image = state.toImage()
     if (!this.#options.implicitPlatform) setPlatform(image, this.#options.platform)
     const normal = normalizePlatform({
       os: image.os,
@@ -347,6 +358,14 @@ class Planner {
     let root = target
     while (root.base) root = root.base
     const base = typeof root.image === 'object' && 'config' in root.image ? root.image : undefined
-    return { platform: this.#options.platform, rootfs: state.rootfs, image, base, epoch: this.#options.epoch, images }
+    const { platform, epoch } = this.#options
+    return { platform, rootfs: state.rootfs, image, base, epoch, images }
   }
+}
+
+/** The error of an instruction that takes files from a stage below it. */
+function usedTooEarly(source: StageNode, user: StageNode, by: InstructionNode, index: number): BuildError {
+  if (by.kind !== 'RUN') return planErrors.laterStage([(by.kind === 'COPY' && by.from) || source.label, user.label])
+  const value = (...keys: string[]) => by.mounts[index]?.fields.find(({ key }) => keys.includes(key))?.value ?? ''
+  return planErrors.laterStageMounted([value('from'), value('target', 'dst', 'destination')])
 }

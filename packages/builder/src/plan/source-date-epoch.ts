@@ -2,9 +2,10 @@
  * `SOURCE_DATE_EPOCH=STAGE`: the time of the one remote source that a stage made of nothing else adds (a release archive,
  * a git tag). As in the reference, such a stage starts FROM scratch and holds ARG and one ADD.
  */
+
+import type { EnvList } from '../graph/env-list.ts'
 import type { ParsedDockerfile, Stage } from '../instructions/nodes.ts'
 import { parseGitUrl } from '../util/git-url.ts'
-import type { EnvList } from './env-list.ts'
 import { planErrors } from './errors.ts'
 import type { Expander } from './expander.ts'
 

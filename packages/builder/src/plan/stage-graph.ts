@@ -98,36 +98,38 @@ export class StageGraph {
       if (found.has(node)) continue
       found.add(node)
       if (node.base) queue.push(node.base)
-      queue.push(...node.dependencies)
+      for (const needed of node.dependencies) queue.push(needed)
     }
     return found
   }
 
-  /** Throws if stages need each other in a circle. */
-  checkCircles(): void {
+  /**
+   * Stages that take files from each other in a circle: the stage that the search began with, as the reference names
+   * it, and the instruction that closes the circle.
+   */
+  findCircle(): { readonly start: StageNode; readonly command: StageCommand } | undefined {
     const done = new Set<StageNode>()
     for (const start of this.nodes) {
-      const path = new Set<StageNode>()
-      const stack: { node: StageNode; next: StageNode[] }[] = [{ node: start, next: needs(start) }]
-      path.add(start)
-      while (stack.length > 0) {
-        const top = stack.at(-1)!
-        const next = top.next.pop()
+      const path = new Set<StageNode>([start])
+      const stack = [{ node: start, uses: usesOf(start) }]
+      for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
+        const next = top.uses.pop()
         if (next === undefined) {
           stack.pop()
           path.delete(top.node)
           done.add(top.node)
-        } else if (path.has(next)) {
-          throw planErrors.circular([next.label])
-        } else if (!done.has(next)) {
-          path.add(next)
-          stack.push({ node: next, next: needs(next) })
+        } else if (path.has(next.source)) {
+          return { start, command: next.command }
+        } else if (!done.has(next.source)) {
+          path.add(next.source)
+          stack.push({ node: next.source, uses: usesOf(next.source) })
         }
       }
     }
+    return undefined
   }
 }
 
-function needs(node: StageNode): StageNode[] {
-  return node.base ? [node.base, ...node.dependencies] : node.dependencies
+function usesOf(node: StageNode): { readonly source: StageNode; readonly command: StageCommand }[] {
+  return node.commands.flatMap((command) => command.sources.flatMap((source) => (source ? [{ source, command }] : [])))
 }

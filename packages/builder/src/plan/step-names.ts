@@ -1,6 +1,7 @@
 /** How steps are called in progress and errors. */
-import { formatPlatform } from '@tsbuild/registry-client'
+import { formatPlatform, normalizePlatform, type Platform, parsePlatform } from '@tsbuild/registry-client'
 import type { ContextStep } from '../graph/step.ts'
+import { redactUrls } from '../util/redact.ts'
 import type { PlanOptions } from './context.ts'
 import type { StageNode } from './stage-graph.ts'
 import type { StageState } from './stage-state.ts'
@@ -18,18 +19,46 @@ export function stepNamer(
   options: PlanOptions,
 ): (text: string, onbuild: boolean) => string {
   const counted = new Set(['ADD', 'COPY', 'RUN', 'WORKDIR'])
-  const own = node.commands.filter((c) => counted.has(c.node.kind)).length
+  // All triggers count, also those that make no step.
+  const own = node.commands.filter((c) => c.onbuild || counted.has(c.node.kind)).length
   const total = own + (node.baseName !== 'scratch' && !node.base ? 1 : 0)
   const width = String(total).length
   let index = 0
-  return (text, onbuild) => {
+  return (written, onbuild) => {
+    const text = redactUrls(written)
     if (total === 0) return text
     index++
     const parts = [
-      ...(options.multiPlatform ? [formatPlatform(stage.platform)] : []),
+      ...(options.multiPlatform ? [formatPlatform(stage.platform) + crossTarget(stage)] : []),
       ...(node.label ? [node.label] : []),
     ]
     const prefix = parts.length > 0 ? `${parts.join(' ')} ` : ''
     return `[${prefix}${String(index).padStart(width)}/${total}] ${onbuild ? 'ONBUILD ' : ''}${text}`
   }
+}
+
+/** `->arm64`: what a stage compiles for, if it says so by declaring the TARGET arguments and that is not what it runs on. */
+function crossTarget({ env, platform }: StageState): string {
+  const target = declaredTarget(env)
+  if (target === undefined) return ''
+  const full = normalizePlatform({
+    ...target,
+    os: target.os || platform.os,
+    architecture: target.architecture || platform.architecture,
+  })
+  if (full.os !== platform.os) return `->${formatPlatform(full)}`
+  if (full.architecture === platform.architecture) return ''
+  return `->${full.architecture}${full.variant ? `/${full.variant}` : ''}`
+}
+
+function declaredTarget(env: StageState['env']): Platform | undefined {
+  try {
+    const whole = env.get('TARGETPLATFORM')
+    if (whole !== undefined) return parsePlatform(whole)
+  } catch {
+    // Its parts may say more.
+  }
+  const [os, architecture, variant] = ['TARGETOS', 'TARGETARCH', 'TARGETVARIANT'].map((name) => env.get(name))
+  if (os === undefined && architecture === undefined && variant === undefined) return undefined
+  return { os: os ?? '', architecture: architecture ?? '', ...(variant && { variant }) }
 }

@@ -21,6 +21,8 @@ export type NamedContext =
   | { readonly kind: 'tree'; readonly context: string }
 
 export interface PlanWorld {
+  /** Throws a BuildError when that is no name of an image. */
+  checkName(reference: string, at: Location | undefined): void
   /** Rejects with a BuildError when the image does not exist, has no such platform or cannot be reached. */
   resolveImage(reference: string, platform: Platform, at: Location | undefined): Promise<ResolvedImage>
   /** Whether a named context stands for a name; image references such as `alpine:latest` match the name `alpine`. */

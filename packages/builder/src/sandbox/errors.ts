@@ -15,7 +15,7 @@ export const sandboxErrors = {
   }),
   userNotMapped: defineError({
     code: 'RUN_USER_NOT_MAPPED',
-    doc: 'A RUN asked for a user or group id that the user namespace does not have.',
+    doc: 'A RUN asked for a user or group id, for itself or for a mount, that the user namespace does not have.',
     message: (ids: string) => `${ids} has no counterpart in the user namespace of this build`,
     hint: 'give your user a range of at least 65536 ids in /etc/subuid and /etc/subgid and install newuidmap and newgidmap',
   }),

@@ -3,8 +3,8 @@ import fs from 'node:fs'
 import os from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe } from 'vitest'
-import { describeExecutor, type Traits } from './executor.contract.ts'
-import { ownDriver, testUid, userDriver } from './testing/driver.ts'
+import { describeExecutor, describeFiles, describeHostile, describeMachine, type Traits } from './executor.contract.ts'
+import { ownDriver, plainDriver, testUid, userDriver } from './testing/driver.ts'
 import { busybox } from './testing/small-rootfs.ts'
 
 const isRoot = process.getuid?.() === 0
@@ -42,10 +42,12 @@ const limits =
   )
 const full: Traits = {
   isolated: true,
+  mounts: true,
   users: true,
   network: true,
   seccomp: true,
   execErrors: true,
+  entersDirectory: true,
   limits,
   outbound: works('command -v pasta || command -v slirp4netns'),
   reportsOom: true,
@@ -62,7 +64,7 @@ describe.skipIf(busybox === undefined)('executors (need a static busybox)', () =
     describe.skipIf(!works('command -v runc'))('(needs runc)', () => {
       describeExecutor('oci', {
         select: { isolation: 'oci', ociRuntime: 'runc' },
-        traits: { ...full, execErrors: false, reportsOom: false, outbound: false },
+        traits: { ...full, execErrors: false, entersDirectory: false, reportsOom: false, outbound: false },
         directory: () => directory(0),
         start: ownDriver,
       })
@@ -72,6 +74,12 @@ describe.skipIf(busybox === undefined)('executors (need a static busybox)', () =
       traits: none,
       directory: () => directory(0),
       start: (root) => ownDriver(root, 'plain'),
+    })
+    describeExecutor('chroot without mounts', {
+      select: { ...select, isolation: 'chroot' },
+      traits: { ...none, mounts: false, seccomp: false, limits: false },
+      directory: () => directory(0),
+      start: (root) => plainDriver(root),
     })
   })
 
@@ -83,6 +91,28 @@ describe.skipIf(busybox === undefined)('executors (need a static busybox)', () =
         traits: { ...full, limits: false, outbound: userOutbound, uid: testUid },
         directory: () => directory(testUid),
         start: (root) => userDriver(root, 'subids'),
+      })
+      describeExecutor(
+        'chroot',
+        {
+          select: { ...select, isolation: 'chroot' },
+          traits: { ...none, uid: testUid },
+          directory: () => directory(testUid),
+          start: (root) => userDriver(root, 'subids'),
+        },
+        [describeFiles, describeMachine, describeHostile],
+      )
+      describe.skipIf(!works('command -v runc'))('(needs runc)', () => {
+        describeExecutor(
+          'oci',
+          {
+            select: { isolation: 'oci', ociRuntime: 'runc' },
+            traits: { ...full, uid: testUid },
+            directory: () => directory(testUid),
+            start: (root) => userDriver(root, 'subids'),
+          },
+          [describeMachine],
+        )
       })
     },
   )

@@ -1,10 +1,7 @@
 /** Resolves the text of USER and --chown in a root filesystem's /etc/passwd and /etc/group, as the reference does. */
-import fs from 'node:fs'
-import { hasCode } from '../util/has-code.ts'
+import { readAccountFile } from './account-file.ts'
 import { sandboxErrors } from './errors.ts'
 import type { ProcessUser } from './executor.ts'
-import { AT_FDCWD, O_DIRECTORY, O_PATH, openAt } from './native/files.ts'
-import { resolveInRoot } from './native/resolve.ts'
 
 /** A user of the image, as its process gets it. */
 export interface ResolvedUser extends ProcessUser {
@@ -41,17 +38,17 @@ export function resolveUser(rootfs: string, text: string): ResolvedUser {
   const colon = text.indexOf(':')
   const userText = colon < 0 ? text : text.slice(0, colon)
   const groupText = colon < 0 ? '' : text.slice(colon + 1)
-  const entry = findUser(parsePasswd(readAccountFile(rootfs, '/etc/passwd')), userText === '' ? '0' : userText)
+  const entry = findUser(parsePasswd(accounts(rootfs, '/etc/passwd')), userText === '' ? '0' : userText)
   const { uid, home } = entry
   if (groupText !== '') {
-    const gid = findGroup(parseGroup(readAccountFile(rootfs, '/etc/group')), groupText)
+    const gid = findGroup(parseGroup(accounts(rootfs, '/etc/group')), groupText)
     return { uid, gid, additionalGids: [gid], home }
   }
   const { gid, name } = entry
   const listed =
     name === undefined
       ? []
-      : parseGroup(readAccountFile(rootfs, '/etc/group'))
+      : parseGroup(accounts(rootfs, '/etc/group'))
           .filter((group) => group.members.includes(name))
           .map((group) => group.gid)
   return { uid, gid, additionalGids: [...new Set([gid, ...listed])], home }
@@ -60,7 +57,7 @@ export function resolveUser(rootfs: string, text: string): ResolvedUser {
 /** Further groups of a process by name or number. @throws RUN_UNKNOWN_GROUP */
 export function resolveGroups(rootfs: string, texts: readonly string[]): number[] {
   if (texts.length === 0) return []
-  const groups = parseGroup(readAccountFile(rootfs, '/etc/group'))
+  const groups = parseGroup(accounts(rootfs, '/etc/group'))
   return texts.map((text) => findGroup(groups, text))
 }
 
@@ -120,30 +117,6 @@ function parseGroup(text: string): GroupEntry[] {
   return entries
 }
 
-/** The text of a regular file of the root filesystem; '' when there is none. */
-function readAccountFile(rootfs: string, path: string): string {
-  const root = openAt(AT_FDCWD, rootfs, O_PATH | O_DIRECTORY)
-  try {
-    const { fd, mode } = resolveInRoot(root, path)
-    try {
-      // Asked before it is opened for reading: opening a device or fifo would have effects.
-      if ((mode & fs.constants.S_IFMT) !== fs.constants.S_IFREG)
-        throw sandboxErrors.badUser([`${path} is not a regular file`])
-      const file = fs.openSync(`/proc/self/fd/${fd}`, 'r')
-      try {
-        if (fs.fstatSync(file).size > FILE_LIMIT)
-          throw sandboxErrors.badUser([`${path} is larger than ${FILE_LIMIT} bytes`])
-        return fs.readFileSync(file, 'utf8')
-      } finally {
-        fs.closeSync(file)
-      }
-    } finally {
-      fs.closeSync(fd)
-    }
-  } catch (error) {
-    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return ''
-    throw error
-  } finally {
-    fs.closeSync(root)
-  }
+function accounts(rootfs: string, path: string): string {
+  return readAccountFile(rootfs, path, FILE_LIMIT, (why) => sandboxErrors.badUser([`${path} ${why}`]))
 }

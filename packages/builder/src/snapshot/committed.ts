@@ -4,10 +4,12 @@
  * ```
  * <directory>/<id>/layer.json   what is known of it; written before the directory gets its name
  * <directory>/<id>/fs/          its content
+ * <directory>/<id>/seal         what its content looked like when it was finished (seal.ts)
  * <directory>/<id>/synced       everything of it is on disk
  * <directory>/<id>/size         bytes, once somebody has asked
  * <directory>/.boot             boot in which all of this was last checked
- * <directory>/.new-<owner>.<n>/ not committed; removed when its process is gone
+ * <directory>/.new-<owner>.<n>/ not committed, or on its way out; removed when its process is gone
+ * <directory>/../alive/         says which processes live
  * ```
  *
  * Content can be made again, so it is not written through to disk when it is committed: rename makes it appear complete
@@ -16,7 +18,7 @@
  */
 import {
   closeSync,
-  mkdirSync,
+  existsSync,
   mkdtempSync,
   openSync,
   readdirSync,
@@ -27,13 +29,15 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { hasCode } from '../util/has-code.ts'
-import { currentOwner, isAbandoned } from '../util/owner.ts'
-import { removeTree } from '../util/raw-path.ts'
+import { beAlive, isAbandoned, type Life, sweepLives } from '../util/life.ts'
+import { makeDirectorySync } from '../util/make-directory.ts'
+import { removeTree } from '../util/remove-tree.ts'
 import { syncFs } from '../util/syscalls.ts'
 import { snapshotErrors } from './errors.ts'
+import { type Depth, hasSealedDirectories, isStillSealed, sealOf } from './seal.ts'
 import { directorySize } from './size.ts'
 import type { SnapshotId, SnapshotInfo } from './snapshotter.ts'
 
@@ -47,23 +51,46 @@ export interface LayerFacts {
   readonly boot: string
 }
 
+/** What an id looks like. */
+const NAME = /^[\w-][\w.-]{0,99}$/
 const OLD_ENOUGH_MS = 60_000
 const FORMAT = 1
+
+/** Attempts to put a snapshot in its place, between which others put damaged ones there. */
+const MOST_ATTEMPTS = 3
 
 /** The directory of committed snapshots. All of it is synchronous: it touches a handful of small files. */
 export class CommittedSnapshots {
   readonly directory: string
+  /** What could not be deleted, and why. */
+  readonly problems: string[] = []
   readonly #boot: string
+  readonly #access: 'read' | 'write'
   readonly #contents = new Map<SnapshotId, string>()
   /** What this process uses stays: builds hold leases. */
   readonly #used = new Map<SnapshotId, LayerFacts>()
+  /** Whose files were all looked at here. */
+  readonly #seen = new Set<SnapshotId>()
+  /** Out of reach, to be deleted. */
+  readonly #removed: string[] = []
+  #life: Life | undefined
 
-  constructor(directory: string) {
+  /** @param access `read`: nothing is made or swept, so that the directory may be on a read-only file system */
+  constructor(directory: string, access: 'write' | 'read' = 'write') {
     this.directory = directory
+    this.#access = access
     this.#boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+    if (access === 'read') return
     // Others must not reach the set-user-id programs of root filesystems.
-    mkdirSync(directory, { recursive: true, mode: 0o700 })
+    makeDirectorySync(directory, 0o700)
     this.#sweep()
+  }
+
+  /** Deletes what was removed and lets others know that this process has nothing left in the directory. */
+  close(): void {
+    this.purge()
+    this.#life?.[Symbol.dispose]()
+    this.#life = undefined
   }
 
   /** Where the content of a snapshot lies. @throws SNAPSHOT_ID */
@@ -76,7 +103,71 @@ export class CommittedSnapshots {
     return content
   }
 
-  /** What is known of a snapshot, undefined when it is not there or may be damaged. */
+  /** What is known of a snapshot, undefined when it is not there or may be damaged. One that is damaged is removed. */
+  sound(id: SnapshotId): LayerFacts | undefined {
+    const facts = this.facts(id)
+    if (!facts || this.#used.has(id) || this.#isWhole(id)) return facts
+    this.remove(id)
+    return undefined
+  }
+
+  /** Has a snapshot that is finished, with nothing to be changed any more, say how it looks. */
+  seal(id: SnapshotId): void {
+    const path = this.#path(id)
+    const temporary = join(path, `seal.${process.pid}`)
+    writeFileSync(temporary, sealOf(this.content(id)))
+    renameSync(temporary, join(path, 'seal'))
+    this.#seen.add(id)
+  }
+
+  /**
+   * Looks whether snapshots are still as they were finished; those that are not are removed.
+   *
+   * @throws SNAPSHOT_DAMAGED
+   */
+  async verify(ids: readonly SnapshotId[], depth: Depth): Promise<void> {
+    for (const id of new Set(ids)) {
+      // Every file is looked at once: that is what takes time.
+      const whole = depth === 'directories' || this.#seen.has(id) ? this.#isWhole(id) : await this.#isWholly(id)
+      if (this.facts(id) && whole) continue
+      try {
+        this.remove(id)
+      } catch (error) {
+        this.problems.push((error as Error).message)
+      }
+      throw snapshotErrors.snapshotDamaged([id])
+    }
+  }
+
+  /** What was used or made here until now. */
+  get used(): readonly SnapshotId[] {
+    return [...this.#used.keys()]
+  }
+
+  /** Whether nothing has come or gone. */
+  #isWhole(id: SnapshotId): boolean {
+    const seal = this.#sealOf(id)
+    return seal === undefined ? existsSync(this.content(id)) : hasSealedDirectories(this.content(id), seal)
+  }
+
+  /** Whether all of its files are as they were, too. */
+  async #isWholly(id: SnapshotId): Promise<boolean> {
+    const seal = this.#sealOf(id)
+    const whole = seal === undefined ? existsSync(this.content(id)) : await isStillSealed(this.content(id), seal)
+    if (whole) this.#seen.add(id)
+    return whole
+  }
+
+  /** undefined when its maker was killed before it was sealed, or is about to do it. */
+  #sealOf(id: SnapshotId): string | undefined {
+    try {
+      return readFileSync(join(this.#path(id), 'seal'), 'utf8')
+    } catch {
+      return undefined
+    }
+  }
+
+  /** What is written of a snapshot, undefined when it is not there, or may be damaged by a failure of the machine. */
   facts(id: SnapshotId): LayerFacts | undefined {
     const path = this.#path(id)
     let facts: LayerFacts & { readonly format: number }
@@ -85,8 +176,7 @@ export class CommittedSnapshots {
     } catch {
       return undefined
     }
-    const complete =
-      facts.boot === this.#boot || statSync(join(path, 'synced'), { throwIfNoEntry: false }) !== undefined
+    const complete = facts.boot === this.#boot || existsSync(join(path, 'synced'))
     return complete && facts.format === FORMAT ? facts : undefined
   }
 
@@ -94,28 +184,35 @@ export class CommittedSnapshots {
   use(id: SnapshotId): LayerFacts {
     const known = this.#used.get(id)
     if (known) return known
-    const facts = this.facts(id)
+    const facts = this.sound(id)
     if (!facts) throw snapshotErrors.snapshotMissing([id])
-    const now = new Date()
-    utimesSync(this.#path(id), now, now)
+    this.#markUsed(id)
     this.#used.set(id, facts)
     return facts
   }
 
   /** A new directory for an active snapshot or view. */
   temporary(): string {
-    return mkdtempSync(join(this.directory, `.new-${currentOwner()}.`))
+    this.#life ??= beAlive(livesBeside(this.directory))
+    const prefix = join(this.directory, `.new-${this.#life.owner}.`)
+    try {
+      return mkdtempSync(prefix)
+    } catch (error) {
+      if (!hasCode(error, 'ENOENT')) throw error
+      makeDirectorySync(this.directory, 0o700)
+      return mkdtempSync(prefix)
+    }
   }
 
   /** Gives a finished temporary directory (with its content in `fs`) its name; an existing snapshot stays. */
   install(temporary: string, id: SnapshotId, facts: Omit<LayerFacts, 'boot'>): void {
     writeFileSync(join(temporary, 'layer.json'), JSON.stringify({ format: FORMAT, ...facts, boot: this.#boot }))
-    for (;;) {
+    for (let attempt = 1; ; attempt++) {
       try {
         renameSync(temporary, this.#path(id))
         return
       } catch (error) {
-        if (!hasCode(error, 'ENOTEMPTY', 'EEXIST')) throw error
+        if (!hasCode(error, 'ENOTEMPTY', 'EEXIST', 'ENOTDIR') || attempt === MOST_ATTEMPTS) throw error
       }
       if (this.facts(id)) {
         removeTree(temporary)
@@ -126,18 +223,24 @@ export class CommittedSnapshots {
     }
   }
 
-  /** Deletes a snapshot: first its name, so that it is never seen in part. */
+  /** Takes a snapshot out of reach at once: it is there whole or not at all. {@link purge} deletes its content. */
   remove(id: SnapshotId): void {
     const path = this.#path(id)
     const aside = this.temporary()
     this.#used.delete(id)
+    this.#seen.delete(id)
     try {
-      renameSync(path, aside)
+      renameSync(path, join(aside, 'gone'))
     } catch (error) {
       if (!hasCode(error, 'ENOENT')) throw error
     } finally {
-      removeTree(aside)
+      this.#removed.push(aside)
     }
+  }
+
+  /** Deletes what was removed; what cannot be deleted is one of the {@link problems}. */
+  purge(): void {
+    for (const path of this.#removed.splice(0)) this.#delete(path)
   }
 
   async *list(): AsyncGenerator<SnapshotInfo> {
@@ -173,16 +276,22 @@ export class CommittedSnapshots {
   }
 
   #path(id: SnapshotId): string {
-    if (!/^[\w-][\w.-]{0,99}$/.test(id)) throw snapshotErrors.snapshotId([id])
+    if (!NAME.test(id)) throw snapshotErrors.snapshotId([id])
     return join(this.directory, id)
   }
 
   #stat(id: SnapshotId, name = ''): Stats | undefined {
-    return statSync(join(this.directory, id, name), { throwIfNoEntry: false })
+    try {
+      return statSync(join(this.directory, id, name), { throwIfNoEntry: false })
+    } catch {
+      // Damaged, or another user's.
+      return undefined
+    }
   }
 
   #ids(): SnapshotId[] {
-    return readdirSync(this.directory).filter((name) => !name.startsWith('.'))
+    if (!existsSync(this.directory)) return []
+    return readdirSync(this.directory).filter((name) => NAME.test(name))
   }
 
   /** Content never changes, so its size is worked out once. */
@@ -193,6 +302,7 @@ export class CommittedSnapshots {
     } catch {
       const used = this.#stat(id)
       const size = directorySize(this.content(id))
+      if (this.#access === 'read') return size
       try {
         writeFileSync(file, String(size))
         // Looking is no use.
@@ -204,21 +314,53 @@ export class CommittedSnapshots {
     }
   }
 
-  /** Removes what dead processes left and, once after every boot, what a power failure may have damaged. */
+  #markUsed(id: SnapshotId): void {
+    const now = new Date()
+    try {
+      utimesSync(this.#path(id), now, now)
+    } catch {
+      // A mark is only for the order in which prune deletes.
+    }
+  }
+
+  #delete(path: string): void {
+    try {
+      removeTree(path)
+    } catch (error) {
+      this.problems.push((error as Error).message)
+    }
+  }
+
+  /**
+   * Removes what dead processes left and, once after every boot, what a power failure may have damaged. What cannot be
+   * removed, because another user has put it there, stays.
+   */
   #sweep(): void {
     const now = Date.now()
+    const lives = livesBeside(this.directory)
     for (const name of readdirSync(this.directory)) {
       if (!name.startsWith('.new-')) continue
       const path = join(this.directory, name)
-      if (isAbandoned(path, name.slice('.new-'.length), now)) removeTree(path)
+      if (isAbandoned(lives, path, name.slice('.new-'.length), now)) this.#delete(path)
     }
+    sweepLives(lives, now)
     const bootFile = join(this.directory, '.boot')
     try {
       if (readFileSync(bootFile, 'utf8') === this.#boot) return
     } catch {
       // The first time.
     }
-    for (const id of this.#ids()) if (!this.facts(id)) this.remove(id)
-    writeFileSync(bootFile, this.#boot)
+    try {
+      for (const id of this.#ids()) if (!this.facts(id)) this.remove(id)
+      this.purge()
+      writeFileSync(bootFile, this.#boot)
+    } catch (error) {
+      this.problems.push((error as Error).message)
+    }
   }
+}
+
+/** Where processes are known as alive that have something in a directory of snapshots: beside it. */
+function livesBeside(directory: string): string {
+  return join(dirname(directory), 'alive')
 }

@@ -11,7 +11,7 @@ import {
   symlinkSync,
 } from 'node:fs'
 import { fsPath } from '../util/raw-path.ts'
-import { decodeDevice, getXattr, listXattrs, makeNode, setTimes, setXattr } from '../util/syscalls.ts'
+import { decodeDevice, getXattr, listXattrs, makeNode, removeXattr, setTimes, setXattr } from '../util/syscalls.ts'
 
 /**
  * Copies one entry that is not a directory to a free name. Sockets are left out, as in layers.
@@ -45,9 +45,16 @@ export function copyDirectory(from: string, stat: BigIntStats, to: string): void
 export function copyAttributes(from: string, stat: BigIntStats, to: string): void {
   lchownSync(fsPath(to), Number(stat.uid), Number(stat.gid))
   if (!stat.isSymbolicLink()) chmodSync(fsPath(to), Number(stat.mode & 0o7777n))
-  for (const name of listXattrs(fsPath(from))) {
-    const value = name.startsWith('trusted.') || name === 'security.selinux' ? undefined : getXattr(fsPath(from), name)
+  const names = copiedXattrs(from)
+  // What it had before, or from the directory that it was made in.
+  for (const name of copiedXattrs(to)) if (!names.includes(name)) removeXattr(fsPath(to), name)
+  for (const name of names) {
+    const value = getXattr(fsPath(from), name)
     if (value) setXattr(fsPath(to), name, value)
   }
   setTimes(fsPath(to), stat.mtimeNs)
+}
+
+function copiedXattrs(path: string): string[] {
+  return listXattrs(fsPath(path)).filter((name) => !name.startsWith('trusted.') && name !== 'security.selinux')
 }

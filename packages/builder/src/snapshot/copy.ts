@@ -6,17 +6,18 @@
  * shows the new stack and is used again for whoever prepares that next, so that building instruction by instruction copies
  * only what each one changed.
  */
-import { mkdirSync } from 'node:fs'
+import { lstatSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { throwIfAborted } from '../errors.ts'
-import { removeTree } from '../util/raw-path.ts'
+import { removeTree } from '../util/remove-tree.ts'
 import { readChanges } from './changes.ts'
 import { CommittedSnapshots } from './committed.ts'
 import { fileWhiteouts } from './marks.ts'
-import { currentRoot, inheritedRoot, type RootAttributes, sameRoot, setRoot } from './root-attributes.ts'
+import { currentRoot, inheritedRoot, inheritRoot, type RootAttributes, sameRoot } from './root-attributes.ts'
 import type { ActiveSnapshot, SnapshotId, Snapshotter, SnapshotView } from './snapshotter.ts'
-import { applyLayer, copyChanges, indexTree, type TreeIndex } from './tree.ts'
+import { settleRoot, settleTimes } from './times.ts'
+import { applyLayer, copyChanges, indexTree, type TreeIndex, takeTimes } from './tree.ts'
 
 /** A tree that shows a stack. */
 interface Tree {
@@ -45,6 +46,11 @@ export function openCopySnapshotter(directory: string): Snapshotter {
     return inheritedRoot(stack.map((id) => ({ facts: committed.use(id), content: committed.content(id) })))
   }
 
+  function topOf(stack: readonly SnapshotId[]): string | undefined {
+    const top = stack.at(-1)
+    return top === undefined ? undefined : committed.content(top)
+  }
+
   /** A tree for the stack: one that shows it or the lower part of it, or a new one. */
   async function materialize(stack: readonly SnapshotId[], signal: AbortSignal | undefined): Promise<Tree> {
     const attributes = inherit(stack)
@@ -58,7 +64,7 @@ export function openCopySnapshotter(directory: string): Snapshotter {
       if (!found) mkdirSync(root)
       const missing = stack.slice(found?.stack.length ?? 0)
       for (const id of missing) await applyLayer(committed.content(id), root, signal)
-      setRoot(root, attributes)
+      inheritRoot(root, attributes, topOf(stack))
       const index = found && missing.length === 0 ? found.index : await indexTree(root, signal)
       return { place, stack, index, readers: 0 }
     } catch (error) {
@@ -83,20 +89,27 @@ export function openCopySnapshotter(directory: string): Snapshotter {
     const tree = await materialize(stack, signal)
     await passBy(tree.index.newest)
     const root = join(tree.place, 'root')
+    const time = lstatSync(root, { bigint: true }).mtimeNs
     let state: 'active' | 'gone' = 'active'
     const active: ActiveSnapshot = {
       root,
-      async commit(id) {
+      async commit(id, made) {
         committed.content(id)
         const place = committed.temporary()
         const delta = join(place, 'fs')
         mkdirSync(delta)
         try {
           const below = [...stack].reverse().map((layer) => committed.content(layer))
-          const index = await copyChanges(root, tree.index, below, delta)
           const attributes = currentRoot(root)
-          setRoot(delta, attributes)
-          committed.install(place, id, { based: stack.length > 0, rootChanged: !sameRoot(attributes, inherited) })
+          const rootChanged = !sameRoot(attributes, inherited)
+          if (made) settleRoot(root, time, rootChanged, made)
+          let index = await copyChanges(root, tree.index, below, delta)
+          if (made?.time !== undefined) {
+            await settleTimes(readChanges(delta, fileWhiteouts, false), made)
+            index = await takeTimes(readChanges(delta, fileWhiteouts, false), root, index)
+          }
+          inheritRoot(delta, attributes, root)
+          committed.install(place, id, { based: stack.length > 0, rootChanged })
           state = 'gone'
           open.delete(active)
           keep({ place: tree.place, stack: [...stack, id], index, readers: 0 })
@@ -135,17 +148,28 @@ export function openCopySnapshotter(directory: string): Snapshotter {
 
   return {
     kind: 'copy',
-    has: async (id) => committed.facts(id) !== undefined,
+    has: async (id) => committed.sound(id) !== undefined,
+    seal: async (id) => committed.seal(id),
+    verify: async (ids = committed.used, depth = 'directories') => committed.verify(ids, depth),
     prepare,
     view,
     async *changes(id, signal) {
       yield* readChanges(committed.content(id), fileWhiteouts, committed.use(id).rootChanged, signal)
     },
     list: () => committed.list(),
-    remove: async (id) => committed.remove(id),
+    async remove(id) {
+      committed.remove(id)
+      committed.purge()
+    },
+    discard: async (id) => committed.remove(id),
+    async purge() {
+      committed.purge()
+      return committed.problems.splice(0)
+    },
     async [Symbol.asyncDispose]() {
       for (const resource of [...open]) await resource[Symbol.asyncDispose]()
       for (const tree of idle.splice(0)) removeTree(tree.place)
+      committed.close()
     },
   }
 }

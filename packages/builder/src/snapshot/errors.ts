@@ -13,6 +13,13 @@ const snapshotMissing = defineError({
   message: (id: string) => `snapshot ${id} not found`,
 })
 
+const snapshotDamaged = defineError({
+  code: 'SNAPSHOT_DAMAGED',
+  doc: 'Something else has changed or deleted files of a layer that is kept for builds. What was made of it is not used; the layer is made again by the next build.',
+  message: (id: string) => `files of snapshot ${id} were changed or deleted by something else`,
+  hint: 'build again; do not delete or change files of the store while a build runs',
+})
+
 const tooManyLayers = defineError({
   code: 'TOO_MANY_LAYERS',
   doc: 'The kernel stacks at most 500 layers in one overlay mount.',
@@ -39,6 +46,7 @@ export const snapshotErrors = {
   reservedName,
   snapshotId,
   snapshotMissing,
+  snapshotDamaged,
   tooManyLayers,
   overlayUnavailable,
 }

@@ -1,8 +1,9 @@
 /** Root filesystems: kinds of snapshotters and the choice between them. */
 import { BuildError } from '../errors.ts'
+import { CommittedSnapshots } from './committed.ts'
 import { openCopySnapshotter } from './copy.ts'
 import { openOverlaySnapshotter } from './overlay.ts'
-import type { Snapshotter } from './snapshotter.ts'
+import type { SnapshotInfo, Snapshotter } from './snapshotter.ts'
 
 export { openCopySnapshotter } from './copy.ts'
 export { snapshotErrors } from './errors.ts'
@@ -29,4 +30,9 @@ export function openSnapshotter(directory: string, kind: 'auto' | 'overlay' | 'c
     if (kind === 'overlay' || !(error instanceof BuildError)) throw error
     return { snapshotter: openCopySnapshotter(`${directory}/copy`), fallback: error.message }
   }
+}
+
+/** Every committed snapshot of both kinds. Nothing is made or changed, so the store may be on a read-only file system. */
+export async function* listSnapshots(directory: string): AsyncGenerator<SnapshotInfo> {
+  for (const kind of ['overlay', 'copy']) yield* new CommittedSnapshots(`${directory}/${kind}`, 'read').list()
 }

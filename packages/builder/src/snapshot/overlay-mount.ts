@@ -1,7 +1,7 @@
 /** Overlay mounts: the kernel stacks layers' directories. */
 import { mkdirSync, symlinkSync } from 'node:fs'
 import { join, relative } from 'node:path'
-import { removeTree } from '../util/raw-path.ts'
+import { removeTree } from '../util/remove-tree.ts'
 import { MOUNT_ATTR, type MountParameter, mountFs, mountOld } from '../util/syscalls.ts'
 
 /** What an overlay mount is made of. All paths absolute. */
@@ -30,6 +30,12 @@ const COMPLETE: readonly MountParameter[] = [
 
 /** Mounts; on kernels before 6.5, which lack `lowerdir+`, through mount(2). */
 export function mountOverlay(mount: OverlayMount): void {
+  const { lowers, upper } = mount
+  if ([...lowers, upper?.directory, upper?.work].some((path) => path?.includes('\\'))) {
+    // The kernel takes backslashes in these for escapes, of some paths and in some versions only; short names have none.
+    mountWithOptions(mount)
+    return
+  }
   try {
     mountWithFsconfig(mount)
   } catch (error) {

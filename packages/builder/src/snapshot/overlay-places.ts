@@ -7,7 +7,8 @@
  */
 import { mkdirSync, utimesSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { removeTree } from '../util/raw-path.ts'
+import { makeDirectorySync } from '../util/make-directory.ts'
+import { removeTree } from '../util/remove-tree.ts'
 import { mountOld, unmount } from '../util/syscalls.ts'
 
 const MS_SHARED = 1 << 20
@@ -127,7 +128,7 @@ export class OverlayPlaces {
 
 function writeEmptyFile(directory: string, file: string): void {
   const path = join(directory, file)
-  mkdirSync(dirname(path), { recursive: true })
+  makeDirectorySync(dirname(path))
   writeFileSync(path, '')
   for (let at = path; at !== directory; at = dirname(at)) utimesSync(at, 0, 0)
 }

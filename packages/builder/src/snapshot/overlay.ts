@@ -1,8 +1,8 @@
 /** Snapshots by overlay mounts: what a RUN or COPY writes into the upper directory is the layer. */
-import { lstatSync, unlinkSync } from 'node:fs'
+import { lstatSync, statfsSync, unlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { throwIfAborted } from '../errors.ts'
-import { removeTree } from '../util/raw-path.ts'
+import { removeTree } from '../util/remove-tree.ts'
 import { removeXattr, setXattr, unmount } from '../util/syscalls.ts'
 import { readChanges } from './changes.ts'
 import { CommittedSnapshots } from './committed.ts'
@@ -10,9 +10,10 @@ import { snapshotErrors } from './errors.ts'
 import { deviceWhiteouts } from './marks.ts'
 import { mountOverlay } from './overlay-mount.ts'
 import { OverlayPlaces } from './overlay-places.ts'
-import { currentRoot, inheritedRoot, type RootAttributes, sameRoot, setRoot } from './root-attributes.ts'
+import { currentRoot, inheritedRoot, inheritRoot, type RootAttributes, sameRoot } from './root-attributes.ts'
 import { settle } from './settle.ts'
 import type { ActiveSnapshot, SnapshotId, Snapshotter, SnapshotView } from './snapshotter.ts'
+import { settleRoot, settleTimes } from './times.ts'
 
 const MOST_LAYERS = 500
 
@@ -48,9 +49,10 @@ export function openOverlaySnapshotter(directory: string): Snapshotter {
     throwIfAborted(signal)
     const inherited = inherit(stack)
     const lowers = lowersOf(stack)
+    const top = lowers[0]
     if (mountPoints.length > 0) lowers.push(places.backdrop(mountPoints))
     const { place, upper, work } = places.forSnapshot()
-    setRoot(upper, inherited)
+    const time = inheritRoot(upper, inherited, top)
     const mounted = lowers.length > 0 ? mountUpper(upper, work, lowers) : undefined
     if (!mounted) places.discard(work)
     let state: 'active' | 'released' | 'gone' = 'active'
@@ -60,11 +62,15 @@ export function openOverlaySnapshotter(directory: string): Snapshotter {
     }
     const active: ActiveSnapshot = {
       root: mounted?.root ?? upper,
-      async commit(id) {
+      async commit(id, made) {
         committed.content(id)
         release()
         if (mounted) settle(upper, lowers, opaqueXattr)
         const facts = { based: mounted !== undefined, rootChanged: !sameRoot(currentRoot(upper), inherited) }
+        if (made) {
+          await settleTimes(readChanges(upper, deviceWhiteouts, false), made)
+          settleRoot(upper, time, facts.rootChanged, made)
+        }
         committed.install(place, id, facts)
         state = 'gone'
         open.delete(active)
@@ -107,7 +113,7 @@ export function openOverlaySnapshotter(directory: string): Snapshotter {
     const own = top === undefined || !sameRoot(currentRoot(top), attributes)
     if (!own && lowers.length === 1) return { root: top, [Symbol.asyncDispose]: async () => undefined }
     const head = own ? places.onDisk() : undefined
-    if (head) setRoot(head, attributes)
+    if (head) inheritRoot(head, attributes, top)
     const mounted = lowers.length > 0
     const root = mounted ? places.inMemory() : head!
     if (mounted)
@@ -126,17 +132,28 @@ export function openOverlaySnapshotter(directory: string): Snapshotter {
 
   return {
     kind: 'overlay',
-    has: async (id) => committed.facts(id) !== undefined,
+    has: async (id) => committed.sound(id) !== undefined,
+    seal: async (id) => committed.seal(id),
+    verify: async (ids = committed.used, depth = 'directories') => committed.verify(ids, depth),
     prepare,
     view,
     async *changes(id, signal) {
       yield* readChanges(committed.content(id), deviceWhiteouts, committed.use(id).rootChanged, signal)
     },
     list: () => committed.list(),
-    remove: async (id) => committed.remove(id),
+    async remove(id) {
+      committed.remove(id)
+      committed.purge()
+    },
+    discard: async (id) => committed.remove(id),
+    async purge() {
+      committed.purge()
+      return committed.problems.splice(0)
+    },
     async [Symbol.asyncDispose]() {
       for (const resource of [...open]) await resource[Symbol.asyncDispose]()
       places.close()
+      committed.close()
     },
   }
 }
@@ -162,8 +179,24 @@ function probe(committed: CommittedSnapshots): { readonly places: OverlayPlaces;
   } catch (cause) {
     places?.close()
     removeTree(directory)
-    throw snapshotErrors.overlayUnavailable([(cause as Error).message], { cause })
+    committed.close()
+    throw snapshotErrors.overlayUnavailable([reason(committed.directory, cause as Error)], { cause })
   }
+}
+
+/** File systems that the kernel puts no upper directory of an overlay on, by the magic numbers of statfs(2). */
+const UNFIT: ReadonlyMap<number, string> = new Map([
+  [0x794c7630, 'an overlay itself, as the root of a container is, and the kernel puts none on another'],
+  [0x6969, 'NFS'],
+  [0x65735546, 'FUSE'],
+  [0x4d44, 'FAT'],
+  [0x01021997, '9P'],
+  [0xff534d42, 'CIFS'],
+])
+
+function reason(directory: string, { message }: Error): string {
+  const unfit = UNFIT.get(statfsSync(directory).type)
+  return unfit === undefined ? message : `the file system of ${directory} is ${unfit}`
 }
 
 function canSetTrusted(path: string): boolean {

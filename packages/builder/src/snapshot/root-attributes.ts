@@ -1,5 +1,6 @@
 /** Mode and owner of `/`: a layer hands them on to the layers above, unless it was made on nothing and left them alone. */
 import { chmodSync, chownSync, lstatSync } from 'node:fs'
+import { setTimes } from '../util/syscalls.ts'
 import type { LayerFacts } from './committed.ts'
 
 export interface RootAttributes {
@@ -14,6 +15,14 @@ const DEFAULT: RootAttributes = { mode: 0o755, uid: 0, gid: 0 }
 export function currentRoot(path: string): RootAttributes {
   const { mode, uid, gid } = lstatSync(path)
   return { mode: mode & 0o7777, uid, gid }
+}
+
+/** Attributes and the time, which is that of the topmost layer below: of nothing, the oldest there is. */
+export function inheritRoot(path: string, attributes: RootAttributes, top: string | undefined): bigint {
+  setRoot(path, attributes)
+  const time = top === undefined ? 0n : lstatSync(top, { bigint: true }).mtimeNs
+  setTimes(path, time)
+  return time
 }
 
 export function setRoot(path: string, { uid, gid, mode }: RootAttributes): void {

@@ -7,9 +7,11 @@ import { execFileSync } from 'node:child_process'
 import * as fs from 'node:fs'
 import { join } from 'node:path'
 import { fsPath } from '../util/raw-path.ts'
+import { damageCases } from './damage.contract.ts'
 import { mountPointCases } from './mount-points.contract.ts'
 import type { SnapshotId } from './snapshotter.ts'
 import { type ContractCase, changesOf, layer, sh, type Write } from './testing/contract-case.ts'
+import { timesCases } from './times.contract.ts'
 
 const OLD = new Date('2020-01-02T03:04:05.678Z')
 
@@ -349,4 +351,10 @@ const lifeCases: readonly ContractCase[] = [
 ]
 
 /** All cases; each gets a fresh directory. */
-export const snapshotterContract: readonly ContractCase[] = [...lifeCases, ...mountPointCases, ...changeCases]
+export const snapshotterContract: readonly ContractCase[] = [
+  ...lifeCases,
+  ...damageCases,
+  ...mountPointCases,
+  ...timesCases,
+  ...changeCases,
+]

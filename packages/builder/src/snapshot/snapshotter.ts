@@ -29,6 +29,14 @@ export type Change =
   /** The path was deleted: becomes a `.wh.` entry. */
   | { readonly kind: 'delete'; readonly path: string }
 
+/** How a step made a layer. */
+export interface Made {
+  /** When it began, milliseconds since the epoch: times from then on are its own doing. */
+  readonly from: number
+  /** SOURCE_DATE_EPOCH, seconds: given to what has the time of its making. Other times, also of the future, stay. */
+  readonly time: number | undefined
+}
+
 /** A writable root filesystem. Disposing it without commit deletes what was written; disposing after commit is a no-op. */
 export interface ActiveSnapshot extends AsyncDisposable {
   /** Absolute path of the root directory, valid inside the worker until commit or dispose. */
@@ -36,8 +44,10 @@ export interface ActiveSnapshot extends AsyncDisposable {
   /**
    * Makes the content immutable as `id`. Committing an id that exists already keeps the existing one. Nothing may write
    * to the root any more.
+   *
+   * @param made for what a step made: its times are settled before it is seen. Unpacked layers have all times already.
    */
-  commit(id: SnapshotId): Promise<void>
+  commit(id: SnapshotId, made?: Made): Promise<void>
 }
 
 /** A read-only view of a stack, e.g. the source of COPY --from or of a bind mount. Disposing unmounts it. */
@@ -69,10 +79,24 @@ export interface Snapshotter extends AsyncDisposable {
   prepare(stack: readonly SnapshotId[], signal?: AbortSignal, mountPoints?: readonly string[]): Promise<ActiveSnapshot>
   /** A root that shows `stack`, for reading only: what is written there is lost or damages the snapshot. */
   view(stack: readonly SnapshotId[], signal?: AbortSignal): Promise<SnapshotView>
+  /** Says of a committed snapshot that nothing of it will be changed any more. */
+  seal(id: SnapshotId): Promise<void>
+  /**
+   * Looks whether snapshots are still as they were sealed; ones that are not are removed. It takes no time to speak of.
+   *
+   * @param ids default: all that were used until now
+   * @param depth default `directories`, which shows what was deleted; `files` shows changed files, too
+   * @throws SNAPSHOT_DAMAGED
+   */
+  verify(ids?: readonly SnapshotId[], depth?: 'directories' | 'files'): Promise<void>
   /** What committing `id` changed: parents before children, siblings by byte order, each path once. */
   changes(id: SnapshotId, signal?: AbortSignal): AsyncIterable<Change>
   /** Every committed snapshot. */
   list(): AsyncIterable<SnapshotInfo>
   /** Deletes a committed snapshot; unknown ids are ignored. */
   remove(id: SnapshotId): Promise<void>
+  /** Takes a committed snapshot out of reach at once; {@link purge} deletes it. Unknown ids are ignored. */
+  discard(id: SnapshotId): Promise<void>
+  /** Deletes what was discarded. Returns what could not be deleted in this directory until now, and why. */
+  purge(): Promise<readonly string[]>
 }

@@ -2,13 +2,15 @@
 import { type BigIntStats, lstatSync } from 'node:fs'
 import { setImmediate } from 'node:timers/promises'
 import { throwIfAborted } from '../errors.ts'
-import { fsPath, readDirectory, removeTree } from '../util/raw-path.ts'
+import { fsPath, readDirectory } from '../util/raw-path.ts'
+import { removeTree } from '../util/remove-tree.ts'
 import { setTimes } from '../util/syscalls.ts'
 import { lookBelow } from './below.ts'
 import { sameDirectory, sameFile } from './compare.ts'
 import { copyAttributes, copyDirectory, copyEntry } from './copy-entry.ts'
 import { snapshotErrors } from './errors.ts'
 import { fileWhiteouts } from './marks.ts'
+import type { Change } from './snapshotter.ts'
 
 /**
  * What a tree held when it was looked at: directory ('' is the root) → name → inode and change time, which differs after
@@ -89,6 +91,27 @@ function fingerprint(stat: BigIntStats): string {
   return `${stat.ino}.${stat.ctimeNs}`
 }
 
+/** Gives what a layer holds its times in the tree that it was copied from, too. @returns the tree's index then */
+export async function takeTimes(layer: AsyncIterable<Change>, root: string, index: TreeIndex): Promise<TreeIndex> {
+  const paths: string[] = []
+  for await (const change of layer) {
+    if (change.kind !== 'upsert') continue
+    const place = fsPath(`${root}/${change.path}`)
+    if (lstatSync(place, { bigint: true }).mtimeNs !== change.stat.mtimeNs) setTimes(place, change.stat.mtimeNs)
+    paths.push(change.path)
+  }
+  const directories = new Map(Array.from(index.directories, ([directory, names]) => [directory, new Map(names)]))
+  let { newest } = index
+  // When all have theirs: a file with several names changes under each of them.
+  for (const path of paths) {
+    const stat = lstatSync(fsPath(`${root}/${path}`), { bigint: true })
+    const slash = path.lastIndexOf('/')
+    directories.get(path.slice(0, Math.max(0, slash)))?.set(path.slice(slash + 1), fingerprint(stat))
+    if (stat.ctimeNs > newest) newest = stat.ctimeNs
+  }
+  return { directories, newest }
+}
+
 /**
  * Copies what has changed in a tree since it was indexed to `delta`, an empty directory, with whiteouts for what is gone.
  *
@@ -147,6 +170,11 @@ export async function copyChanges(
         if (!same) ensure(child)
         await compare(child, found.kind === 'directory' ? found.parts : [])
         if (child.made) setTimes(fsPath(at(delta, path)), stat.mtimeNs)
+        else if (found.kind === 'directory' && found.stat.mtimeNs !== stat.mtimeNs) {
+          // What came and went in it: the layer knows nothing of that, so neither does who sees it.
+          setTimes(fsPath(source), found.stat.mtimeNs)
+          now.set(entry.name, fingerprint(lstatSync(fsPath(source), { bigint: true })))
+        }
       } else if (found.kind !== 'other' || !sameFile(source, stat, found.path, found.stat)) {
         copyEntry(source, stat, `${ensure(level)}/${entry.name}`, linked)
       }

@@ -31,7 +31,7 @@ function solver(
       log.push(`+${step.name}`)
       await work(step.name, signal)
       log.push(`-${step.name}`)
-      const layer = { snapshot: step.name, created: 2, started: 1, known: undefined, image: undefined }
+      const layer = { snapshot: step.name, created: 2, started: 1, known: undefined, image: undefined, alone: false }
       return { kind: 'rootfs', identity: step.name, stack: [layer] }
     },
   }
@@ -81,6 +81,31 @@ describe('solving', () => {
     expect(s.log).toEqual(['+same', '-same'])
   })
 
+  it('puts a layer that stands in several places on the stack of each place', async () => {
+    const s = solver(async () => {})
+    const on = (name: string, parent?: FileStep): FileStep => ({ ...file(name), parent })
+    const first = on('linked', on('a'))
+    const second = on("linked'", on('between', first))
+    for (const round of ['run', 'cached']) {
+      const [lower, upper, other] = await s.make().solve([first, second, on("linked''", on('b'))])
+      const names = (result: RootfsResult | undefined) => result!.stack.map((layer) => layer.snapshot)
+      expect([names(lower), names(upper), names(other)], round).toEqual([
+        ['a', 'linked'],
+        ['a', 'linked', 'between', 'linked'],
+        ['b', 'linked'],
+      ])
+      expect(new Set([lower, upper, other].map((result) => result!.identity)).size, round).toBe(3)
+    }
+    expect(s.log.filter((line) => line.startsWith('+linked'))).toHaveLength(1)
+  })
+
+  it('takes nothing that may be from the cache for a step that must run', async () => {
+    const s = solver(async () => {})
+    await s.make().solve([file('a')])
+    await s.make().solve([file('a'), { ...file("a'"), noCache: true }, { ...file("a''"), noCache: true }])
+    expect(s.log.filter((line) => line.startsWith('+'))).toEqual(['+a', "+a'"])
+  })
+
   it('takes steps from the cache, and says so', async () => {
     const s = solver(async () => {})
     const first = s.make()
@@ -88,7 +113,7 @@ describe('solving', () => {
     const second = s.make()
     const [result] = await second.solve([file('a')])
     expect(second.counts).toEqual({ total: 1, cached: 1 })
-    expect(result).toMatchObject({ identity: 'a' } satisfies Partial<RootfsResult>)
+    expect(result!.stack).toMatchObject([{ snapshot: 'a' }])
     expect(types(s.events)).toEqual(['started', 'done', 'started', 'cached'])
   })
 

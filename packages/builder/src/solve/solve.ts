@@ -7,9 +7,18 @@
 import pLimit from 'p-limit'
 import { BuildError, cancelled } from '../errors.ts'
 import { inputsOf, type RootfsStep, type Step } from '../graph/step.ts'
+import { StepDigests } from '../graph/vertex.ts'
 import type { ProgressListener } from '../progress.ts'
 import type { StepCache, StepRecord } from '../steps/step-cache.ts'
-import { EMPTY_ROOTFS, type RootfsResult, type StepHandler, type StepResult, type Visit } from '../steps/types.ts'
+import {
+  EMPTY_ROOTFS,
+  onTop,
+  type RootfsResult,
+  type StackLayer,
+  type StepHandler,
+  type StepResult,
+  type Visit,
+} from '../steps/types.ts'
 
 export type Handlers = { readonly [S in Step as S['kind']]: StepHandler<S> }
 
@@ -41,10 +50,12 @@ export class Solver {
   readonly #options: SolveOptions
   readonly #limit: ReturnType<typeof pLimit>
   readonly #visits = new Map<Step, Promise<StepResult>>()
-  readonly #byKey = new Map<string, Promise<StepResult>>()
+  /** Layers of this build. One may stand in several places, each on a stack of its own. */
+  readonly #byKey = new Map<string, Promise<StackLayer>>()
   readonly #saves: Promise<void>[] = []
-  /** What RUNs gave that were run, not found. */
-  readonly #ran = new WeakSet<StepResult>()
+  /** Layers of RUNs that were run, not found. */
+  readonly #ran = new WeakSet<StackLayer>()
+  readonly #digests = new StepDigests()
   readonly #stop = new AbortController()
   readonly #signal: AbortSignal
   #failure: { readonly error: unknown } | undefined
@@ -100,11 +111,14 @@ export class Solver {
       const key = await this.#limit(() => handler.key(visit))
       this.#signal.throwIfAborted()
       if (key === undefined) return await this.#unkeyed(handler, visit, tell)
-      const same = this.#byKey.get(key)
-      if (same) return await same
-      const work = this.#cachedOrRun(handler, visit, key, tell)
-      this.#byKey.set(key, work)
-      return await work
+      // What must be done anew is not what another stage may have taken from the cache.
+      const place = step.noCache ? `anew ${key}` : key
+      let layer = this.#byKey.get(place)
+      if (layer === undefined) {
+        layer = this.#cachedOrRun(handler, visit, key, tell)
+        this.#byKey.set(place, layer)
+      }
+      return onTop(below(visit), await layer)
     } catch (error) {
       throw failed(step, error, tell)
     }
@@ -133,23 +147,15 @@ export class Solver {
     visit: Visit<S>,
     key: string,
     tell: Teller,
-  ): Promise<StepResult> {
+  ): Promise<StackLayer> {
     this.counts.total++
     const { step } = visit
     const found = step.noCache || this.#isNew(visit) ? undefined : await this.#options.cache.lookup(key)
-    if (found && (step.kind === 'file' || step.kind === 'run')) {
+    if (found) {
       this.counts.cached++
       tell.cached()
-      const { record, blob } = found
-      const below = step.parent === undefined ? EMPTY_ROOTFS : (visit.input(step.parent) as RootfsResult)
-      const layer = {
-        snapshot: record.snapshot,
-        created: record.created,
-        started: record.started,
-        known: blob,
-        image: undefined,
-      }
-      return { kind: 'rootfs', identity: record.snapshot, stack: [...below.stack, layer] }
+      const alone = step.kind === 'file' && step.link
+      return { ...found.record, known: found.blob, image: undefined, alone }
     }
     const result = await this.#limit(async () => {
       this.#signal.throwIfAborted()
@@ -157,18 +163,20 @@ export class Solver {
       this.#options.onWork?.()
       return await handler.run(visit, key)
     })
-    if (step.kind === 'run') this.#ran.add(result)
-    if (result.kind === 'rootfs') this.#options.onResult?.(step, result)
-    const top = result.kind === 'rootfs' ? result.stack.at(-1) : undefined
-    if (top?.created !== undefined && top.started !== undefined)
-      this.#save(key, { snapshot: top.snapshot, created: top.created, started: top.started })
+    const layer = (result as RootfsResult).stack.at(-1)!
+    if (step.kind === 'run') this.#ran.add(layer)
+    this.#options.onResult?.(step, result as RootfsResult)
+    const { snapshot, created, started } = layer
+    if (created !== undefined && started !== undefined) this.#save(key, { snapshot, created, started })
     tell.done()
-    return result
+    return layer
   }
 
   /** Whether no earlier build can have done this: what a RUN of this build gave has an identity of its own. */
   #isNew({ step, input }: Visit<Step>): boolean {
-    return step.kind === 'run' && step.parent?.kind === 'run' && this.#ran.has(input(step.parent))
+    if (step.kind !== 'run' || step.parent?.kind !== 'run') return false
+    const { stack } = input(step.parent) as RootfsResult
+    return this.#ran.has(stack.at(-1)!)
   }
 
   /** Remembers a result while the next steps go on; the solve does not end before. */
@@ -178,7 +186,18 @@ export class Solver {
 
   #makeVisit<S extends Step>(step: S, inputs: ReadonlyMap<Step, StepResult>): Visit<S> {
     const { emit, now, nextId } = this.#options
-    const vertex = { id: nextId(), name: step.name }
+    const digests = this.#digests
+    const vertex = {
+      id: nextId(),
+      name: step.name,
+      // Asked for by few.
+      get digest() {
+        return digests.of(step)
+      },
+      get inputs() {
+        return inputsOf(step).map((input) => digests.of(input))
+      },
+    }
     return {
       step,
       vertex,
@@ -219,6 +238,12 @@ export class Solver {
       },
     }
   }
+}
+
+/** What a step's layer stands on. */
+function below({ step, input }: Visit<Step>): RootfsResult {
+  const parent = step.kind === 'file' || step.kind === 'run' ? step.parent : undefined
+  return parent === undefined ? EMPTY_ROOTFS : (input(parent) as RootfsResult)
 }
 
 /** Tells of a failure and places it. */

@@ -1,22 +1,36 @@
 /**
  * The directories behind `RUN --mount=type=cache`: they survive builds, are shared by processes, and can be thrown away.
  *
- * `<directory>/<hash of id>[.n]/data`; `.n` are further copies for `sharing=private` while others are in use.
+ * `<directory>/<hash of id>[.n]/data`; `.n` are further copies for `sharing=private` while others are in use. Beside it
+ * are `<owner>.new-…` and `<owner>.old-…`, on their way in and out.
+ *
+ * What is in `data` belongs to the processes that have it mounted, now as well: nothing in it is walked by its path.
  */
 import { createHash, randomUUID } from 'node:crypto'
-import { chmodSync, chownSync, existsSync, mkdirSync, renameSync, utimesSync, writeFileSync } from 'node:fs'
-import { rm } from 'node:fs/promises'
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
+import { resolveBelow } from '../sandbox/native/resolve.ts'
 import { type Locks, openLocks } from '../store/locks.ts'
-import { relativeToRoot, resolveInRoot } from '../util/inroot.ts'
+import { beAlive, isAbandoned, type Life } from '../util/life.ts'
+import { makeDirectorySync } from '../util/make-directory.ts'
+import { removeTree } from '../util/remove-tree.ts'
 import type { RunMountSpec } from './worker-api.ts'
 
 type CacheSpec = RunMountSpec & { type: 'cache' }
 
 /** A cache directory in use; disposing releases its lock. */
 export interface OpenCache extends AsyncDisposable {
-  /** What to mount. */
-  readonly path: string
+  /** What to mount: an O_PATH descriptor, the caller's to close. */
+  readonly fd: number
 }
 
 /** Private copies that are tried before one is waited for. */
@@ -24,12 +38,15 @@ const MAX_COPIES = 64
 
 export class CacheMounts {
   readonly #directory: string
+  readonly #lives: string
   readonly #locks: Locks
   /** Caches that `--no-cache` has emptied already in this build. */
   readonly #renewed = new Set<string>()
 
-  constructor(directory: string) {
+  /** @param lives where processes are known as alive */
+  constructor(directory: string, lives: string) {
     this.#directory = directory
+    this.#lives = lives
     this.#locks = openLocks(join(directory, 'locks'))
   }
 
@@ -51,20 +68,31 @@ export class CacheMounts {
       .slice(0, 40)
     const { directory, lock } = await this.#take(name, spec.sharing, signal)
     try {
+      using life = beAlive(this.#lives)
       const data = join(directory, 'data')
-      if (spec.renew && !this.#renewed.has(directory)) await discard(data)
+      this.#sweep(directory)
+      if (spec.renew && !this.#renewed.has(directory)) discard(directory, data, life)
       this.#renewed.add(directory)
-      if (!existsSync(data)) await this.#create(directory, data, spec, seed)
+      if (!existsSync(data)) await this.#create(directory, data, spec, seed, life)
       const now = new Date()
       utimesSync(directory, now, now)
       // The source of a seeded cache has been taken care of by the seed.
-      const source = seed === undefined ? relativeToRoot(spec.source) : ''
-      const path = resolveInRoot(data, source)
-      mkdirSync(path, { recursive: true })
-      return { path, [Symbol.asyncDispose]: async () => await lock?.[Symbol.asyncDispose]() }
+      const source = seed === undefined ? spec.source : ''
+      const { fd } = resolveBelow(data, source, { create: 'directory' })
+      return { fd, [Symbol.asyncDispose]: async () => await lock?.[Symbol.asyncDispose]() }
     } catch (error) {
       await lock?.[Symbol.asyncDispose]()
       throw error
+    }
+  }
+
+  /** Removes what dead processes have left of making or emptying a cache. */
+  #sweep(directory: string): void {
+    if (!existsSync(directory)) return
+    const now = Date.now()
+    for (const name of readdirSync(directory)) {
+      const path = join(directory, name)
+      if (/\.(new|old)-/.test(name) && isAbandoned(this.#lives, path, name, now)) removeQuietly(path)
     }
   }
 
@@ -90,10 +118,11 @@ export class CacheMounts {
     data: string,
     spec: CacheSpec,
     seed: ((directory: string) => Promise<void>) | undefined,
+    { owner }: Life,
   ): Promise<void> {
-    mkdirSync(directory, { recursive: true, mode: 0o700 })
+    makeDirectorySync(directory, 0o700)
     writeFileSync(join(directory, 'id'), spec.id)
-    const fresh = join(directory, `new-${randomUUID()}`)
+    const fresh = join(directory, `${owner}.new-${randomUUID()}`)
     mkdirSync(fresh)
     chownSync(fresh, spec.uid, spec.gid)
     chmodSync(fresh, spec.mode)
@@ -101,17 +130,26 @@ export class CacheMounts {
     try {
       renameSync(fresh, data)
     } catch (error) {
-      await rm(fresh, { recursive: true, force: true })
+      removeTree(fresh)
       // Another process was first.
       if (!existsSync(data)) throw error
     }
   }
 }
 
-/** Processes that have it mounted keep what they see. */
-async function discard(data: string): Promise<void> {
+/** Processes that have it mounted keep what they see, until it is deleted below them. */
+function discard(directory: string, data: string, { owner }: Life): void {
   if (!existsSync(data)) return
-  const old = `${data}-${randomUUID()}`
+  const old = join(directory, `${owner}.old-${randomUUID()}`)
   renameSync(data, old)
-  await rm(old, { recursive: true, force: true })
+  removeQuietly(old)
+}
+
+/** A process may still make files in it: who comes here when this one is gone deletes the rest. */
+function removeQuietly(path: string): void {
+  try {
+    removeTree(path)
+  } catch {
+    // Swept later.
+  }
 }

@@ -9,7 +9,7 @@ import { fingerprint, type StatCache } from './file/fingerprint.ts'
 import { select } from './file/select.ts'
 import type { LayerService } from './layers.ts'
 import type { StepCache } from './step-cache.ts'
-import { EMPTY_ROOTFS, type RootfsResult, type StepHandler, type Visit } from './types.ts'
+import { EMPTY_ROOTFS, onTop, type RootfsResult, type StepHandler, type Visit } from './types.ts'
 import type { OpSource, WorkerClient } from './worker-api.ts'
 
 export interface FileServices {
@@ -19,6 +19,8 @@ export interface FileServices {
   readonly worker: WorkerClient
   readonly statCache: StatCache
   readonly now: () => number
+  /** A random text: a step that must not come from the cache is done anew, with the times that its sources have now. */
+  readonly nonce: () => string
 }
 
 type Part = FileStep['ops'][number]
@@ -61,7 +63,7 @@ export function fileHandler(services: FileServices): StepHandler<FileStep> {
     },
 
     async run(visit, key) {
-      const { store, layers, worker, now } = services
+      const { store, layers, worker, now, nonce } = services
       const { step, signal } = visit
       const started = now()
       await using temporary = await store.blobs.temporary('copy')
@@ -71,15 +73,15 @@ export function fileHandler(services: FileServices): StepHandler<FileStep> {
         step.link && looksUpNames(step) ? layers.snapshots(parent.stack) : undefined,
         Promise.all(step.ops.map((part, i) => workerOp(part, `${temporary.path}/${i}`, visit, services, take))),
       ])
-      const id = `file-${key}`
+      const id = `file-${step.noCache ? hashKey('again', key, nonce()) : key}`
       await worker.call(
         'files.apply',
         { stack, id, ops, accounts },
         { signal, onEvent: (e) => e.type === 'progress' && visit.progress(e.item, e.current, e.total) },
       )
       layers.added(id)
-      const layer = { snapshot: id, created: now(), started, known: undefined, image: undefined }
-      return { kind: 'rootfs', identity: id, stack: [...parent.stack, layer] }
+      const layer = { snapshot: id, created: now(), started, known: undefined, image: undefined, alone: step.link }
+      return onTop(parent, layer)
     },
   }
 }

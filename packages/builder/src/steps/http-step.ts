@@ -3,10 +3,15 @@ import { fetchHttp, type HttpFile } from '../context/http.ts'
 import { hashKey } from '../graph/key.ts'
 import type { HttpStep } from '../graph/step.ts'
 import type { Store } from '../store/store.ts'
-import { redactUrl } from '../util/git-url.ts'
+import { redactUrl } from '../util/redact.ts'
 import type { FileResult, StepHandler } from './types.ts'
 
 type Known = Pick<HttpFile, 'digest' | 'size' | 'mtime' | 'etag' | 'lastModified'>
+
+export interface HttpServices {
+  readonly store: Store
+  readonly fetch?: typeof fetch
+}
 
 /**
  * Downloads a file into the store, or finds that what is there is still current.
@@ -15,7 +20,7 @@ type Known = Pick<HttpFile, 'digest' | 'size' | 'mtime' | 'etag' | 'lastModified
  */
 export async function downloaded(
   { url, checksum }: { readonly url: string; readonly checksum: string | undefined },
-  store: Store,
+  { store, fetch }: HttpServices,
   signal: AbortSignal,
   report: (size: number) => void = () => {},
   fresh = false,
@@ -23,10 +28,11 @@ export async function downloaded(
   // URLs may hold credentials, which are written nowhere.
   const key = hashKey('http', url)
   const record = fresh ? undefined : await store.records.get<Known>('http', key)
-  const known = record && (await store.blobs.has(record.digest)) ? record : undefined
+  const known = record && (await store.blobs.verify(record.digest, signal)) ? record : undefined
   if (known && checksum === known.digest) return known
   const fetched = await fetchHttp(url, {
     signal,
+    fetch,
     checksum,
     validators: checksum === undefined ? known : undefined,
     sink: async (body) => {
@@ -47,13 +53,14 @@ export async function downloaded(
   return fetched
 }
 
-export function httpHandler({ store }: { store: Store }): StepHandler<HttpStep> {
+export function httpHandler(services: HttpServices): StepHandler<HttpStep> {
+  const { store } = services
   return {
     kind: 'http',
     key: async () => undefined,
     async run({ step, signal, progress }): Promise<FileResult> {
       const report = (size: number) => progress(redactUrl(step.url), size, 0)
-      const { digest, mtime } = await downloaded(step, store, signal, report, step.noCache)
+      const { digest, mtime } = await downloaded(step, services, signal, report, step.noCache)
       return { kind: 'file', digest, path: store.blobs.path(digest), mtime }
     },
   }

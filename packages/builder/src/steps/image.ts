@@ -33,6 +33,7 @@ export function imageRootfs({ layers, ref }: Pick<ImageStep, 'layers' | 'ref'>):
       started: undefined,
       known: layer,
       image: ref,
+      alone: false,
     }),
   )
   return { kind: 'rootfs', identity: chain.at(-1) ?? 'scratch', stack }

@@ -75,7 +75,7 @@ export class LayerService {
       for (const [i, layer] of stack.entries()) {
         let work = this.#snapshots.get(layer.snapshot)
         if (work === undefined) {
-          work = this.#unpack(layer, ids.slice(0, i))
+          work = this.#unpack(layer, layer.alone ? [] : ids.slice(0, i))
           this.#snapshots.set(layer.snapshot, work)
         }
         await work
@@ -122,11 +122,15 @@ export class LayerService {
     const { store, worker, signal } = this.#options
     if (layer.known === undefined) throw layerErrors.layerLost([layer.snapshot])
     const { descriptor, diffID } = layer.known
-    const incomplete = await worker.call(
-      'layer.unpack',
-      { id: layer.snapshot, below, blob: store.blobs.path(descriptor.digest), mediaType: descriptor.mediaType, diffID },
-      { signal },
-    )
+    const { digest, mediaType } = descriptor
+    const params = { id: layer.snapshot, below, blob: store.blobs.path(digest), mediaType, diffID }
+    const incomplete = await worker.call('layer.unpack', params, { signal }).catch(async (error: unknown) => {
+      if (signal.aborted || (await store.blobs.verify(digest, signal))) throw error
+      // Damaged on disk: once more.
+      this.#fetched.delete(digest)
+      await this.#haveBlob(layer)
+      return await worker.call('layer.unpack', params, { signal })
+    })
     if (incomplete) this.#options.onIncomplete(layer.image, incomplete)
   }
 

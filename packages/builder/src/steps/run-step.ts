@@ -5,9 +5,10 @@ import type { RunMount, RunStep, SourceStep } from '../graph/step.ts'
 import { isExecFailure } from '../sandbox/errors.ts'
 import type { ResourceLimits } from '../sandbox/executor.ts'
 import type { SnapshotId } from '../snapshot/snapshotter.ts'
+import { withExecHint } from './exec-hint.ts'
 import type { LayerService } from './layers.ts'
 import { LogTail } from './log-tail.ts'
-import { EMPTY_ROOTFS, type RootfsResult, type StepHandler, type StepResult, type Visit } from './types.ts'
+import { EMPTY_ROOTFS, onTop, type RootfsResult, type StepHandler, type StepResult, type Visit } from './types.ts'
 import type { RunMountSpec, RunOutcome, RunParams, WorkerClient } from './worker-api.ts'
 
 export const runErrors = {
@@ -98,6 +99,8 @@ export function runHandler(services: RunServices): StepHandler<RunStep> {
         identity(step.parent && visit.input(step.parent)),
         data,
         mounts.map((m) => keyedMount(m, visit)),
+        // A layer that nobody has looked through for secrets is no result for whoever wants that.
+        services.allowSecretsInLayers && mounts.some((m) => m.type === 'secret') ? 'unscanned' : undefined,
       )
     },
 
@@ -114,15 +117,17 @@ export function runHandler(services: RunServices): StepHandler<RunStep> {
         const last = attempt >= services.retries
         const kept = services.failures && `failed-${hashKey('failed', id)}`
         const params = runParams(step, stack, { id, keep: kept }, inputs, services)
-        const outcome = await runOnce(params, visit, tail, services).catch(async (error: unknown) => {
+        const outcome = await runOnce(params, visit, tail, services).catch(async (caught: unknown) => {
           // The same would happen again: this attempt is the last.
-          if (services.failures === undefined || kept === undefined || !isExecFailure(error)) throw error
+          if (!isExecFailure(caught)) throw caught
+          const error = withExecHint(caught, step.platform)
+          if (services.failures === undefined || kept === undefined) throw error
           throw await services.failures({ step, params, kept, error: error.with({ step: step.name, at: step.at }) })
         })
         if (outcome.status === 'succeeded') {
           services.layers.added(id)
-          const layer = { snapshot: id, created: services.now(), started, known: undefined, image: undefined }
-          return { kind: 'rootfs', identity: id, stack: [...parent.stack, layer] }
+          const created = services.now()
+          return onTop(parent, { snapshot: id, created, started, known: undefined, image: undefined, alone: false })
         }
         if (!last && outcome.status !== 'secret') {
           const how = outcome.status === 'timeout' ? 'took too long' : `failed with exit code ${outcome.exitCode}`

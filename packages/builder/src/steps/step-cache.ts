@@ -21,11 +21,22 @@ export class StepCache {
   readonly #records: Records
   readonly #blobs: ContentStore
   readonly #hasSnapshot: (id: SnapshotId) => Promise<boolean>
+  readonly #verify: () => Promise<void>
 
-  constructor(records: Records, blobs: ContentStore, hasSnapshot: (id: SnapshotId) => Promise<boolean>) {
+  /**
+   * @param verify rejects when something that was used until now is not as it was made: what was made of it is not
+   *   remembered then
+   */
+  constructor(
+    records: Records,
+    blobs: ContentStore,
+    hasSnapshot: (id: SnapshotId) => Promise<boolean>,
+    verify: () => Promise<void>,
+  ) {
     this.#records = records
     this.#blobs = blobs
     this.#hasSnapshot = hasSnapshot
+    this.#verify = verify
   }
 
   /** The record of a key, with the layer's blob where there is one; undefined if its content is gone. */
@@ -38,16 +49,19 @@ export class StepCache {
   }
 
   async save(key: string, record: StepRecord): Promise<void> {
+    await this.#verify()
     await this.#records.put('step', key, record, { snapshots: [record.snapshot] })
   }
 
   /** The stored blob of a snapshot's layer. */
   async blob(snapshot: SnapshotId): Promise<LayerBlob | undefined> {
     const blob = await this.#records.get<LayerBlob>('layer', snapshot)
-    return blob && (await this.#blobs.has(blob.descriptor.digest)) ? blob : undefined
+    // One that was cut short is none.
+    return blob && (await this.#blobs.size(blob.descriptor.digest)) === blob.descriptor.size ? blob : undefined
   }
 
   async saveBlob(snapshot: SnapshotId, blob: LayerBlob): Promise<void> {
+    await this.#verify()
     await this.#records.put('layer', snapshot, blob, { blobs: [blob.descriptor.digest] })
   }
 
@@ -56,6 +70,7 @@ export class StepCache {
     const known = await this.#records.get<{ digest: string }>('fingerprint', key)
     if (known) return known.digest
     const digest = await compute()
+    await this.#verify()
     await this.#records.put('fingerprint', key, { digest })
     return digest
   }

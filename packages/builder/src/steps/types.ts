@@ -1,6 +1,7 @@
 /** Results of steps and the contract of their handlers. */
 import type { Descriptor } from '@tsbuild/registry-client'
 import type { Tree } from '../context/tree.ts'
+import { hashKey } from '../graph/key.ts'
 import type { Step } from '../graph/step.ts'
 import type { ProgressVertex } from '../progress.ts'
 import type { SnapshotId } from '../snapshot/snapshotter.ts'
@@ -22,12 +23,14 @@ export interface StackLayer {
   readonly known: LayerBlob | undefined
   /** Reference of the base image whose source has the blob. */
   readonly image: string | undefined
+  /** Made on nothing (`--link`), so that it may stand on anything; others belong on what they were made on. */
+  readonly alone: boolean
 }
 
 /** A root filesystem: layers from bottom to top. */
 export interface RootfsResult {
   readonly kind: 'rootfs'
-  /** Names this very content: the key of what is built on it. */
+  /** Names this very content, all layers of it: the key of what is built on it. See {@link onTop}. */
   readonly identity: string
   readonly stack: readonly StackLayer[]
 }
@@ -51,6 +54,15 @@ export type StepResult = RootfsResult | TreeResult | FileResult
 
 /** An empty root filesystem: what FROM scratch stands for. */
 export const EMPTY_ROOTFS: RootfsResult = { kind: 'rootfs', identity: 'scratch', stack: [] }
+
+/**
+ * A root filesystem with one more layer. Its identity covers all that lies below, also where the layer was made without
+ * looking at it: what is built on top sees the whole.
+ */
+export function onTop(below: RootfsResult, layer: StackLayer): RootfsResult {
+  const identity = `on-${hashKey('on', below.identity, layer.snapshot)}`
+  return { kind: 'rootfs', identity, stack: [...below.stack, layer] }
+}
 
 /** What a handler learns about one visit of its step. */
 export interface Visit<S extends Step> {
@@ -77,6 +89,6 @@ export interface StepHandler<S extends Step> {
    * Reads inputs; never writes.
    */
   key(visit: Visit<S>): Promise<string | undefined>
-  /** Makes the result. `key` is what {@link key} gave. */
+  /** Makes the result: of a step with a key, its parent's with one more layer. `key` is what {@link key} gave. */
   run(visit: Visit<S>, key: string | undefined): Promise<StepResult>
 }

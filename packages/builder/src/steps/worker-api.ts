@@ -150,6 +150,16 @@ export interface OpenParams {
   readonly mode: 'root' | 'subids' | 'single' | 'plain'
   readonly isolation: 'auto' | 'namespaces' | 'oci' | 'chroot'
   readonly ociRuntime: string | undefined
+  /** `read`: snapshots are only listed, and nothing is made or changed. */
+  readonly access: 'read' | 'write'
+}
+
+/** How the worker keeps root filesystems. */
+export interface Opened {
+  /** Why snapshots are copies and not overlay mounts; undefined where they are mounts. */
+  readonly copies: string | undefined
+  /** What was in the way and could not be removed, and why. */
+  readonly skipped: readonly string[]
 }
 
 /** What of a layer's files could not be had as they are in the layer. */
@@ -166,14 +176,30 @@ export interface RootfsPart {
   readonly source: string
   /** Where they are put; '' for no directory. */
   readonly directory: string
+  /** What it is called in messages: its platform. */
+  readonly name: string
+  /** Seconds: the time of all files, in place of their own. */
+  readonly time: number | undefined
+}
+
+/** What of root filesystems could not be written: how many files, and the path of one. */
+export interface LeftOut {
+  readonly files: number
+  readonly example: string
 }
 
 /** Parameters and result of each operation. */
 export interface WorkerOperations {
-  open: { params: OpenParams; result: void }
+  open: { params: OpenParams; result: Opened }
   'snapshot.has': { params: { ids: readonly SnapshotId[] }; result: boolean[] }
   'snapshot.list': { params: object; result: SnapshotInfo[] }
   'snapshot.remove': { params: { ids: readonly SnapshotId[] }; result: void }
+  /** Takes snapshots out of reach at once. */
+  'snapshot.discard': { params: { ids: readonly SnapshotId[] }; result: void }
+  /** Deletes what was discarded; returns what could not be deleted, and why. */
+  'snapshot.purge': { params: Record<string, never>; result: readonly string[] }
+  /** Looks whether all that was used until now is as it was committed. */
+  'snapshot.verify': { params: Record<string, never>; result: void }
   /** Unpacks a layer blob on top of `below` and verifies its diffID. */
   'layer.unpack': {
     params: { id: SnapshotId; below: readonly SnapshotId[]; blob: string; mediaType: string; diffID: string }
@@ -206,9 +232,9 @@ export interface WorkerOperations {
   'run.input': { params: { id: string; data: Uint8Array | undefined }; result: void }
   'run.resize': { params: { id: string; size: TerminalSize }; result: void }
   /** Writes root filesystems into a tar file: one as it is, or each below a directory of its own. */
-  'rootfs.tar': { params: { parts: readonly RootfsPart[]; dest: string }; result: void }
-  /** Copies the files of a root filesystem into a directory of the host; no existing link is followed. */
-  'rootfs.copy': { params: Omit<RootfsPart, 'directory'> & { dest: string }; result: void }
+  'rootfs.tar': { params: { parts: readonly RootfsPart[]; dest: string }; result: LeftOut | undefined }
+  /** Copies the files of root filesystems into a directory of the host; no existing link is followed. */
+  'rootfs.copy': { params: { parts: readonly RootfsPart[]; dest: string }; result: LeftOut | undefined }
 }
 
 export type WorkerOperation = keyof WorkerOperations

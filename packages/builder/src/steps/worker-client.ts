@@ -10,6 +10,7 @@ import {
   type WorkerOperation,
   type WorkerOperations,
 } from './worker-api.ts'
+import { snapshotsOf } from './worker-claims.ts'
 
 export interface LazyWorkerOptions {
   /** The state directory. */
@@ -18,6 +19,14 @@ export interface LazyWorkerOptions {
   readonly ociRuntime: string | undefined
   /** Whether processes will probably have to be run. */
   readonly willRun?: boolean
+  /** Told why snapshots are copies, where they are. */
+  readonly onCopies?: (why: string) => void
+  /** `read`: only for listing snapshots; default `write`. */
+  readonly access?: 'read' | 'write'
+  /** Told what was in the way and could not be removed, and why. */
+  readonly onSkipped?: (problem: string) => void
+  /** Keeps snapshots from being pruned; called with what an operation uses and makes, before it is called. */
+  readonly keep?: (ids: readonly SnapshotId[]) => Promise<void>
 }
 
 export class LazyWorker implements WorkerClient, AsyncDisposable {
@@ -48,6 +57,7 @@ export class LazyWorker implements WorkerClient, AsyncDisposable {
     options: { signal: AbortSignal; onEvent?: (event: WorkerEvent) => void },
   ): Promise<WorkerOperations[O]['result']> {
     const worker = await this.start()
+    await this.#options.keep?.(snapshotsOf(operation, params))
     return await worker.call(operation, params, options)
   }
 
@@ -59,14 +69,16 @@ export class LazyWorker implements WorkerClient, AsyncDisposable {
 
 /** Starts a worker and opens the store in it. The caller disposes it. */
 export async function openWorker(options: LazyWorkerOptions): Promise<Worker<WorkerOperations, WorkerEvent>> {
-  const { root, isolation, ociRuntime, willRun = false } = options
+  const { root, isolation, ociRuntime, willRun = false, access = 'write', onCopies, onSkipped } = options
   const inNamespaces = (isolation === 'auto' || isolation === 'namespaces') && ociRuntime === undefined
   const worker = await startWorker<WorkerOperations, WorkerEvent>({
     entry: new URL(`./worker-main${extname(import.meta.url)}`, import.meta.url),
     args: willRun && inNamespaces && process.platform === 'linux' ? [WILL_RUN] : [],
     root,
   })
-  await worker.call('open', { root, mode: worker.mode, isolation, ociRuntime })
+  const opened = await worker.call('open', { root, mode: worker.mode, isolation, ociRuntime, access })
+  if (opened.copies !== undefined) onCopies?.(opened.copies)
+  for (const problem of opened.skipped) onSkipped?.(problem)
   return worker
 }
 

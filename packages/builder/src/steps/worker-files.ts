@@ -7,7 +7,6 @@ import { applyFileOps, type OpenedOp } from './file/apply.ts'
 import { readEntries } from './file/entries-file.ts'
 import { fingerprint } from './file/fingerprint.ts'
 import { select } from './file/select.ts'
-import { settleTimes } from './times.ts'
 import type { OpSource, WorkerEvent, WorkerOperations } from './worker-api.ts'
 
 export interface OperationContext {
@@ -45,9 +44,8 @@ export async function applyFiles(
     onProgress: ({ entries }) =>
       void context.emit({ type: 'progress', item: 'copying files', current: entries, total: 0 }),
   })
-  await active.commit(id)
-  const time = ops[0]?.op.mtime
-  if (time !== undefined) await settleTimes(snapshotter, id, { from, to: Date.now(), time }, signal)
+  await active.commit(id, { from, time: ops[0]?.op.mtime })
+  await snapshotter.seal(id)
 }
 
 async function openSource(
@@ -57,7 +55,9 @@ async function openSource(
   signal: AbortSignal,
 ): Promise<Tree> {
   if (source?.type === 'entries') return openLocalContext(source.root)
-  const view = resources.use(await snapshotter.view(source?.stack ?? [], signal))
+  const stack = source?.stack ?? []
+  await snapshotter.verify(stack, 'files')
+  const view = resources.use(await snapshotter.view(stack, signal))
   return openRootTree(view.root)
 }
 
@@ -66,6 +66,7 @@ export async function fingerprintFiles(
   { stack, selection, keepOwner }: Params<'files.fingerprint'>,
   { snapshotter, signal }: OperationContext,
 ): Promise<string> {
+  await snapshotter.verify(stack, 'files')
   await using view = await snapshotter.view(stack, signal)
   const tree = openRootTree(view.root)
   return await fingerprint(tree, await select(tree, selection, signal), { owners: keepOwner, signal })

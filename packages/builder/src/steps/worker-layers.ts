@@ -26,6 +26,7 @@ export async function unpackBlob(
   const stream = createReadStream(blob, { highWaterMark: CHUNK })
   await unpackLayer(stream, mediaType, { root: active.root, diffID, signal, onSkipped })
   await active.commit(id)
+  await snapshotter.seal(id)
   return files.size === 0 ? undefined : { files: files.size, example }
 }
 
@@ -37,6 +38,7 @@ export async function packSnapshot(
   { id, out, compression, level }: Params<'layer.pack'>,
   { snapshotter, signal, emit }: OperationContext,
 ): Promise<PackResult> {
+  await snapshotter.verify([id], 'files')
   const { mediaType, diffID, digest, size, content } = await packLayer(
     snapshotter.changes(id, signal),
     {

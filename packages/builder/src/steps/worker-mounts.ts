@@ -1,11 +1,17 @@
 /** What RUN asked to mount, made into what an executor can mount. */
-import { chmodSync, chownSync, mkdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { openRootTree } from '../context/local.ts'
 import { plainCopy } from '../graph/file-op.ts'
+import { sandboxErrors } from '../sandbox/errors.ts'
 import type { SandboxMount } from '../sandbox/executor.ts'
-import { resolveInRoot } from '../util/inroot.ts'
-import { removeTree } from '../util/raw-path.ts'
+import { MountSources } from '../sandbox/mounts/sources.ts'
+import { AT_FDCWD, chownOf, O_NOFOLLOW, O_PATH, openAt } from '../sandbox/native/files.ts'
+import { SystemError } from '../sandbox/native/libc.ts'
+import { resolveBelow } from '../sandbox/native/resolve.ts'
+import { beAlive, type Life } from '../util/life.ts'
+import { makeDirectorySync } from '../util/make-directory.ts'
+import { removeTree } from '../util/remove-tree.ts'
 import { readArchive } from './archive.ts'
 import { CacheMounts } from './cache-mounts.ts'
 import { applyFileOps } from './file/apply.ts'
@@ -13,15 +19,23 @@ import { select } from './file/select.ts'
 import type { RunMountSpec, RunParams } from './worker-api.ts'
 import type { OperationContext } from './worker-files.ts'
 
-export class MountOpener {
+export class MountOpener implements Disposable {
   readonly #root: string
   readonly #caches: CacheMounts
+  #life: Life | undefined
+  #sources: MountSources | undefined
   #scripts = 0
 
   /** @param root state directory */
   constructor(root: string) {
     this.#root = root
-    this.#caches = new CacheMounts(join(root, 'cache-mounts'))
+    this.#caches = new CacheMounts(join(root, 'cache-mounts'), join(root, 'alive'))
+  }
+
+  /** Makes what has to be there before the first process. */
+  begin(): void {
+    this.#life ??= beAlive(join(this.#root, 'alive'))
+    this.#sources ??= new MountSources(join(this.#root, 'tmp', `${this.#life.owner}.mounts`))
   }
 
   /** Opens all mounts of one process; `resources` ends them. */
@@ -31,14 +45,24 @@ export class MountOpener {
     context: Pick<OperationContext, 'snapshotter' | 'signal'>,
   ): Promise<SandboxMount[]> {
     const opened: SandboxMount[] = []
-    for (const mount of mounts) opened.push(await this.#open(mount, resources, context))
+    for (const mount of mounts) {
+      try {
+        opened.push(await this.#open(mount, resources, context))
+      } catch (error) {
+        if (!(error instanceof SystemError)) throw error
+        throw sandboxErrors.setupFailed([`mount ${mount.type} on ${mount.target}: ${error.message}`], { cause: error })
+      }
+    }
     if (script !== undefined) opened.push(this.#script(script, resources))
     return opened
   }
 
   /** A heredoc script as a file in a directory of its own, which may be executed. */
   #script({ path, content }: NonNullable<RunParams['script']>, resources: AsyncDisposableStack): SandboxMount {
-    const directory = join(this.#root, 'tmp', `${process.pid}.script-${++this.#scripts}`)
+    const life = beAlive(join(this.#root, 'alive'))
+    resources.defer(async () => life[Symbol.dispose]())
+    const directory = join(this.#root, 'tmp', `${life.owner}.script-${++this.#scripts}`)
+    makeDirectorySync(dirname(directory), 0o700)
     mkdirSync(directory, { mode: 0o755 })
     resources.defer(async () => removeTree(directory))
     writeFileSync(join(directory, basename(path)), content, { mode: 0o755 })
@@ -57,7 +81,7 @@ export class MountOpener {
         const view = resources.use(
           await (readonly ? snapshotter.view(stack, signal) : snapshotter.prepare(stack, signal)),
         )
-        return { type: 'bind', source: resolveInRoot(view.root, source), target, readonly }
+        return this.#bind(resolveBelow(view.root, source).fd, { target, readonly }, resources)
       }
       case 'cache': {
         const { seed, target, readonly } = mount
@@ -66,7 +90,7 @@ export class MountOpener {
           await copyDirectory(view.root, mount.source, directory, signal)
         }
         const cache = resources.use(await this.#caches.open(mount, seed && fill, signal))
-        return { type: 'bind', source: cache.path, target, readonly }
+        return this.#bind(cache.fd, { target, readonly }, resources)
       }
       case 'tmpfs': {
         const { target, size, mode, noexec = false } = mount
@@ -82,14 +106,33 @@ export class MountOpener {
         const { target, content, mode, uid, gid } = mount
         return { type: 'file', target, content, mode, uid, gid }
       }
-      case 'socket':
+      case 'socket': {
+        const fd = openAt(AT_FDCWD, mount.path, O_PATH | O_NOFOLLOW)
         // The socket belongs to this step alone: it gets the owner and mode that the mount asks for.
-        chownSync(mount.path, mount.uid, mount.gid)
-        chmodSync(mount.path, mount.mode)
-        return { type: 'bind', source: mount.path, target: mount.target, readonly: false }
-      case 'host':
-        return { type: 'bind', source: mount.source, target: mount.target, readonly: mount.readonly }
+        chownOf(fd, mount.uid, mount.gid)
+        chmodSync(`/proc/self/fd/${fd}`, mount.mode)
+        return this.#bind(fd, { target: mount.target, readonly: false }, resources)
+      }
+      case 'host': {
+        const { source, target, readonly } = mount
+        return this.#bind(openAt(AT_FDCWD, source, O_PATH), { target, readonly }, resources)
+      }
     }
+  }
+
+  #bind(
+    fd: number,
+    { target, readonly }: { readonly target: string; readonly readonly: boolean },
+    resources: AsyncDisposableStack,
+  ): SandboxMount {
+    return { type: 'bind', source: resources.use(this.#sources!.take(fd)).path, target, readonly }
+  }
+
+  [Symbol.dispose](): void {
+    this.#sources?.[Symbol.dispose]()
+    this.#sources = undefined
+    this.#life?.[Symbol.dispose]()
+    this.#life = undefined
   }
 }
 

@@ -2,13 +2,13 @@
 import type { LastingCloner } from '../sandbox/cloner/lasting-cloner.ts'
 import { isExecFailure } from '../sandbox/errors.ts'
 import type { ProcessIO, ProcessSpec, SandboxMount } from '../sandbox/executor.ts'
+import { checkIds, type WantedIds } from '../sandbox/mapped-ids.ts'
 import { RUN_FILES } from '../sandbox/mounts/order.ts'
 import { hostsFile, readMachineResolvConf, resolvConf } from '../sandbox/network.ts'
 import { type Selected, selectExecutor } from '../sandbox/select.ts'
 import { resolveGroups, resolveUser } from '../sandbox/user.ts'
 import type { ActiveSnapshot, SnapshotId } from '../snapshot/snapshotter.ts'
 import { findSecret, secretPatterns } from './secret-scan.ts'
-import { settleTimes } from './times.ts'
 import type { OpenParams, Preparation, RunOutcome, RunParams } from './worker-api.ts'
 import type { OperationContext } from './worker-files.ts'
 import { InputTable } from './worker-input.ts'
@@ -48,9 +48,12 @@ export class Runner implements AsyncDisposable {
     const { executor } = await this.#executor()
     const from = Date.now()
     await using resources = new AsyncDisposableStack()
+    this.#mounts.begin()
     const mounted = executor.name === 'chroot' ? [] : Object.values(RUN_FILES)
     const active = resources.use(await snapshotter.prepare(params.stack, signal, mounted))
+    checkIds(mountOwners(params))
     const spec = processSpec(params, active.root, await this.#mounts.open(params, resources, context))
+    checkIds([{ ...spec.user, what: 'user' }])
     const timeout = params.timeout === undefined ? undefined : AbortSignal.timeout(params.timeout)
     const limited = timeout === undefined ? signal : AbortSignal.any([signal, timeout])
     const io: ProcessIO = {
@@ -61,7 +64,11 @@ export class Runner implements AsyncDisposable {
       if (params.keep !== undefined) await active.commit(params.keep)
     }
     try {
+      // Looked at while the process runs: what it reads must be what was made.
+      const looked = snapshotter.verify(params.stack, 'files')
+      looked.catch(() => undefined)
       const exit = await executor.run(spec, active.root, io, limited)
+      await looked
       if (exit.exitCode !== 0) {
         await keep()
         return { status: 'failed', ...exit, peakMemory: exit.usage?.peakMemory }
@@ -80,6 +87,7 @@ export class Runner implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     const selected = await this.#selected?.catch(() => undefined)
     await (selected?.executor ?? this.#cloner)?.[Symbol.asyncDispose]()
+    this.#mounts[Symbol.dispose]()
   }
 }
 
@@ -109,6 +117,15 @@ function processSpec(params: RunParams, root: string, mounts: readonly SandboxMo
   }
 }
 
+/** Whom mounts are to belong to. */
+function mountOwners({ mounts }: RunParams): WantedIds[] {
+  return mounts.flatMap((mount) => {
+    if (mount.type !== 'cache' && mount.type !== 'secret' && mount.type !== 'socket') return []
+    const type = mount.type === 'socket' ? 'ssh' : mount.type
+    return [{ uid: mount.uid, gid: mount.gid, what: `the owner of the ${type} mount on ${mount.target},` }]
+  })
+}
+
 /** Commits what the process wrote, unless a secret is in it. */
 async function finish(
   active: ActiveSnapshot,
@@ -117,11 +134,13 @@ async function finish(
   from: number,
   { snapshotter, signal }: OperationContext,
 ): Promise<RunOutcome> {
-  await active.commit(id)
-  if (mtime !== undefined) await settleTimes(snapshotter, id, { from, to: Date.now(), time: mtime }, signal)
+  await active.commit(id, { from, time: mtime })
   const patterns = scanFor.flatMap(secretPatterns)
   const path = patterns.length === 0 ? undefined : await findSecret(snapshotter.changes(id, signal), patterns)
-  if (path === undefined) return { status: 'succeeded' }
+  if (path === undefined) {
+    await snapshotter.seal(id)
+    return { status: 'succeeded' }
+  }
   await snapshotter.remove(id)
   return { status: 'secret', path: `/${path}` }
 }

@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import type { LastingCloner } from '../sandbox/cloner/lasting-cloner.ts'
 import { type CallContext, type OperationTable, serveWorker } from '../sandbox/worker-host.ts'
-import { openSnapshotter } from '../snapshot/index.ts'
+import { listSnapshots, openSnapshotter, type SnapshotInfo, type Snapshotter } from '../snapshot/index.ts'
 import { openStore } from '../store/store.ts'
 import type { OpenParams, WorkerEvent, WorkerOperations } from './worker-api.ts'
 import type { OperationContext } from './worker-files.ts'
@@ -14,13 +14,32 @@ import { Runner } from './worker-run.ts'
 /** What is open in this process. */
 class WorkerState {
   readonly params: OpenParams
-  readonly snapshotter
+  readonly #snapshotter: Snapshotter | undefined
+  /** Why snapshots are copies. */
+  readonly copies: string | undefined
   readonly runner: Runner
 
   constructor(params: OpenParams, cloner: LastingCloner | undefined) {
     this.params = params
-    this.snapshotter = openSnapshotter(join(params.root, 'snapshots'), 'auto').snapshotter
+    if (params.access === 'write') {
+      const { snapshotter, fallback } = openSnapshotter(join(params.root, 'snapshots'), 'auto')
+      this.#snapshotter = snapshotter
+      this.copies = fallback
+    }
     this.runner = new Runner(params, cloner)
+  }
+
+  get snapshotter(): Snapshotter {
+    if (this.#snapshotter === undefined) throw new Error('the worker was opened to read')
+    return this.#snapshotter
+  }
+
+  list(): AsyncIterable<SnapshotInfo> {
+    return this.#snapshotter?.list() ?? listSnapshots(join(this.params.root, 'snapshots'))
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([this.runner[Symbol.asyncDispose](), this.#snapshotter?.[Symbol.asyncDispose]()])
   }
 }
 
@@ -46,12 +65,18 @@ export function serve(cloner: LastingCloner | undefined): void {
   const operations: OperationTable<WorkerOperations, WorkerEvent> = {
     open: async (params) => {
       state = new WorkerState(params, cloner)
+      return { copies: state.copies, skipped: params.access === 'write' ? await state.snapshotter.purge() : [] }
     },
     'snapshot.has': async ({ ids }) => await Promise.all(ids.map((id) => opened().snapshotter.has(id))),
-    'snapshot.list': () => Array.fromAsync(opened().snapshotter.list()),
+    'snapshot.list': () => Array.fromAsync(opened().list()),
     'snapshot.remove': async ({ ids }) => {
       for (const id of ids) await opened().snapshotter.remove(id)
     },
+    'snapshot.discard': async ({ ids }) => {
+      for (const id of ids) await opened().snapshotter.discard(id)
+    },
+    'snapshot.verify': () => opened().snapshotter.verify(),
+    'snapshot.purge': () => opened().snapshotter.purge(),
     'layer.unpack': (params, call) => unpackBlob(params, context(call)),
     'layer.pack': (params, call) => packSnapshot(params, context(call)),
     'files.apply': (params, call) => applyFiles(params, context(call)),
@@ -66,7 +91,7 @@ export function serve(cloner: LastingCloner | undefined): void {
 
   serveWorker(operations, {
     onClose: async (orphaned) => {
-      await Promise.all([(state?.runner ?? cloner)?.[Symbol.asyncDispose](), state?.snapshotter[Symbol.asyncDispose]()])
+      await (state ?? cloner)?.[Symbol.asyncDispose]()
       // Nobody else is left to remove the main process's temporary files and its lease: opening and listing does.
       if (orphaned && state) await (await openStore(state.params.root)).leases(Date.now())
     },

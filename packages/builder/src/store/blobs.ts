@@ -1,7 +1,6 @@
 /** The content store as plain files: temporary name → fsync → verify → rename → fsync of the directory. */
-import { randomUUID } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { chmod, type FileHandle, mkdir, mkdtemp, open, rename, rm, stat, unlink } from 'node:fs/promises'
+import { chmod, type FileHandle, open, readFile, rename, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { Readable } from 'node:stream'
 import {
@@ -12,24 +11,36 @@ import {
   digestHex,
   isDigest,
 } from '@tsbuild/registry-client'
-import { throwIfAborted } from '../errors.ts'
-import { currentOwner } from '../util/owner.ts'
-import type { BlobInfo, ContentStore, ExpectedBlob, TemporaryPath } from './content-store.ts'
+import { BuildError, throwIfAborted } from '../errors.ts'
+import { hasCode } from '../util/has-code.ts'
+import { makeDirectory } from '../util/make-directory.ts'
+import type { BlobInfo, ContentStore, ExpectedBlob } from './content-store.ts'
 import { storeErrors } from './errors.ts'
+import type { Temporaries } from './temporary.ts'
 
 const READ_CHUNK = 1024 * 1024
 const DOCUMENT_LIMIT = 4 * 1024 * 1024
 
-/** Opens the blobs of a store directory that {@link openStore} has prepared. */
-export function openBlobs(root: string): ContentStore {
+/**
+ * Opens the blobs of a store directory that {@link openStore} has prepared.
+ *
+ * @param claim keeps a blob from being pruned from then on, there or not; called before anything is said of it
+ */
+export function openBlobs(
+  root: string,
+  temporaries: Temporaries,
+  claim: (digest: Digest) => Promise<void>,
+): ContentStore {
   const path = (digest: string) => join(root, 'blobs', digestAlgorithm(checked(digest)), digestHex(checked(digest)))
   const size = async (digest: string) => {
+    await claim(checked(digest))
     const found = await stat(path(digest)).catch(absent)
     return found?.isFile() ? found.size : undefined
   }
 
   async function* verified(digest: Digest, signal: AbortSignal | undefined): AsyncGenerator<Buffer> {
     const digester = new Digester(digestAlgorithm(digest))
+    await claim(digest)
     try {
       for await (const chunk of createReadStream(path(digest), {
         highWaterMark: READ_CHUNK,
@@ -44,27 +55,34 @@ export function openBlobs(root: string): ContentStore {
       throw cause
     }
     if (digester.digest() !== digest) {
-      await quarantine(digest)
+      // A store that cannot be written keeps it.
+      await quarantine(digest).catch(() => undefined)
       throw storeErrors.blobCorrupt([digest])
     }
   }
 
   async function quarantine(digest: Digest): Promise<void> {
     const aside = join(root, 'quarantine')
-    await mkdir(aside, { recursive: true })
-    await rename(path(digest), join(aside, `${digestHex(digest)}.${process.hrtime.bigint()}`)).catch(absent)
+    await makeDirectory(aside, 0o700)
+    await rename(path(digest), join(aside, `${digestHex(digest)}.${process.hrtime.bigint()}`))
   }
 
-  function temporaryFile(prefix: string): TemporaryPath {
-    const file = join(root, 'tmp', `${currentOwner()}.${prefix}-${randomUUID()}`)
-    return { path: file, [Symbol.asyncDispose]: () => unlink(file).catch(absent) }
+  async function isIntact(digest: Digest): Promise<boolean> {
+    const digester = new Digester(digestAlgorithm(digest))
+    digester.update(await readFile(path(digest)).catch(() => Buffer.of()))
+    return digester.digest() === digest
   }
 
   async function install(temporary: string, digest: Digest): Promise<void> {
     await chmod(temporary, 0o644)
+    await claim(digest)
     const target = path(digest)
-    await mkdir(dirname(target), { recursive: true })
-    await rename(temporary, target)
+    const place = () => rename(temporary, target)
+    await place().catch(async (error: unknown) => {
+      if (!hasCode(error, 'ENOENT')) throw error
+      await makeDirectory(dirname(target), 0o700)
+      await place()
+    })
     await syncPath(dirname(target))
   }
 
@@ -78,12 +96,14 @@ export function openBlobs(root: string): ContentStore {
     const wanted = expected && checked(expected.digest)
     if (wanted) {
       const stored = await size(wanted)
-      if (stored !== undefined && stored === (expected.size ?? stored)) {
+      const whole = stored !== undefined && stored === (expected.size ?? stored)
+      // Documents are small enough to look whether they are still what they should be.
+      if (whole && (!(content instanceof Uint8Array) || (await isIntact(wanted)))) {
         await data[Symbol.asyncIterator]().return?.()
         return { digest: wanted, size: stored }
       }
     }
-    await using file = temporaryFile('put')
+    await using file = temporaries.file('put')
     const handle = await open(file.path, 'wx', 0o644)
     let written: BlobInfo
     try {
@@ -103,6 +123,16 @@ export function openBlobs(root: string): ContentStore {
     has: async (digest) => (await size(digest)) !== undefined,
     open: (digest, signal) =>
       Readable.from(verified(checked(digest), signal), { objectMode: false, highWaterMark: READ_CHUNK }),
+    async verify(digest, signal) {
+      try {
+        for await (const _ of verified(checked(digest), signal));
+        return true
+      } catch (error) {
+        if (error instanceof BuildError && (error.code === 'BLOB_MISSING' || error.code === 'BLOB_CORRUPT'))
+          return false
+        throw error
+      }
+    },
     async read(digest, limit = DOCUMENT_LIMIT) {
       const bytes = await size(digest)
       if (bytes === undefined) throw storeErrors.blobMissing([digest])
@@ -123,8 +153,8 @@ export function openBlobs(root: string): ContentStore {
       }
       await install(file, digest)
     },
-    temporary: (prefix) => makeTemporary(root, prefix),
-    temporaryFile,
+    temporary: temporaries.directory,
+    temporaryFile: temporaries.file,
   }
 }
 
@@ -152,12 +182,6 @@ async function writeAll(
     throw storeErrors.blobMismatch([`${expected.size} bytes`, `${digester.size} bytes`])
   if (expected && digest !== expected.digest) throw storeErrors.blobMismatch([expected.digest, digest])
   return { digest, size: digester.size }
-}
-
-async function makeTemporary(root: string, prefix: string): Promise<TemporaryPath> {
-  const parent = join(root, 'tmp')
-  const path = await mkdtemp(join(parent, `${currentOwner()}.${prefix}-`))
-  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) }
 }
 
 /** Makes a file or the names in a directory durable. */

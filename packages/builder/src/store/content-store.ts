@@ -25,6 +25,8 @@ export interface ContentStore {
   size(digest: string): Promise<number | undefined>
   /** A verified stream: it errors at its end when the content does not match the digest (and the blob is quarantined). */
   open(digest: string, signal?: AbortSignal): Readable
+  /** Reads the whole blob to see whether it is there and as it should be; a damaged one is put aside. */
+  verify(digest: string, signal?: AbortSignal): Promise<boolean>
   /** The whole blob, verified; refused above `limit` bytes (default 4 MiB). */
   read(digest: string, limit?: number): Promise<Buffer>
   /** Stores a stream, or bytes; with `expected` its digest and size must match or nothing is stored. */

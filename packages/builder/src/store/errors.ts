@@ -41,10 +41,37 @@ const storeFormat = defineError({
   hint: 'Choose another directory with --root.',
 })
 
+const storeOwner = defineError({
+  code: 'STORE_OWNER',
+  doc: 'The store was made by another user, also by root when that is not who uses it now. What one user leaves in it the other cannot delete, so it is not touched.',
+  message: (root: string, owner: string, user: string) => `the store ${root} belongs to ${owner}, and this is ${user}`,
+  hint: 'Run the command as that user, or choose a directory of your own with --root or TSBUILD_ROOT.',
+})
+
+const storeUnwritable = defineError({
+  code: 'STORE_UNWRITABLE',
+  doc: 'The store cannot be written: the disk or a quota is full, the file system is read-only or damaged, or its permissions forbid it.',
+  message: (path: string, problem: string) => `cannot use ${path}: ${problem}`,
+  hint: 'Make room with `tsbuild prune`, or choose another directory with --root or TSBUILD_ROOT.',
+})
+
+const storeDamaged = defineError({
+  code: 'STORE_DAMAGED',
+  doc: 'A part of the store was changed or deleted by something else. What is known to be damaged has been put aside or is not used again.',
+  message: (what: string, problem: string) => `the store is damaged: ${what} ${problem}`,
+})
+
 const imageUnknown = defineError({
   code: 'IMAGE_UNKNOWN',
   doc: 'No image of that name is in the local store.',
-  message: (name: string) => `no such image: ${name}`,
+  message: (name: string) => `no such image: ${name} is not in the local store`,
+  hint: '`tsbuild images` lists what is there; `tsbuild pull` fetches from a registry.',
+})
+
+const nameMismatch = defineError({
+  code: 'IMAGE_NAME_MISMATCH',
+  doc: 'An image was to be given a name that has the digest of another one.',
+  message: (name: string, digest: string) => `${name} cannot be the name of ${digest}: it has another digest`,
 })
 
 export const storeErrors = {
@@ -54,5 +81,9 @@ export const storeErrors = {
   blobMismatch,
   blobTooLarge,
   storeFormat,
+  storeOwner,
+  storeUnwritable,
+  storeDamaged,
   imageUnknown,
+  nameMismatch,
 }

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
-import { mkdtempSync, rmSync, utimesSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { mediaTypes } from '@tsbuild/registry-client'
-import { afterEach, beforeEach, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import {
   diskUsage,
   openStore,
@@ -34,6 +34,7 @@ beforeEach(async () => {
     async remove(id) {
       snapshots.delete(id)
     },
+    purge: async () => [],
   }
 })
 
@@ -198,4 +199,101 @@ it('shows what uses how much', async () => {
   expect(byId.get(loose)).toMatchObject({ kind: 'blob', size: 500, users: 0, reclaimable: true })
   expect(byId.get('s-a')).toMatchObject({ kind: 'snapshot', size: 1000, users: 1, reclaimable: true })
   expect(usage.total).toBe(usage.items.reduce((sum, item) => sum + item.size, 0))
+})
+
+/** Has something done when prune has looked at the store and not deleted yet. */
+function meanwhile(work: () => Promise<unknown>): SnapshotTable {
+  return {
+    ...table,
+    async *list() {
+      yield* snapshots.values()
+      await work()
+    },
+  }
+}
+
+describe('what is used after prune has looked', () => {
+  it('stays, when a build finds it in the cache', async () => {
+    const hit = await step('hit', 3 * HOUR)
+    await step('miss', 3 * HOUR)
+    const other = await openStore(root)
+    await using resources = new AsyncDisposableStack()
+    const table = meanwhile(async () => {
+      resources.use(await other.lease(now))
+      await other.keep({ snapshots: [hit.snapshot] })
+      expect(await other.blobs.has(hit.layer)).toBe(true)
+    })
+    await prune(store, table, { all: true }, now)
+    expect([await store.blobs.has(hit.layer), [...snapshots.keys()]]).toEqual([true, [hit.snapshot]])
+  })
+
+  it('stays, when an image gets it that has a name', async () => {
+    const made = await step('made', 3 * HOUR)
+    await prune(
+      store,
+      meanwhile(() => tag('image:1', [made.layer])),
+      { all: true },
+      now,
+    )
+    expect(await store.blobs.has(made.layer)).toBe(true)
+  })
+
+  it('stays, when what its lease says cannot be read', async () => {
+    const made = await step('made', 3 * HOUR)
+    const other = await openStore(root)
+    await using resources = new AsyncDisposableStack()
+    const table = meanwhile(async () => {
+      resources.use(await other.lease(now))
+      const [name] = readdirSync(join(root, 'leases'))
+      writeFileSync(join(root, 'leases', name!), 'sta')
+    })
+    expect((await prune(store, table, { all: true }, now)).removed).toEqual([])
+    expect(await store.blobs.has(made.layer)).toBe(true)
+  })
+
+  it('stays, when the clock was set back since its build began', async () => {
+    const made = await step('made', 3 * HOUR)
+    const other = await openStore(root)
+    await using _lease = await other.lease(now + 1000 * HOUR)
+    await other.keep({ snapshots: [made.snapshot] })
+    expect(await other.blobs.has(made.layer)).toBe(true)
+    await prune(store, table, { all: true }, now)
+    expect([await store.blobs.has(made.layer), snapshots.size]).toEqual([true, 1])
+  })
+})
+
+it('has nobody claim anything while things are taken out of reach', async () => {
+  const made = await step('made', HOUR)
+  const other = await openStore(root)
+  const order: string[] = []
+  let claim: Promise<void> | undefined
+  const table: SnapshotTable = {
+    async *list() {
+      yield* snapshots.values()
+    },
+    async remove(id) {
+      claim ??= other.keep({ snapshots: [id] }).then(() => void order.push('claimed'))
+      await new Promise((resolve) => setTimeout(resolve, 30))
+      snapshots.delete(id)
+      order.push('removed')
+    },
+    purge: async () => [],
+  }
+  await using _lease = await other.lease(now + HOUR)
+  await prune(store, table, { all: true }, now)
+  await claim
+  expect([order, snapshots.has(made.snapshot)]).toEqual([['removed', 'claimed'], false])
+})
+
+it('passes over what cannot be deleted', async () => {
+  const made = await step('made', HOUR)
+  const failing: SnapshotTable = {
+    ...table,
+    remove: () => Promise.reject(new Error('not yours')),
+    purge: async () => ['something else'],
+  }
+  const result = await prune(store, failing, {}, now)
+  expect(result.skipped).toEqual([`snapshot ${made.snapshot}: not yours`, 'something else'])
+  expect(result.removed.map(({ kind }) => kind)).toEqual(['record', 'blob'])
+  expect(await store.blobs.has(made.layer)).toBe(false)
 })

@@ -1,8 +1,7 @@
 /** Deletes what is not needed: first what nothing refers to, then cache records and what only they hold, oldest first. */
-import { rm } from 'node:fs/promises'
-import { join } from 'node:path'
 import { throwIfAborted } from '../errors.ts'
 import type { RecordInfo } from './records.ts'
+import { type Removal, Remover } from './remove.ts'
 import type { Store } from './store.ts'
 import { type Inventory, isFree, type SnapshotTable, type StoredThing, takeInventory, type UsageItem } from './usage.ts'
 
@@ -24,6 +23,8 @@ export interface PruneResult {
   /** Bytes. */
   readonly freed: number
   readonly left: number
+  /** What could not be deleted, and why. */
+  readonly skipped: readonly string[]
 }
 
 /**
@@ -37,7 +38,7 @@ export async function prune(
   options: PruneOptions,
   now: number,
 ): Promise<PruneResult> {
-  await using _alone = await store.locks.acquire('prune', options.signal)
+  await using _alone = options.dryRun ? undefined : await store.locks.acquire('prune', options.signal)
   const inventory = await takeInventory(store, snapshots, now)
   const plan = new Plan(inventory, options)
   plan.dropUnreferenced()
@@ -45,25 +46,32 @@ export async function prune(
     if (plan.left <= (options.keepStorage ?? -1)) break
     plan.dropRecord(record)
   }
-  if (!options.dryRun) await carryOut(store, snapshots, plan, options.signal)
-  return { removed: plan.removed, freed: plan.total - plan.left, left: plan.left }
+  if (options.dryRun) return { removed: plan.removed, freed: plan.total - plan.left, left: plan.left, skipped: [] }
+  await using remover = await Remover.open(store, snapshots, inventory)
+  for (let at = 0; at < plan.removed.length; at += BATCH) {
+    throwIfAborted(options.signal)
+    await remover.remove(plan.removed.slice(at, at + BATCH), now)
+  }
+  await remover.detach(now)
+  const skipped = await remover.finish()
+  const freed = remover.removed.reduce((bytes, { size }) => bytes + size, 0)
+  return { removed: remover.removed, freed, left: plan.total - freed, skipped }
 }
+
+/** So few at a time that builds hardly wait for it. */
+const BATCH = 32
 
 /** Records that may go, least recently used first. */
 function candidates(
-  { records, imageBlobs, since }: Inventory,
+  { records, images, since }: Inventory,
   { all, until = Number.POSITIVE_INFINITY }: PruneOptions,
 ): RecordInfo[] {
   const ofNamedImage = ({ refs }: RecordInfo) =>
-    refs.blobs.length > 0 && refs.blobs.every((digest) => imageBlobs.has(digest))
+    refs.blobs.length > 0 && refs.blobs.every((digest) => images.blobs.has(digest))
   return records
     .filter((record) => record.lastUsed < Math.min(until, since) && (all || !ofNamedImage(record)))
     .sort((a, b) => a.lastUsed - b.lastUsed)
 }
-
-type Removal =
-  | { readonly kind: 'blob' | 'snapshot'; readonly id: string; readonly size: number }
-  | { readonly kind: 'record'; readonly id: string; readonly size: number; readonly record: RecordInfo }
 
 /** Decides what goes, on paper. */
 class Plan {
@@ -108,20 +116,4 @@ class Plan {
     this.removed.push(removal)
     this.left -= removal.size
   }
-}
-
-/** Records go before what they need, so that none ever points at nothing. */
-async function carryOut(
-  store: Store,
-  snapshots: SnapshotTable | undefined,
-  plan: Plan,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  for (const removal of plan.removed) {
-    throwIfAborted(signal)
-    if (removal.kind === 'record') await store.records.remove(removal.record.kind, removal.record.key)
-    else if (removal.kind === 'blob') await rm(store.blobs.path(removal.id), { force: true })
-    else await snapshots?.remove(removal.id)
-  }
-  await rm(join(store.root, 'quarantine'), { recursive: true, force: true })
 }

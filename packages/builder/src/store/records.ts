@@ -9,12 +9,13 @@
  * A record is written beside its place and renamed, so it is seen whole or not at all. It is not flushed to disk: one
  * that a power failure damages does not match its checksum and counts as absent.
  */
-import { hash, randomUUID } from 'node:crypto'
-import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { hash } from 'node:crypto'
+import { readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { hasCode } from '../util/has-code.ts'
-import { currentOwner } from '../util/owner.ts'
-import type { StoreRefs } from './locks.ts'
+import { makeDirectory } from '../util/make-directory.ts'
+import type { TemporaryPath } from './content-store.ts'
+import type { StoreRefs } from './leases.ts'
 
 /** A stored record as lists and prune see it. */
 export interface RecordInfo {
@@ -51,8 +52,8 @@ interface Stored {
   readonly value: unknown
 }
 
-/** Records of the store in `root`; temporary files are in its `tmp`. */
-export function openRecords(root: string): Records {
+/** Records of the store in `root`. @param temporaryFile see {@link ContentStore.temporaryFile} */
+export function openRecords(root: string, temporaryFile: (prefix: string) => TemporaryPath): Records {
   const directory = join(root, 'records')
   const place = (kind: string, key: string) => join(directory, kind, hash('sha256', key))
 
@@ -68,12 +69,13 @@ export function openRecords(root: string): Records {
     },
     async put(kind, key, value, { blobs = [], snapshots = [] } = {}) {
       const json = JSON.stringify({ key, created: Date.now(), refs: { blobs, snapshots }, value } satisfies Stored)
-      const temporary = join(root, 'tmp', `${currentOwner()}.record-${randomUUID()}`)
-      await writeFile(temporary, `${hash('sha256', json)}\n${json}`)
-      await rename(temporary, place(kind, key)).catch(async (error: unknown) => {
+      await using temporary = temporaryFile('record')
+      const { path } = temporary
+      await writeFile(path, `${hash('sha256', json)}\n${json}`, { mode: 0o600 })
+      await rename(path, place(kind, key)).catch(async (error: unknown) => {
         if (!isAbsence(error)) throw error
-        await mkdir(join(directory, kind), { recursive: true })
-        await rename(temporary, place(kind, key))
+        await makeDirectory(join(directory, kind), 0o700)
+        await rename(path, place(kind, key))
       })
     },
     remove: (kind, key) => rm(place(kind, key), { force: true }),

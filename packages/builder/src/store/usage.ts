@@ -1,14 +1,25 @@
 /** What is in a store and what holds what. */
-import { readdir, stat } from 'node:fs/promises'
+import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Descriptor, isIndexType, isManifestType, parseManifest } from '@tsbuild/registry-client'
+import {
+  type Descriptor,
+  digestAlgorithm,
+  digestOf,
+  isDigest,
+  isIndexType,
+  isManifestType,
+  parseManifest,
+} from '@tsbuild/registry-client'
 import type { RecordInfo } from './records.ts'
 import type { Store } from './store.ts'
 
 /** Committed snapshots, as the worker's snapshotter lists and removes them. */
 export interface SnapshotTable {
   list(): AsyncIterable<StoredThing>
+  /** Takes a snapshot out of reach, at once. Its content may be deleted later. */
   remove(id: string): Promise<void>
+  /** Deletes what was removed. Returns what could not be deleted, and why. */
+  purge(): Promise<readonly string[]>
 }
 
 /** A blob (id: digest) or snapshot. Times are milliseconds since the epoch, sizes bytes on disk. */
@@ -24,8 +35,8 @@ export interface Inventory {
   readonly blobs: ReadonlyMap<string, StoredThing>
   readonly snapshots: ReadonlyMap<string, StoredThing>
   readonly records: readonly RecordInfo[]
-  /** Blobs that images with a name consist of. */
-  readonly imageBlobs: ReadonlySet<string>
+  /** What images with a name consist of. */
+  readonly images: ImageContent
   /** Blobs and snapshots that builds under way have asked to keep. */
   readonly leased: ReadonlySet<string>
   /** When the oldest build under way began; what was written or used since stays. Infinity: none is under way. */
@@ -48,7 +59,7 @@ export async function takeInventory(
     blobs: await listBlobs(store.root),
     snapshots: new Map(found.map((snapshot) => [snapshot.id, snapshot])),
     records,
-    imageBlobs: await blobsOfImages(store),
+    images: await imageContent(store),
     leased: new Set(leases.flatMap(({ refs }) => [...refs.blobs, ...refs.snapshots])),
     since: Math.min(...leases.map(({ started }) => started)),
   }
@@ -56,31 +67,60 @@ export async function takeInventory(
 
 async function listBlobs(root: string): Promise<Map<string, StoredThing>> {
   const blobs = new Map<string, StoredThing>()
-  for (const algorithm of await readdir(join(root, 'blobs'))) {
-    for (const hex of await readdir(join(root, 'blobs', algorithm))) {
-      const file = await stat(join(root, 'blobs', algorithm, hex)).catch(() => undefined)
-      if (!file) continue
+  const directory = join(root, 'blobs')
+  for (const algorithm of await readdir(directory).catch(() => [])) {
+    for (const hex of await readdir(join(directory, algorithm)).catch(() => [])) {
+      const file = await stat(join(directory, algorithm, hex)).catch(() => undefined)
       const id = `${algorithm}:${hex}`
+      if (!file?.isFile() || !isDigest(id)) continue
       blobs.set(id, { id, size: file.size, created: file.mtimeMs, lastUsed: file.mtimeMs })
     }
   }
   return blobs
 }
 
-async function blobsOfImages(store: Store): Promise<Set<string>> {
+/** Blobs that images with a name consist of and what is attached to them, and the index that this was found from. */
+export interface ImageContent {
+  readonly blobs: ReadonlySet<string>
+  readonly roots: string
+}
+
+/** @param known what was found before: still right when names and attachments are the same */
+export async function imageContent(store: Store, known?: ImageContent): Promise<ImageContent> {
+  const named = await store.images.roots()
+  let attached = await store.images.attachments()
+  const roots = JSON.stringify([named, attached])
+  if (known?.roots === roots) return known
   const seen = new Set<string>()
   async function visit(descriptor: Descriptor, depth: number): Promise<void> {
     if (seen.has(descriptor.digest)) return
     seen.add(descriptor.digest)
     const isDocument = isIndexType(descriptor.mediaType) || isManifestType(descriptor.mediaType)
-    if (!isDocument || depth > MOST_DEPTH || !(await store.blobs.has(descriptor.digest))) return
-    const document = parseManifest(await store.blobs.read(descriptor.digest), descriptor.mediaType)
-    const children =
-      document.kind === 'index' ? document.index.manifests : [document.manifest.config, ...document.manifest.layers]
-    for (const child of children) await visit(child, depth + 1)
+    if (!isDocument || depth > MOST_DEPTH) return
+    for (const child of await childrenOf(descriptor, store)) await visit(child, depth + 1)
   }
-  for (const root of await store.images.roots()) await visit(root, 0)
-  return seen
+  for (const root of named) await visit(root, 0)
+  // What refers to an image is kept with it, and what refers to that.
+  for (let before = -1; seen.size > before; ) {
+    before = seen.size
+    for (const { descriptor, subject } of attached) if (seen.has(subject)) await visit(descriptor, 0)
+    attached = attached.filter(({ descriptor }) => !seen.has(descriptor.digest))
+  }
+  return { blobs: seen, roots }
+}
+
+/** Nothing for a document that is missing or damaged: such an image is lost, not what else is in the store. */
+async function childrenOf({ digest, mediaType }: Descriptor, store: Store): Promise<readonly Descriptor[]> {
+  try {
+    // Looking is no use: the store would claim what it is asked for.
+    const bytes = await readFile(store.blobs.path(digest))
+    if (digestOf(bytes, digestAlgorithm(digest)) !== digest) return []
+    const document = parseManifest(bytes, mediaType)
+    if (document.kind === 'index') return document.index.manifests
+    return [document.manifest.config, ...document.manifest.layers]
+  } catch {
+    return []
+  }
 }
 
 /** A line of `du`. */
@@ -137,5 +177,5 @@ export async function diskUsage(store: Store, snapshots: SnapshotTable | undefin
 
 /** Whether nothing but records holds a blob or snapshot. */
 export function isFree(inventory: Inventory, { id, lastUsed }: StoredThing): boolean {
-  return !inventory.imageBlobs.has(id) && !inventory.leased.has(id) && lastUsed < inventory.since
+  return !inventory.images.blobs.has(id) && !inventory.leased.has(id) && lastUsed < inventory.since
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { parseGitUrl, redactUrl } from './git-url.ts'
+import { parseGitUrl } from './git-url.ts'
+import { redactUrl, redactUrls } from './redact.ts'
 
 const none = { ref: undefined, subdir: undefined, checksum: undefined, keepGitDir: undefined, submodules: undefined }
 
@@ -62,6 +63,10 @@ describe('parseGitUrl', () => {
 
 it('takes credentials out of URLs', () => {
   expect(redactUrl('https://u:secret@x.y/z')).toBe('https://xxxxx@x.y/z')
+  expect(redactUrl('https://u:s@e@cret@x.y/z')).toBe('https://xxxxx@x.y/z')
+  expect(redactUrl('ssh://git@x.y/z')).toBe('ssh://git@x.y/z')
+  expect(redactUrl('ssh://git:secret@x.y/z')).toBe('ssh://git:xxxxx@x.y/z')
+  expect(redactUrls('ADD http://a:b@c/d https://e@f/g /h@i')).toBe('ADD http://xxxxx@c/d https://xxxxx@f/g /h@i')
   expect(redactUrl('https://x.y/z@1')).toBe('https://x.y/z@1')
   expect(redactUrl('git@github.com:a/b')).toBe('git@github.com:a/b')
 })

@@ -117,8 +117,3 @@ function readBoolean(key: string, value: string): boolean {
   if (/^(0|f|F|FALSE|false|False)$/.test(value)) return false
   throw gitUrlErrors.gitUrlInvalid([`invalid ${key} value: ${JSON.stringify(value)}`])
 }
-
-/** A URL without its user and password, for messages, history and keys. */
-export function redactUrl(url: string): string {
-  return url.replace(/^([a-zA-Z0-9+.-]+:\/\/)[^/@]*@/, '$1xxxxx@')
-}

@@ -40,17 +40,21 @@ export type LinkReader = (path: string) => { readonly link: string } | 'absent' 
  *
  * @param path relative to the root or absolute within it; `..` is taken after the links before it were followed
  * @param followLast whether a link at the end is followed, too
+ * @param dangling whether links to what is not there are followed, as for something that will be made there
  * @returns the path relative to the root without links; the end of it may not exist
- * @throws an error with code ELOOP or ENOTDIR
+ * @throws an error with code ELOOP or ENOTDIR, or ENOENT for a dangling link that is not to be followed
  */
-export function resolveWith(read: LinkReader, path: string, followLast = true): string {
+export function resolveWith(read: LinkReader, path: string, followLast = true, dangling = true): string {
   const pending = path.split('/').reverse()
+  // What is pending from here on is the text of a link.
+  let linked = Number.POSITIVE_INFINITY
   const done: string[] = []
   let links = 0
   // Nothing exists below what is absent, so there is nothing to look at until a `..` comes back up.
   let absentBelow = Number.POSITIVE_INFINITY
   while (pending.length > 0) {
     const part = pending.pop()!
+    if (pending.length < linked) linked = Number.POSITIVE_INFINITY
     if (part === '' || part === '.') continue
     if (part === '..') {
       done.pop()
@@ -62,13 +66,17 @@ export function resolveWith(read: LinkReader, path: string, followLast = true): 
     const last = !pending.some((p) => p !== '' && p !== '.')
     if (last && !followLast) break
     const found = read(done.join('/'))
-    if (found === 'absent') absentBelow = done.length
-    else if (found === 'other') {
+    if (found === 'absent') {
+      if (!dangling && linked !== Number.POSITIVE_INFINITY)
+        throw pathError('ENOENT', 'no such file or directory', `/${path}`)
+      absentBelow = done.length
+    } else if (found === 'other') {
       if (!last) throw pathError('ENOTDIR', 'not a directory', `/${done.join('/')}`)
     } else if (found !== 'directory') {
       if (++links > MAX_LINKS) throw pathError('ELOOP', 'too many levels of symbolic links', `/${path}`)
       done.pop()
       if (found.link.startsWith('/')) done.length = 0
+      linked = Math.min(linked, pending.length)
       pending.push(...found.link.split('/').reverse())
     }
   }
@@ -81,9 +89,9 @@ export function resolveWith(read: LinkReader, path: string, followLast = true): 
  * @param root absolute host path of a directory, itself trusted
  * @throws as {@link resolveWith}, and what lstat throws (ENAMETOOLONG …)
  */
-export function resolveInRoot(root: string, path: string, followLast = true): string {
+export function resolveInRoot(root: string, path: string, followLast = true, dangling = true): string {
   const base = root === '/' ? '' : root
-  const resolved = resolveWith((p) => readLink(`${base}/${p}`), path, followLast)
+  const resolved = resolveWith((p) => readLink(`${base}/${p}`), path, followLast, dangling)
   return resolved === '' ? root : `${base}/${resolved}`
 }
 

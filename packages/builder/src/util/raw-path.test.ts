@@ -2,7 +2,7 @@ import * as fs from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { compareNames, decodeName, encodePath, fsPath, readDirectory, removeTree } from './raw-path.ts'
+import { compareNames, decodeName, encodePath, fsPath, readDirectory } from './raw-path.ts'
 
 describe('names', () => {
   it.each([
@@ -26,20 +26,13 @@ describe('names', () => {
   })
 })
 
-it('reads and removes directories with any names, links not followed', () => {
+it('reads directories with any names', () => {
   const base = fs.mkdtempSync(join(tmpdir(), 'raw-path-'))
-  const top = join(base, 'top')
-  fs.mkdirSync(join(top, 'sub'), { recursive: true })
-  fs.writeFileSync(fsPath(`${top}/sub/\udcff\udcfe`), '')
-  fs.writeFileSync(`${top}/\ufffd`, '')
-  fs.writeFileSync(join(base, 'outside'), '')
-  fs.symlinkSync('..', join(top, 'sub/up'))
-  expect(readDirectory(join(top, 'sub')).map((e) => [e.name, e.isFile()])).toEqual([
+  fs.writeFileSync(fsPath(`${base}/\udcff\udcfe`), '')
+  fs.symlinkSync('..', join(base, 'up'))
+  expect(readDirectory(base).map((e) => [e.name, e.isFile()])).toEqual([
     ['up', false],
     ['\udcff\udcfe', true],
   ])
-  removeTree(top)
-  removeTree(top)
-  expect(fs.readdirSync(base)).toEqual(['outside'])
   fs.rmSync(base, { recursive: true })
 })

@@ -3,7 +3,7 @@
  * becomes a lone surrogate (U+DC00 + byte), which no valid text holds, so every name survives the way there and back.
  * Leaf module.
  */
-import { type Dirent, readdirSync, rmdirSync, unlinkSync } from 'node:fs'
+import { type Dirent, readdirSync } from 'node:fs'
 
 /** The string for a file name's bytes. */
 export function decodeName(bytes: Buffer): string {
@@ -78,17 +78,4 @@ function readRawDirectory(path: string): Dirent<string>[] {
   const entries = readdirSync(fsPath(path), { withFileTypes: true, encoding: 'buffer' })
   const decoded = entries.map((e) => Object.assign(e, { name: decodeName(e.name as unknown as Buffer) }))
   return (decoded as unknown as Dirent<string>[]).sort((a, b) => compareNames(a.name, b.name))
-}
-
-/** Deletes a file, or a directory with everything in it; links are not followed. Whatever is missing is ignored. */
-export function removeTree(path: string): void {
-  try {
-    unlinkSync(fsPath(path))
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code
-    if (code === 'ENOENT') return
-    if (code !== 'EISDIR' && code !== 'EPERM') throw error
-    for (const entry of readDirectory(path)) removeTree(`${path}/${entry.name}`)
-    rmdirSync(fsPath(path))
-  }
 }

@@ -13,7 +13,6 @@ type CPath = string | Buffer
 interface Bindings {
   errno(): number
   lgetxattr(path: CPath, name: string, value: Buffer, size: number): number
-  fgetxattr(fd: number, name: string, value: Buffer, size: number): number
   lsetxattr(path: CPath, name: string, value: Buffer, size: number, flags: number): number
   lremovexattr(path: CPath, name: string): number
   llistxattr(path: CPath, list: Buffer, size: number): number
@@ -40,7 +39,6 @@ function load(): Bindings {
   return {
     errno: () => koffi.errno(),
     lgetxattr: libc.func('intptr_t lgetxattr(const char *path, const char *name, void *value, size_t size)'),
-    fgetxattr: libc.func('intptr_t fgetxattr(int fd, const char *name, void *value, size_t size)'),
     lsetxattr: libc.func(
       'int lsetxattr(const char *path, const char *name, const void *value, size_t size, int flags)',
     ),
@@ -112,16 +110,6 @@ export function getXattr(path: Path, name: string): Buffer | undefined {
   const errno = libc().errno()
   if (errno === constants.errno.ENODATA || errno === constants.errno.ENOTSUP) return undefined
   return fail('lgetxattr', path)
-}
-
-/** {@link getXattr} of an open file. */
-export function getXattrOf(fd: number, name: string): Buffer | undefined {
-  const buffer = scratchBuffer()
-  const length = libc().fgetxattr(fd, name, buffer, buffer.length)
-  if (length >= 0) return Buffer.from(buffer.subarray(0, length))
-  const errno = libc().errno()
-  if (errno === constants.errno.ENODATA || errno === constants.errno.ENOTSUP) return undefined
-  return fail('fgetxattr')
 }
 
 const AT_FDCWD = -100

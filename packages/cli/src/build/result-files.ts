@@ -3,6 +3,8 @@ import { access, constants, lstat, open, realpath, rename, rm, stat, writeFile }
 import { basename, dirname, join } from 'node:path'
 import { getSystemErrorMessage } from 'node:util'
 import type { BuildResult } from '@tsbuild/builder'
+import type { Environment } from '../io.ts'
+import { encodeWarning } from '../progress/rawjson.ts'
 import { UsageError } from '../usage-error.ts'
 
 /** The id of the image: the digest of its config, or of the index when there are several platforms. */
@@ -32,6 +34,13 @@ export async function checkResultFile(flag: string, path: string | undefined): P
     const { errno, message } = error as NodeJS.ErrnoException
     throw problem(`${place}: ${errno === undefined ? message : getSystemErrorMessage(errno)}`)
   }
+}
+
+/** What `--metadata-file` gets: warnings only if $BUILDX_METADATA_WARNINGS asks for them, as in buildx. */
+export function metadataText({ metadata, warnings }: BuildResult, env: Environment): string {
+  const wanted = /^(1|t|true)$/i.test(env.BUILDX_METADATA_WARNINGS ?? '') && warnings.length > 0
+  const noted = wanted ? { 'buildx.build.warnings': warnings.map((warning) => encodeWarning(warning)) } : {}
+  return `${JSON.stringify({ ...noted, ...metadata }, null, 2)}\n`
 }
 
 /** Replaces a file by one with the given text and the old mode. What is no regular file (a pipe, /dev/stdout) is written to directly. */

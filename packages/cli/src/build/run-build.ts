@@ -13,7 +13,7 @@ import { renderWarnings } from '../render-warnings.ts'
 import { UsageError } from '../usage-error.ts'
 import { findLoader, type LoadSink, openLoad } from './load-image.ts'
 import { proxyArgs } from './proxy-args.ts'
-import { checkResultFile, imageId, replaceFile } from './result-files.ts'
+import { checkResultFile, imageId, metadataText, replaceFile } from './result-files.ts'
 
 export async function runBuild(request: BuildRequest, context: CommandContext): Promise<number> {
   const { io, signal } = context
@@ -76,7 +76,7 @@ async function deliver(
   loaded: string | undefined,
 ): Promise<void> {
   if (request.iidfile) await replaceFile(request.iidfile, imageId(result))
-  if (request.metadataFile) await replaceFile(request.metadataFile, `${JSON.stringify(result.metadata, null, 2)}\n`)
+  if (request.metadataFile) await replaceFile(request.metadataFile, metadataText(result, io.env))
   if (request.quiet) await write(io.stdout, `${imageId(result)}\n`)
   if (request.progress === 'quiet' || request.progress === 'rawjson') return
   const excerpt = global.debug ? (await import('@tsbuild/builder')).excerpt : undefined

@@ -60,7 +60,7 @@ async function listImages(
     import('../images/rows.ts'),
     import('../images/filter.ts'),
   ])
-  await using store = await openStore(context)
+  await using store = await openStore(context, 'read')
   const { signal } = context
   const look = async (reference: string): Promise<ListedImage> => {
     const fetched = await store.images.fetchManifest(reference)

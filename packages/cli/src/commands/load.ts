@@ -63,7 +63,7 @@ async function loadArchive(
   const { parsePlatform } = await import('@tsbuild/registry-client')
   const options = values.platform === undefined ? {} : { platform: parsePlatform(values.platform) }
   await using archive = await openArchive(file, context)
-  await using store = await openStore(context)
+  await using store = await openStore(context, 'write')
   const names = await namesIn(archive)
   if (names.length === 0) throw new CommandError(`${shown} holds no images`)
   for (const { reference, name } of names) {

@@ -46,6 +46,7 @@ export const command = defineCommand({
       keepStorage,
       until: age === undefined ? undefined : Date.now() - age,
     })
+    for (const problem of result.skipped) await write(io.stderr, `WARNING: not deleted: ${problem}\n`)
     if (values.format === 'json') await write(io.stdout, `${JSON.stringify(result, null, 2)}\n`)
     else {
       const verb = values['dry-run'] ? 'would free' : 'freed'

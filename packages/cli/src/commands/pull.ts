@@ -5,7 +5,7 @@ import { EXIT } from '../exit-codes.ts'
 import { write } from '../io.ts'
 import { openStore } from '../library.ts'
 import { openRegistry } from '../registry.ts'
-import { TRANSFER_FLAGS, transfer } from '../transfer.ts'
+import { EXTRA_FLAGS, extraOptions, TRANSFER_FLAGS, transfer } from '../transfer.ts'
 import { UsageError } from '../usage-error.ts'
 
 export const command = defineCommand({
@@ -17,6 +17,7 @@ export const command = defineCommand({
     { name: 'platform', type: 'string', value: 'OS/ARCH[/VARIANT]', help: "Platform to pull (default this machine's)" },
     { name: 'all-platforms', type: 'boolean', help: 'Pull every platform of the image' },
     { name: 'all-tags', alias: 'a', type: 'boolean', help: 'Pull every tag of the repository IMAGE' },
+    ...EXTRA_FLAGS,
     ...TRANSFER_FLAGS,
   ],
   examples: [
@@ -33,8 +34,8 @@ export const command = defineCommand({
     }
     const chosen = values.platform === undefined ? hostPlatform() : parsePlatform(values.platform)
     const platform = values['all-platforms'] ? undefined : chosen
-    await using store = await openStore(context)
-    await using client = await openRegistry(context)
+    await using store = await openStore(context, 'write')
+    await using client = await openRegistry(context, values['allow-nondistributable'])
     const names = values['all-tags'] ? await tagsOf(words, client, context.signal) : words
     for (const word of names) {
       const reference = withDefaultTag(parseReference(word))
@@ -47,7 +48,13 @@ export const command = defineCommand({
           reference: source.defaultReference,
           target: store.images,
           tags: [name],
-          options: { platform },
+          options: {
+            platform,
+            platformOptional: values.platform === undefined,
+            // A name with a digest stays the name of that content.
+            keepIndex: reference.digest !== undefined,
+            ...extraOptions(values),
+          },
         },
         values,
         context,

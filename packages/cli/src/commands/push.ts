@@ -6,7 +6,7 @@ import { EXIT } from '../exit-codes.ts'
 import { write } from '../io.ts'
 import { openStore } from '../library.ts'
 import { openRegistry } from '../registry.ts'
-import { TRANSFER_FLAGS, transfer } from '../transfer.ts'
+import { EXTRA_FLAGS, extraOptions, TRANSFER_FLAGS, transfer } from '../transfer.ts'
 
 export const command = defineCommand({
   name: 'push',
@@ -15,6 +15,7 @@ export const command = defineCommand({
   arity: { min: 1 },
   flags: [
     { name: 'all-tags', alias: 'a', type: 'boolean', help: 'Push every tag that the store has of the repository NAME' },
+    ...EXTRA_FLAGS,
     ...TRANSFER_FLAGS,
   ],
   examples: [
@@ -26,8 +27,8 @@ export const command = defineCommand({
   ],
   async run({ values, words }, context) {
     const { formatReference, parseReference, withDefaultTag } = await import('@tsbuild/registry-client')
-    await using store = await openStore(context)
-    await using client = await openRegistry(context)
+    await using store = await openStore(context, 'write')
+    await using client = await openRegistry(context, values['allow-nondistributable'])
     const names = values['all-tags'] ? await tagsOf(words, store) : words
     for (const word of names) {
       const reference = withDefaultTag(parseReference(word))
@@ -35,7 +36,14 @@ export const command = defineCommand({
       const target = client.repository(reference)
       const tags = reference.tag === undefined ? [] : [reference.tag]
       const { descriptor } = await transfer(
-        { title: `push ${name}`, source: store.images, reference: name, target, tags },
+        {
+          title: `push ${name}`,
+          source: store.images,
+          reference: name,
+          target,
+          tags,
+          options: extraOptions(values),
+        },
         values,
         context,
       )

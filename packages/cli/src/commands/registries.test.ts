@@ -235,6 +235,104 @@ describe('commands for registries', () => {
       stderr: expect.stringMatching(/^#1 copy .*\n#1 DONE/s),
     })
     expect(await run(['copy', '-q', `${app()}:1`, `${app()}@${digests.amd64}`])).toMatchObject({ code: 1, stdout: '' })
+    expect(await run(['push', '-q', 'not-there'])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('not in the local store'),
+    })
+  })
+
+  it('pull by digest keeps the digest, and push never gives a name with a digest to other content', async () => {
+    const name = `${app()}:1@${digests.index}`
+    await run(['rmi', 'copied'])
+    await run(['prune'])
+    const pulled = await run(['pull', '-q', '--platform', 'linux/arm64', name])
+    expect(pulled).toEqual({ code: 0, stdout: `${digests.index}\n`, stderr: '' })
+    const [row] = JSON.parse((await run(['images', '--format', 'json', name])).stdout) as object[]
+    expect(row).toMatchObject({ name, digest: digests.index, platforms: ['linux/arm64'] })
+    expect((await run(['inspect', name])).stdout).toMatch(/^Platform +linux\/arm64$/m)
+    registry.reset()
+    expect(await run(['push', '-q', name])).toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr: expect.stringContaining('--all-platforms'),
+    })
+    for (const other of [`${app()}:1@${digests.amd64}`, `${app()}@${digests.amd64}`])
+      expect(await run(['tag', digests.index, other])).toMatchObject({
+        code: 1,
+        stderr: expect.stringContaining('digest'),
+      })
+    expect(await run(['copy', '-q', `${app()}:1`, `${app()}:2@${digests.amd64}`])).toMatchObject({
+      code: 1,
+      stdout: '',
+    })
+    expect(await run(['copy', '-q', `${app()}:1`, `store:x@${digests.amd64}`])).toMatchObject({ code: 1, stdout: '' })
+    expect(await run(['copy', '-q', `${app()}:1`, `oci:${dir}/other@${digests.amd64}`])).toMatchObject({ code: 1 })
+    expect(registry.requests.filter(({ method }) => !['GET', 'HEAD'].includes(method))).toEqual([])
+    expect(registry.store.repository('team/app').tags.get('1')).toBe(digests.index)
+    expect(registry.store.repository('team/app').tags.get('2')).toBe(digests.index)
+    expect(await run(['pull', '-q', '--all-platforms', name])).toMatchObject({ code: 0 })
+    expect(await run(['push', '-q', name])).toMatchObject({ code: 0, stdout: `${digests.index}\n` })
+    expect(await run(['rmi', name])).toMatchObject({ code: 0 })
+  })
+
+  it('copy reads from a layout by digest, and says which images it has', async () => {
+    const { code, stdout } = await run(['copy', '-q', `oci:${dir}/layout@${digests.arm64}`, 'store:arm'])
+    expect({ code, stdout }).toEqual({ code: 0, stdout: `${digests.arm64}\n` })
+    await run(['copy', '-q', `oci:${dir}/layout@${digests.arm64}`, `oci:${dir}/layout:two`])
+    expect(await run(['copy', '-q', `oci:${dir}/layout`, 'store:which'])).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/several images: say which one\n.*one, two/),
+    })
+    await run(['rmi', 'arm'])
+  })
+
+  it('signatures go through the store and stay as long as their image', async () => {
+    const { store } = registry
+    const config = store.addBlob('team/app', Buffer.from('{}'), mediaTypes.ociConfig)
+    const layer = store.addBlob('team/app', Buffer.from('signed'), 'application/vnd.dev.cosign.simplesigning.v1+json')
+    const document = { schemaVersion: 2 as const, mediaType: mediaTypes.ociManifest, config, layers: [layer] }
+    const tag = `${digests.index.replace(':', '-')}.sig`
+    const signature = store.addManifest('team/app', document, tag)
+    const subject = { mediaType: mediaTypes.ociManifest, digest: digests.amd64 as typeof signature.digest, size: 1 }
+    const referrer = store.addManifest('team/app', { ...document, subject })
+    const copied = await run(['copy', '-q', '--referrers', `${app()}:1`, 'store:signed'])
+    expect(copied).toMatchObject({ code: 0, stdout: `${digests.index}\n` })
+    expect((await run(['images', '--format', 'json', '-q', 'signed'])).stdout.trim()).toBe(digests.index)
+    await run(['prune'])
+    expect(await run(['copy', '-q', '--referrers', 'store:signed', `${registry.host}/other:1`])).toMatchObject({
+      code: 0,
+    })
+    const other = store.repository('other')
+    expect(other.tags.get(tag)).toBe(signature.digest)
+    expect(other.manifests.has(referrer.digest)).toBe(true)
+    expect(store.referrers('other', digests.amd64).map(({ digest }) => digest)).toEqual([referrer.digest])
+    await run(['rmi', 'signed'])
+    await run(['prune'])
+    const blob = (digest: string) => stat(join(dir, 'root/blobs', digest.replace(':', '/')))
+    for (const { digest } of [signature, referrer]) await expect(blob(digest)).rejects.toMatchObject({ code: 'ENOENT' })
+    expect(await readFile(join(dir, 'root/index.json'), 'utf8')).not.toContain('dev.tsbuild.subject')
+  })
+
+  it('a platform that a single image is not of is an error', async () => {
+    registry.store.addImage('team/app', 'single', [])
+    for (const command of [['pull'], ['digest'], ['inspect', '--remote']]) {
+      expect(await run([...command, '--platform', 'linux/s390x', `${app()}:single`])).toMatchObject({
+        code: 1,
+        stderr: expect.stringMatching(/no linux\/s390x \(it has linux\/amd64\)/),
+      })
+    }
+    const target = `oci:${dir}/single`
+    expect(await run(['copy', '--platform=linux/s390x', `${app()}:single`, target])).toMatchObject({ code: 1 })
+  })
+
+  it('--ca-file and --insecure-registry are checked before anything is done', async () => {
+    expect(await run(['tags', '--ca-file', '/nowhere.pem', app()])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('there is no such file'),
+    })
+    expect(await run(['tags', '--insecure-registry', 'a/b', app()])).toMatchObject({ code: 2 })
+    const options = ['--insecure-registry', `http://${registry.host}/`]
+    expect(await run(['digest', ...options, `${app()}:1`])).toMatchObject({ code: 0 })
   })
 
   it('say what is wrong in a line', async () => {

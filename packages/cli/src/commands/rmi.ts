@@ -15,7 +15,7 @@ export const command = defineCommand({
     { text: 'Free its space too', command: 'tsbuild rmi my-app:1.0 && tsbuild prune' },
   ],
   async run({ values, words }, context) {
-    await using store = await openStore(context)
+    await using store = await openStore(context, 'write')
     for (const word of words) {
       try {
         await write(context.io.stderr, `removed ${await store.images.untag(word)}\n`)

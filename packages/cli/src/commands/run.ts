@@ -151,6 +151,8 @@ export const command = defineCommand({
       ociRuntime: values['oci-runtime'],
       root: global.root,
       mirrors: global.mirrors,
+      caFiles: global.caFiles,
+      insecureRegistries: global.insecureRegistries,
     })
     const options: Omit<RunImageOptions, 'onProgress'> = {
       ...wanted,

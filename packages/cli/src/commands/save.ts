@@ -60,7 +60,7 @@ async function writeArchive(
     '@tsbuild/registry-client'
   )
   const wanted = platform === undefined ? { ...hostPlatform(), os: 'linux' } : parsePlatform(platform)
-  await using store = await openStore(context)
+  await using store = await openStore(context, 'read')
   await using archive = await ImageArchive.create(path, { format: 'docker' })
   for (const name of names) {
     await store.images.resolve(name)

@@ -15,7 +15,7 @@ export const command = defineCommand({
   ],
   async run({ words }, context) {
     const [source, ...names] = words
-    await using store = await openStore(context)
+    await using store = await openStore(context, 'write')
     for (const name of names) await store.images.tag(source!, name)
     return EXIT.ok
   },

@@ -29,6 +29,7 @@ const best: Diagnosis = {
   machine,
   runtimes: [],
   worker: 'subids',
+  copies: undefined,
   reasons: [],
   level: 'namespaces',
   why: 'it works',
@@ -62,7 +63,14 @@ describe('doctor', () => {
       { userNamespace: no, hindrances: [{ setting: 'a.b', value: '0', needed: '1' }] },
       { status: 'missing', advice: 'sudo sysctl -w a.b=1' },
     ],
-    ['overlay', {}, { overlay: no }, { status: 'limited', found: expect.stringContaining('copies') }],
+    [
+      'overlay',
+      { worker: undefined },
+      { overlay: no },
+      { status: 'limited', found: expect.stringContaining('copies') },
+    ],
+    ['overlay', { copies: 'on an overlay' }, {}, { status: 'limited', found: 'on an overlay: snapshots are copies' }],
+    ['overlay', {}, { overlay: no }, { status: 'ok' }],
     ['seccomp', {}, { seccomp: no }, { status: 'limited' }],
     [
       'cgroups',

@@ -56,13 +56,13 @@ function userNamespaces({ machine: { user: who, userNamespace, hindrances } }: D
   return missing(name, userNamespace.detail, advice)
 }
 
-function overlay({ machine }: Diagnosis): Finding {
-  if (machine.overlay.ok) return ok('overlay', 'works on the file system of the store')
-  return limited(
-    'overlay',
-    `${machine.overlay.detail}: snapshots are copies`,
-    'sudo modprobe overlay, or name a directory on a local disk with --root',
-  )
+function overlay({ machine, worker: mode, copies }: Diagnosis): Finding {
+  // What the worker has tried counts; without one, what the probe has.
+  const why = mode === undefined ? (machine.overlay.ok ? undefined : machine.overlay.detail) : copies
+  if (why === undefined) return ok('overlay', 'works on the file system of the store')
+  const elsewhere = 'name a directory on a local disk with --root (in a container: on a volume)'
+  const advice = /no such device/i.test(machine.overlay.detail) ? `sudo modprobe overlay, or ${elsewhere}` : elsewhere
+  return limited('overlay', `${why}: snapshots are copies`, advice)
 }
 
 function seccomp({ machine }: Diagnosis): Finding {

@@ -1,4 +1,5 @@
 /** The flags that every command takes. */
+import { accessSync, constants } from 'node:fs'
 import { UsageError } from '../usage-error.ts'
 import { keyValue } from './csv.ts'
 import type { FlagSpec, FlagValues } from './spec.ts'
@@ -17,6 +18,19 @@ export const GLOBAL_FLAGS = [
     value: 'HOST=HOST[/PATH]',
     help: 'Look for images of the first registry in the second one first (repeatable)',
   },
+  {
+    name: 'ca-file',
+    type: 'list',
+    value: 'FILE',
+    completes: 'file',
+    help: "Trust the certificate authorities of this file, too, beside the system's (repeatable)",
+  },
+  {
+    name: 'insecure-registry',
+    type: 'list',
+    value: 'HOST',
+    help: 'Do not check the certificate of this registry, and speak plain http with it if need be (repeatable)',
+  },
   { name: 'debug', alias: 'D', type: 'boolean', help: 'Show causes and stack traces of errors, and warnings in full' },
   { name: 'help', alias: 'h', type: 'boolean', help: 'Show the help of the command' },
 ] as const satisfies readonly FlagSpec[]
@@ -25,10 +39,12 @@ export const GLOBAL_FLAGS = [
 export interface GlobalOptions {
   readonly root?: string
   readonly mirrors?: Readonly<Record<string, string>>
+  readonly caFiles?: readonly string[]
+  readonly insecureRegistries?: readonly string[]
   readonly debug: boolean
 }
 
-/** @throws UsageError for a mirror that is not `HOST=HOST` */
+/** @throws UsageError for a mirror that is not `HOST=HOST`, a file that cannot be read, a registry that is no host */
 export function globalOptions(values: FlagValues<typeof GLOBAL_FLAGS>): GlobalOptions {
   const mirrors = (values.mirror ?? []).map((text) => {
     const pair = keyValue(text)
@@ -41,6 +57,34 @@ export function globalOptions(values: FlagValues<typeof GLOBAL_FLAGS>): GlobalOp
   return {
     ...(values.root === undefined ? {} : { root: values.root }),
     ...(mirrors.length === 0 ? {} : { mirrors: Object.fromEntries(mirrors) }),
+    ...optional('caFiles', values['ca-file']?.map(readableFile)),
+    ...optional('insecureRegistries', values['insecure-registry']?.map(hostName)),
     debug: values.debug ?? false,
   }
+}
+
+function optional<K extends string, V>(key: K, value: V | undefined): { [P in K]?: V } {
+  return value === undefined ? {} : ({ [key]: value } as { [P in K]: V })
+}
+
+/** Found here, not by the connection that needs it. */
+function readableFile(path: string): string {
+  try {
+    accessSync(path, constants.R_OK)
+    return path
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    throw new UsageError(
+      `--ca-file ${path}: ${code === 'ENOENT' ? 'there is no such file' : `it cannot be read (${code})`}`,
+    )
+  }
+}
+
+function hostName(text: string): string {
+  const host = text.replace(/^https?:\/\//i, '').replace(/\/+$/, '')
+  if (/^[^\s/]+$/.test(host)) return host
+  throw new UsageError(
+    `invalid argument ${JSON.stringify(text)} for --insecure-registry`,
+    'write it as HOST or HOST:PORT',
+  )
 }

@@ -14,11 +14,14 @@ const render = (...events: ProgressEvent[]): unknown[] => {
 
 const time = (ms: number) => new Date(1_700_000_000_000 + ms).toISOString()
 
+const DIGEST = expect.stringMatching(/^sha256:[0-9a-f]{64}$/)
+const a = { digest: `sha256:${'a'.repeat(64)}`, inputs: [`sha256:${'b'.repeat(64)}`] }
+
 describe('the rawjson renderer', () => {
   it('writes an object per line, as BuildKit does', () => {
     expect(
       render(
-        started(0, 'a', 'A'),
+        { type: 'started', vertex: { id: 'a', name: 'A', ...a }, time: 1_700_000_000_000 },
         log(1, 'a', Buffer.from([0xff, 0x0a]), 'stderr'),
         progress(2, 'a', 'blob', 5, 10),
         progress(3, 'a', 'blob', 10, 10),
@@ -26,13 +29,29 @@ describe('the rawjson renderer', () => {
         failed(5, 'b', 'no'),
       ),
     ).toEqual([
-      { vertexes: [{ digest: 'a', name: 'A', started: time(0) }] },
-      { logs: [{ vertex: 'a', stream: 2, data: '/wo=', timestamp: time(1) }] },
-      { statuses: [{ id: 'blob', vertex: 'a', current: 5, total: 10, timestamp: time(2) }] },
-      { statuses: [{ id: 'blob', vertex: 'a', current: 10, total: 10, timestamp: time(3), completed: time(3) }] },
-      { vertexes: [{ digest: 'a', name: 'A', started: time(0), completed: time(4), cached: true }] },
-      { vertexes: [{ digest: 'b', completed: time(5), error: 'no' }] },
+      { vertexes: [{ ...a, name: 'A', started: time(0) }] },
+      { logs: [{ vertex: a.digest, stream: 2, data: '/wo=', timestamp: time(1) }] },
+      { statuses: [{ id: 'blob', vertex: a.digest, current: 5, total: 10, timestamp: time(2), started: time(2) }] },
+      {
+        statuses: [
+          {
+            id: 'blob',
+            vertex: a.digest,
+            current: 10,
+            total: 10,
+            timestamp: time(3),
+            started: time(2),
+            completed: time(3),
+          },
+        ],
+      },
+      { vertexes: [{ ...a, name: 'A', started: time(0), completed: time(4), cached: true }] },
+      { vertexes: [{ digest: DIGEST, completed: time(5), error: 'no' }] },
     ])
+  })
+
+  it('makes up a digest where the library gives none', () => {
+    expect(render(started(0, 'x', 'X'))).toEqual([{ vertexes: [{ digest: DIGEST, name: 'X', started: time(0) }] }])
   })
 
   it('writes warnings with their texts in base64', () => {

@@ -1,6 +1,5 @@
 /** `-v`, `--mount` and `--tmpfs` of `tsbuild run`. */
 import { statSync } from 'node:fs'
-import { mkdir } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { RunImageOptions } from '@tsbuild/builder'
 import { csvFields, keyValue } from '../flags/csv.ts'
@@ -9,7 +8,7 @@ import { suggest } from '../flags/suggest.ts'
 import { parseSize } from '../flags/values.ts'
 import { UsageError } from '../usage-error.ts'
 
-export type Volume = NonNullable<RunImageOptions['volumes']>[number]
+export type Volume = NonNullable<RunImageOptions['volumes']>[number] & { readonly source: string }
 export type Tmpfs = NonNullable<RunImageOptions['tmpfs']>[number]
 
 /** One `HOST:CONTAINER[:OPTIONS]`; of the options, ro and rw have a meaning. */
@@ -32,8 +31,9 @@ export function parseVolume(text: string): Volume {
 
 /** Makes the directories that do not exist, as docker does. */
 export async function makeVolumes(volumes: readonly Volume[]): Promise<void> {
+  const { makeDirectory } = await import('@tsbuild/registry-client')
   for (const { source } of volumes)
-    await mkdir(source, { recursive: true }).catch((error: NodeJS.ErrnoException) => {
+    await makeDirectory(source).catch((error: NodeJS.ErrnoException) => {
       // A file.
       if (error.code !== 'EEXIST') throw error
     })

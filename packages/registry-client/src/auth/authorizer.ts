@@ -15,6 +15,8 @@ export interface AuthorizerOptions {
   readonly credentials: (repository: string, signal: AbortSignal | undefined) => Promise<Credentials | undefined>
   readonly fetch: TokenFetch
   readonly now: () => number
+  /** Milliseconds for a whole answer of a token server. */
+  readonly documentMs: number
   readonly onEvent: RegistryEventListener
 }
 
@@ -134,9 +136,9 @@ export class Authorizer {
       (entry) => entry.owner === owner && entry.source.serves(scheme.realm, scheme.service),
     )
     if (found !== undefined) return found.source
-    const { fetch, now, registry } = this.#options
+    const { fetch, now, registry, documentMs } = this.#options
     const source = new TokenSource(
-      { registry: registry(), realm: scheme.realm, service: scheme.service, fetch, now },
+      { registry: registry(), realm: scheme.realm, service: scheme.service, fetch, now, documentMs },
       credentials,
     )
     if (this.#sources.length >= 100) this.#sources.shift()

@@ -2,10 +2,11 @@
  * Login and logout: checks credentials at a registry and keeps them where docker and others find them.
  */
 import { randomBytes } from 'node:crypto'
-import { chmod, lstat, mkdir, realpath, rename, rm, writeFile } from 'node:fs/promises'
+import { chmod, lstat, realpath, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { CallOptions } from '../content.ts'
 import { registryErrors } from '../errors.ts'
+import { makeDirectory } from '../make-directory.ts'
 import {
   type AuthEntry,
   type DockerConfig,
@@ -103,7 +104,7 @@ function withoutKey(auths: unknown, key: string): Record<string, unknown> {
 }
 
 async function save(file: string, document: Record<string, unknown>): Promise<void> {
-  await mkdir(dirname(file), { recursive: true, mode: 0o700 })
+  await makeDirectory(dirname(file), 0o700)
   // People keep this file elsewhere and link to it: the link stays.
   const target = (await lstat(file).catch(() => undefined))?.isSymbolicLink() === true ? await realpath(file) : file
   const temporary = `${target}.${randomBytes(6).toString('hex')}.tmp`

@@ -20,6 +20,8 @@ export interface TokenSourceOptions {
   readonly service: string | undefined
   readonly fetch: TokenFetch
   readonly now: () => number
+  /** Milliseconds for a whole answer. */
+  readonly documentMs: number
 }
 
 interface Token {
@@ -103,7 +105,7 @@ export class TokenSource {
       const response = await this.#post(realm, scopes, this.#refreshToken, signal)
       if (response.status < 400) return this.#parse(response, realm, scopes)
       // Servers that know only the older GET form answer with one of these.
-      if (![400, 401, 404, 405].includes(response.status)) throw await refused(response, realm)
+      if (![400, 401, 404, 405].includes(response.status)) throw await this.#refused(response, realm)
       await response.body.discard()
     }
     const url = new URL(realm)
@@ -113,7 +115,7 @@ export class TokenSource {
     if (credentials?.username !== undefined) url.searchParams.set('account', credentials.username)
     const headers: Record<string, string> = authorization === undefined ? {} : { authorization }
     const response = await this.#options.fetch({ method: 'GET', url, headers }, signal)
-    if (response.status >= 400) throw await refused(response, realm)
+    if (response.status >= 400) throw await this.#refused(response, realm)
     return this.#parse(response, realm, scopes)
   }
 
@@ -127,7 +129,7 @@ export class TokenSource {
 
   async #parse(response: HttpResponse, realm: URL, scopes: readonly string[]): Promise<Token> {
     const what = `token server ${realm.host}`
-    const body = await readBody(response.body, responseLimit)
+    const body = await readBody(response.body, responseLimit, this.#options.documentMs)
     if (body === undefined) throw registryErrors.badResponse([what, 'its answer is too long'])
     let answer: Record<string, unknown>
     try {
@@ -142,18 +144,20 @@ export class TokenSource {
     const seconds = Number.isFinite(life) && life > 0 ? Math.max(life, shortestLifeSeconds) : defaultLifeSeconds
     return { scopes, value: value as string, renewAt: this.#options.now() + seconds * 800 }
   }
+
+  async #refused(response: HttpResponse, realm: URL): Promise<Error> {
+    const { status, body } = response
+    const details: RegistryErrorDetails = { status }
+    const bytes = await readBody(body, responseLimit, this.#options.documentMs).catch(() => undefined)
+    const text = bytes?.toString().slice(0, 300) ?? ''
+    const why = `token server ${realm.host} answered ${status}${text && `: ${text.replace(/\s+/g, ' ')}`}`
+    if (status === 401 || status === 403) return registryErrors.unauthorized([realm.host, why], details)
+    return registryErrors.unavailable([realm.host, status, why], details)
+  }
 }
 
 /** Some servers take an identity token as the password of the user `<token>`. */
 function fallbackLogin(credentials: Credentials): Credentials {
   if (credentials.password !== undefined || credentials.identityToken === undefined) return credentials
   return { username: credentials.username ?? '<token>', password: credentials.identityToken }
-}
-
-async function refused(response: HttpResponse, realm: URL): Promise<Error> {
-  const details: RegistryErrorDetails = { status: response.status }
-  const text = (await readBody(response.body, responseLimit).catch(() => undefined))?.toString().slice(0, 300) ?? ''
-  const why = `token server ${realm.host} answered ${response.status}${text && `: ${text.replace(/\s+/g, ' ')}`}`
-  if (response.status === 401 || response.status === 403) return registryErrors.unauthorized([realm.host, why], details)
-  return registryErrors.unavailable([realm.host, response.status, why], details)
 }

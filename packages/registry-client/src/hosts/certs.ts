@@ -5,7 +5,6 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ConnectionOptions } from 'node:tls'
-import { rootCertificates } from 'node:tls'
 import { registryErrors } from '../errors.ts'
 
 /** The certificates of a directory; undefined when it has none or does not exist. @throws RegistryError CONFIG_INVALID */
@@ -27,7 +26,7 @@ export async function readCertsDirectory(path: string): Promise<ConnectionOption
 }
 
 /**
- * TLS settings from PEM files; undefined when there is nothing to set. CAs are trusted beside the system's.
+ * TLS settings from PEM files; undefined when there is nothing to set. CAs are trusted beside all others.
  *
  * @param clients pairs of certificate and key; a key of '' means that the certificate's file has it too
  */
@@ -41,7 +40,7 @@ export async function loadTls(
   const cert = await Promise.all(clients.map(([file]) => readPem(file)))
   const key = await Promise.all(clients.map(([file, keyFile]) => readPem(keyFile || file)))
   return {
-    ...(ca.length > 0 && { ca: [...rootCertificates, ...ca] }),
+    ...(ca.length > 0 && { ca }),
     ...(cert.length > 0 && { cert, key }),
     ...(skipVerify && { rejectUnauthorized: false }),
   }

@@ -134,7 +134,7 @@ describe('mirrors', () => {
     env: {},
     ...none,
     retry: { attempts: 2, baseMs: 1 },
-    timeouts: { idleMs: 500 },
+    timeouts: { idleMs: 300_000 },
   }
 
   it('are tried first, and what they do not have comes from the registry', async () => {

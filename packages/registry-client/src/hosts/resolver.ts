@@ -3,7 +3,7 @@
  * containers' registries.conf.
  */
 import { readdir } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import type { ConnectionOptions } from 'node:tls'
 import { readConfigFile } from '../auth/docker-config.ts'
 import { registryErrors } from '../errors.ts'
@@ -13,6 +13,7 @@ import { allCapabilities, type Endpoint, readCapabilities } from './endpoint.ts'
 import { parseHostsToml } from './hosts-toml.ts'
 import { isLoopback } from './loopback.ts'
 import { findRule, parseRegistriesConf, type RegistryRule } from './registries-conf.ts'
+import { readCertificates } from './trust.ts'
 
 /** Which servers to use. Registry names are as in references. */
 export interface HostsOptions {
@@ -22,6 +23,8 @@ export interface HostsOptions {
   readonly plainHttp?: boolean | readonly string[] | undefined
   /** Registries whose certificate is not checked, and which may be plain http; true for all. */
   readonly insecure?: boolean | readonly string[] | undefined
+  /** Files with certificate authorities to trust beside Node's and the system's ones, in PEM. */
+  readonly caFiles?: readonly string[] | undefined
   /** Directories with a folder per registry: `hosts.toml`, or `*.crt`, `*.cert` and `*.key`. */
   readonly certsDirs?: readonly string[] | undefined
   /** registries.conf files, the later ones adding to the earlier ones. */
@@ -34,9 +37,11 @@ export class HostsResolver {
   readonly #mirrors: ReadonlyMap<string, readonly string[]>
   readonly #known = new Map<string, Promise<Endpoint[]>>()
   #rules: Promise<RegistryRule[]> | undefined
+  #authorities: Promise<readonly string[]> | undefined
 
   constructor(options: HostsOptions) {
-    this.#options = options
+    // A later change of the current directory changes nothing.
+    this.#options = { ...options, caFiles: options.caFiles?.map((file) => resolve(file)) }
     this.#mirrors = new Map(
       Object.entries(options.mirrors ?? {}).map(([registry, mirrors]) => [
         normalizeRegistry(registry),
@@ -72,17 +77,20 @@ export class HostsResolver {
     const upstream = await this.#server(registry, registry, listed(this.#options.insecure, registry))
     const file = await this.#hostsToml(registry)
     if (file === undefined) return [...mirrors, upstream]
-    return [...mirrors, ...(await parseHostsToml(file.text, file.path, upstream))]
+    const hosts = (await parseHostsToml(file.text, file.path, upstream)).map((host) => this.#asTold(host))
+    return [...mirrors, ...(await Promise.all(hosts))]
   }
 
   /** A server without path, with its certificates. */
   async #server(host: string, registry: string, insecure: boolean): Promise<Endpoint> {
-    const tls = await this.#certificates(host)
+    const certificates = await this.#certificates(host)
+    const tls = await this.#trusting(certificates)
     const hub = host === 'docker.io'
     const address = hub ? 'registry-1.docker.io' : host
     const hostname = new URL(`http://${address}`).hostname
     // Certificates for a loopback server are there because it speaks TLS.
-    const plain = listed(this.#options.plainHttp, host) || (isLoopback(hostname) && tls === undefined && !insecure)
+    const plain =
+      listed(this.#options.plainHttp, host) || (isLoopback(hostname) && certificates === undefined && !insecure)
     const settings: ConnectionOptions | undefined = insecure ? { ...tls, rejectUnauthorized: false } : tls
     const guess = plain && !listed(this.#options.plainHttp, host) ? 'https:' : insecure && !plain ? 'http:' : undefined
     return {
@@ -94,6 +102,22 @@ export class HostsResolver {
       ...(settings !== undefined && { tls: settings }),
       mirror: false,
     }
+  }
+
+  /** A server that a file describes, with what the options say of it. */
+  async #asTold(endpoint: Endpoint): Promise<Endpoint> {
+    const tls = await this.#trusting(endpoint.tls)
+    const settings = listed(this.#options.insecure, endpoint.base.host) ? { ...tls, rejectUnauthorized: false } : tls
+    return settings === undefined ? endpoint : { ...endpoint, tls: settings }
+  }
+
+  /** Settings that trust the authorities of the options, too. */
+  async #trusting(tls: ConnectionOptions | undefined): Promise<ConnectionOptions | undefined> {
+    const { caFiles = [] } = this.#options
+    if (caFiles.length === 0) return tls
+    this.#authorities ??= Promise.all(caFiles.map(readCertificates)).then((lists) => lists.flat())
+    const known = tls?.ca === undefined ? [] : [tls.ca].flat()
+    return { ...tls, ca: [...new Set([...known, ...(await this.#authorities)])] }
   }
 
   /** `HOST[:PORT][/PATH]` or a URL; a path goes before the repository, as mirrors of several registries have it. */

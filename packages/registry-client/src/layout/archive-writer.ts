@@ -3,16 +3,24 @@
  */
 import { randomBytes } from 'node:crypto'
 import { type FileHandle, open, rename, rm } from 'node:fs/promises'
+import { companionTag } from '../companions.ts'
 import type { BlobPushResult, OpenContent, PushBlobOptions, PushManifestOptions, Target } from '../content.ts'
-import { type Descriptor, parseManifest } from '../descriptor.ts'
-import { type Digest, digestOf } from '../digest.ts'
+import {
+  type Descriptor,
+  type Manifest,
+  type ManifestDocument,
+  parseImageConfig,
+  parseManifest,
+} from '../descriptor.ts'
+import { type Digest, digestOf, parseDigest } from '../digest.ts'
 import { registryErrors } from '../errors.ts'
-import { bareMediaType, mediaTypes } from '../media-types.ts'
-import { formatReference, parseReference, withDefaultTag } from '../reference.ts'
+import { bareMediaType, isConfigType, isForeignLayerType, isLayerType, mediaTypes } from '../media-types.ts'
+import { checkNamedDigest, formatReference, parseReference, withDefaultTag } from '../reference.ts'
 import { referrerOf } from '../referrers.ts'
 import { fill } from './directory-writer.ts'
 import { dockerName } from './docker-archive.ts'
-import { blobPath } from './oci-layout.ts'
+import { readWhole } from './files.ts'
+import { blobPath, usualManifestBytes } from './oci-layout.ts'
 import { blockBytes, formatTarHeader, tarPadding } from './tar-header.ts'
 
 /** What an {@link ImageArchive} is to be. */
@@ -27,6 +35,7 @@ export interface ImageArchiveOptions {
 /** Where an entry's content is in the file. */
 interface Region {
   readonly start: number
+  readonly size: number
   written: boolean
 }
 
@@ -34,6 +43,12 @@ interface DockerEntry {
   readonly Config: string
   readonly RepoTags: string[]
   readonly Layers: readonly string[]
+}
+
+/** What a manifest needs to be in the archive. */
+interface Needs {
+  readonly manifest: Digest
+  readonly digests: readonly Digest[]
 }
 
 /**
@@ -49,6 +64,7 @@ export class ImageArchive implements Target, AsyncDisposable {
   readonly #regions = new Map<Digest, Region>()
   readonly #listed: Descriptor[] = []
   readonly #docker = new Map<Digest, DockerEntry>()
+  readonly #needs: Needs[] = []
   #end = 0
   #closed = false
 
@@ -62,7 +78,7 @@ export class ImageArchive implements Target, AsyncDisposable {
   /** Begins an archive at a path; an existing file stays until the new one is finished. */
   static async create(path: string, { format }: ImageArchiveOptions): Promise<ImageArchive> {
     const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`
-    return new ImageArchive(path, temporary, await open(temporary, 'wx'), format)
+    return new ImageArchive(path, temporary, await open(temporary, 'wx+'), format)
   }
 
   async hasBlob({ digest }: Pick<Descriptor, 'digest'>): Promise<boolean> {
@@ -78,7 +94,8 @@ export class ImageArchive implements Target, AsyncDisposable {
     const known = this.#regions.get(digest)
     if (known?.written === true) return 'exists'
     const region = known ?? this.#reserve(digest, size)
-    await this.#writeAt(formatTarHeader(blobPath(digest), size), region.start - blockBytes)
+    const header = formatTarHeader(blobPath(digest), size)
+    await this.#writeAt(header, region.start - header.length)
     await fill(this.#handle, region.start, descriptor, openContent, options)
     region.written = true
     return 'uploaded'
@@ -87,9 +104,10 @@ export class ImageArchive implements Target, AsyncDisposable {
   async pushManifest(
     bytes: Uint8Array,
     mediaType: string,
-    { tags = [], algorithm, signal }: PushManifestOptions = {},
+    { companionOf = [], algorithm, signal, ...options }: PushManifestOptions = {},
   ): Promise<Descriptor> {
     signal?.throwIfAborted()
+    const tags = [...(options.tags ?? []), ...companionOf.map(companionTag)]
     const document = parseManifest(bytes, mediaType)
     const digest = digestOf(bytes, algorithm)
     const descriptor: Descriptor = { mediaType: bareMediaType(mediaType), digest, size: bytes.length }
@@ -97,7 +115,9 @@ export class ImageArchive implements Target, AsyncDisposable {
       if (document.kind === 'index') {
         throw registryErrors.unsupported([this.#path, 'an archive for docker holds one platform per image: choose one'])
       }
+      checkImage(document.manifest, descriptor, this.#path)
       const { config, layers } = document.manifest
+      for (const tag of tags) checkNamedDigest(parseReference(tag), digest)
       const names = [...(this.#docker.get(descriptor.digest)?.RepoTags ?? []), ...tags.map(dockerName)]
       for (const entry of this.#docker.values())
         entry.RepoTags.splice(0, Infinity, ...entry.RepoTags.filter((name) => !names.includes(name)))
@@ -107,6 +127,7 @@ export class ImageArchive implements Target, AsyncDisposable {
         Layers: layers.map(({ digest }) => blobPath(digest)),
       })
     }
+    this.#needs.push({ manifest: digest, digests: needed(document, this.#format) })
     await this.pushBlob(descriptor, async function* () {
       yield bytes
     })
@@ -117,12 +138,18 @@ export class ImageArchive implements Target, AsyncDisposable {
   /**
    * Writes the index, closes the archive and moves it to its place.
    *
-   * @throws RegistryError LAYOUT_INVALID when a blob has not arrived whole
+   * @throws RegistryError LAYOUT_INVALID when a blob has not arrived whole, or not at all although a manifest names it
    */
   async finish(): Promise<void> {
     for (const [digest, { written }] of this.#regions) {
       if (!written) throw registryErrors.layoutInvalid([this.#path, `the push of ${digest} was not completed`])
     }
+    for (const { manifest, digests } of this.#needs) {
+      const missing = digests.find((digest) => !this.#regions.has(digest))
+      if (missing !== undefined)
+        throw registryErrors.layoutInvalid([this.#path, `${missing}, which ${manifest} names, was not pushed`])
+    }
+    for (const entry of this.#docker.values()) await this.#checkConfig(entry)
     const index = { schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests: this.#listed }
     await this.#writeFile('oci-layout', '{"imageLayoutVersion":"1.0.0"}')
     await this.#writeFile('index.json', JSON.stringify(index))
@@ -139,6 +166,17 @@ export class ImageArchive implements Target, AsyncDisposable {
     this.#closed = true
     await this.#handle.close()
     await rm(this.#temporary, { force: true })
+  }
+
+  /** docker pairs layers with the config's diff_ids. */
+  async #checkConfig({ Config, Layers }: DockerEntry): Promise<void> {
+    const [, algorithm, hex] = Config.split('/')
+    const digest = parseDigest(`${algorithm}:${hex}`)
+    const { start, size } = this.#regions.get(digest)!
+    const bytes = await readWhole(this.#handle, start, size, usualManifestBytes, `${this.#path}: ${Config}`)
+    const { diff_ids: ids } = parseImageConfig(bytes, digest).rootfs
+    if (ids.length !== Layers.length)
+      throw registryErrors.layoutInvalid([this.#path, `${Layers.length} layers where ${digest} has ${ids.length}`])
   }
 
   #list(descriptor: Descriptor, bytes: Uint8Array, tags: readonly string[]): void {
@@ -159,7 +197,8 @@ export class ImageArchive implements Target, AsyncDisposable {
   }
 
   #reserve(digest: Digest, size: number): Region {
-    const region: Region = { start: this.#end + blockBytes, written: false }
+    const header = formatTarHeader(blobPath(digest), size).length
+    const region: Region = { start: this.#end + header, size, written: false }
     this.#regions.set(digest, region)
     this.#end = region.start + size + tarPadding(size)
     return region
@@ -178,4 +217,22 @@ export class ImageArchive implements Target, AsyncDisposable {
       written += bytesWritten
     }
   }
+}
+
+/** What docker can load: an image with all its layers. @throws RegistryError UNSUPPORTED */
+function checkImage({ config, layers, subject }: Manifest, { digest }: Descriptor, path: string): void {
+  const refuse = (why: string, hint?: string) => registryErrors.unsupported([path, `${digest} ${why}`], { hint })
+  const only = 'an archive for docker holds images only'
+  if (subject) throw refuse(`refers to ${subject.digest}: ${only}`, 'Copy it without what refers to it.')
+  if (!isConfigType(config.mediaType)) throw refuse(`is an artifact (${config.mediaType}): ${only}`)
+  for (const { mediaType } of layers) if (!isLayerType(mediaType)) throw refuse(`has a ${mediaType}: ${only}`)
+}
+
+/** Foreign layers may stay away from layouts, but docker load has no other place to look for them. */
+function needed(document: ManifestDocument, format: 'oci' | 'docker'): Digest[] {
+  if (document.kind === 'index') return document.index.manifests.map(({ digest }) => digest)
+  const { config, layers } = document.manifest
+  const elsewhere = ({ mediaType, urls }: Descriptor) =>
+    format === 'oci' && isForeignLayerType(mediaType) && urls?.length
+  return [config, ...layers].filter((blob) => !elsewhere(blob)).map(({ digest }) => digest)
 }

@@ -2,43 +2,52 @@
  * Writing an OCI layout directory: files appear whole and checked, or not at all.
  */
 import { randomBytes } from 'node:crypto'
-import { type FileHandle, mkdir, open, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { type FileHandle, open, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { OpenContent, PushBlobOptions } from '../content.ts'
 import { type Descriptor, parseManifest } from '../descriptor.ts'
 import { DigestVerifier, digestAlgorithm, digestHex } from '../digest.ts'
 import { registryErrors } from '../errors.ts'
+import { makeDirectory } from '../make-directory.ts'
 import { mediaTypes } from '../media-types.ts'
 import { isSelfVerifying } from '../verified-stream.ts'
+import { lockFile } from './directory-lock.ts'
 import { DirectoryFiles } from './files.ts'
 
-const documentLimit = 4 << 20
+/** What is in a directory that is being made a layout, and what those leave who are killed meanwhile. */
+const ownNames = /^(?:blobs|oci-layout|index\.json)$|^(?:index\.json|oci-layout)\..*(?:lock|tmp)$|^\.[0-9a-f]{16}\.lock/
 
-/** Writes into one layout directory. Changes of its index through the same writer are serialised. */
+/** Writes into one layout directory. Changes of its index are made one after the other, whoever makes them. */
 export class DirectoryWriter {
   readonly #path: string
-  #indexing: Promise<void> = Promise.resolve()
+  readonly #limit: number
 
-  constructor(path: string) {
+  /** @param limit bytes of an index */
+  constructor(path: string, limit: number) {
     this.#path = path
+    this.#limit = limit
   }
 
   /** Makes a new or empty directory a layout; leaves one alone. @throws RegistryError LAYOUT_INVALID for others */
   async initialize(): Promise<void> {
-    await mkdir(this.#path, { recursive: true })
+    await makeDirectory(this.#path)
     const names = await readdir(this.#path)
     if (names.includes('oci-layout')) return
-    if (names.length > 0)
+    if (!names.every((name) => ownNames.test(name)))
       throw registryErrors.layoutInvalid([this.#path, 'the directory is neither empty nor an OCI image layout'])
-    await mkdir(join(this.#path, 'blobs', 'sha256'), { recursive: true })
-    await this.#writeIndex([])
+    await using _lock = await this.#lock()
+    // Others may have begun, been killed, or be done.
+    const present = await readdir(this.#path)
+    if (present.includes('oci-layout')) return
+    await makeDirectory(join(this.#path, 'blobs', 'sha256'))
+    if (!present.includes('index.json')) await this.#writeIndex([])
     await this.writeBytes('oci-layout', Buffer.from('{"imageLayoutVersion":"1.0.0"}'))
   }
 
   /** Writes a small file. */
   async writeBytes(name: string, bytes: Uint8Array): Promise<void> {
     const path = join(this.#path, name)
-    await mkdir(dirname(path), { recursive: true })
+    await makeDirectory(dirname(path))
     const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`
     try {
       await writeFile(temporary, bytes, { flag: 'wx' })
@@ -52,7 +61,7 @@ export class DirectoryWriter {
   /** Writes a blob while checking it. The caller may ask again when the content turns out wrong. */
   async writeBlob(descriptor: Descriptor, openContent: OpenContent, options: PushBlobOptions): Promise<void> {
     const folder = join(this.#path, 'blobs', digestAlgorithm(descriptor.digest))
-    await mkdir(folder, { recursive: true })
+    await makeDirectory(folder)
     const path = join(folder, digestHex(descriptor.digest))
     const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`
     try {
@@ -66,18 +75,22 @@ export class DirectoryWriter {
   }
 
   /** Replaces the entries of `index.json`. */
-  async updateIndex(change: (manifests: readonly Descriptor[]) => readonly Descriptor[]): Promise<void> {
-    const update = this.#indexing.then(async () => {
-      const bytes = await new DirectoryFiles(this.#path).read('index.json', documentLimit)
-      const document = parseManifest(
-        bytes ?? Buffer.from('{"schemaVersion":2,"manifests":[]}'),
-        mediaTypes.ociIndex,
-        'index.json',
-      )
-      await this.#writeIndex(change(document.kind === 'index' ? document.index.manifests : []))
-    })
-    this.#indexing = update.catch(() => {})
-    await update
+  async updateIndex(
+    change: (manifests: readonly Descriptor[]) => readonly Descriptor[],
+    signal?: AbortSignal,
+  ): Promise<void> {
+    await using _lock = await this.#lock(signal)
+    const bytes = await new DirectoryFiles(this.#path).read('index.json', this.#limit)
+    const document = parseManifest(
+      bytes ?? Buffer.from('{"schemaVersion":2,"manifests":[]}'),
+      mediaTypes.ociIndex,
+      'index.json',
+    )
+    await this.#writeIndex(change(document.kind === 'index' ? document.index.manifests : []))
+  }
+
+  #lock(signal?: AbortSignal): Promise<AsyncDisposable> {
+    return lockFile(join(this.#path, 'index.json.lock'), signal)
   }
 
   async #writeIndex(manifests: readonly Descriptor[]): Promise<void> {

@@ -2,16 +2,19 @@
  * Archives of `docker save` as a source: their `manifest.json` names a config and layers per image; the manifest that
  * registries want is made from that.
  */
-import type { CallOptions, FetchedManifest, OpenBlobOptions, Source } from '../content.ts'
-import { type Descriptor, parseImageConfig } from '../descriptor.ts'
-import { type Digest, Digester, digestOf, isDigest, verified } from '../digest.ts'
+import type { FetchedManifest, OpenBlobOptions, Source } from '../content.ts'
+import { type Descriptor, parseImageConfig, parseManifest } from '../descriptor.ts'
+import { type Digest, Digester, digestAlgorithm, digestOf, isDigest, verified } from '../digest.ts'
 import { isRegistryError, registryErrors } from '../errors.ts'
 import { mediaTypes } from '../media-types.ts'
 import { familiarReference, parseReference, withDefaultTag } from '../reference.ts'
+import { list, object, optional, parseDocument, SchemaProblem, text } from '../schema.ts'
 import { selfVerifying } from '../verified-stream.ts'
+import { blobPath, type LayoutOptions, usualManifestBytes } from './oci-layout.ts'
 import { TarFiles } from './tar-files.ts'
 
-const documentLimit = 4 << 20
+/** Manifests of one index that are looked at. */
+const originalsLimit = 1000
 
 /** One image of the archive. */
 interface ArchivedImage {
@@ -34,15 +37,20 @@ export class DockerArchive implements Source, AsyncDisposable {
   }
 
   /** @throws RegistryError NOT_FOUND, LAYOUT_INVALID */
-  static async open(path: string, options: CallOptions = {}): Promise<DockerArchive> {
+  static async open(path: string, options: LayoutOptions = {}): Promise<DockerArchive> {
+    const limit = options.manifestBytes ?? usualManifestBytes
     const files = await TarFiles.open(path, options.signal)
     try {
-      const bytes = await files.read('manifest.json', documentLimit)
+      const bytes = await files.read('manifest.json', limit)
       if (bytes === undefined)
         throw registryErrors.layoutInvalid([path, 'not an archive of docker save: manifest.json is missing'])
       const blobs = new Map<Digest, string>()
       const images: ArchivedImage[] = []
-      for (const entry of parseEntries(bytes, path)) images.push(await readImage(files, entry, blobs, options.signal))
+      const originals = await readOriginals(files, limit)
+      for (const entry of parseEntries(bytes, path)) {
+        const image = await readImage(files, entry, blobs, limit, options.signal)
+        images.push({ ...image, manifest: originalOf(image, originals) ?? image.manifest })
+      }
       return new DockerArchive(files, images, blobs)
     } catch (error) {
       await files[Symbol.asyncDispose]()
@@ -107,52 +115,43 @@ function shortName(name: string): string {
 }
 
 interface Entry {
-  readonly config: string
-  readonly names: readonly string[]
-  readonly layers: readonly string[]
+  readonly Config: string
+  readonly RepoTags?: readonly string[]
+  readonly Layers: readonly string[]
 }
 
-function parseEntries(bytes: Buffer, path: string): Entry[] {
-  const fail = (why: string) => registryErrors.layoutInvalid([path, `manifest.json: ${why}`])
-  let value: unknown
+const entriesSchema = list(
+  object<Entry>({ Config: text, RepoTags: optional(list(text, 'texts')), Layers: list(text, 'texts') }),
+  'images',
+)
+
+function parseEntries(bytes: Buffer, path: string): readonly Entry[] {
   try {
-    value = JSON.parse(bytes.toString())
-  } catch {
-    throw fail('not valid JSON')
+    return parseDocument(bytes, entriesSchema)
+  } catch (error) {
+    if (!(error instanceof SchemaProblem)) throw error
+    throw registryErrors.layoutInvalid([path, `manifest.json: ${error.message}`])
   }
-  if (!Array.isArray(value)) throw fail('not a list')
-  const isTexts = (list: unknown): list is string[] =>
-    Array.isArray(list) && list.every((item) => typeof item === 'string')
-  return value.map((entry: Record<string, unknown> | null) => {
-    const { Config, RepoTags, Layers } = entry ?? {}
-    if (
-      typeof Config !== 'string' ||
-      !isTexts(Layers) ||
-      !(RepoTags === null || RepoTags === undefined || isTexts(RepoTags))
-    ) {
-      throw fail('an entry has no Config and Layers')
-    }
-    return { config: Config, names: RepoTags ?? [], layers: Layers }
-  })
 }
 
 async function readImage(
   files: TarFiles,
   entry: Entry,
   blobs: Map<Digest, string>,
+  limit: number,
   signal: AbortSignal | undefined,
 ): Promise<ArchivedImage> {
   const fail = (why: string) => registryErrors.layoutInvalid([files.path, why])
-  const config = await files.read(entry.config, documentLimit)
-  if (config === undefined) throw fail(`${entry.config} is missing`)
-  const { rootfs } = parseImageConfig(config, `${files.path}: ${entry.config}`)
-  if (rootfs.diff_ids.length !== entry.layers.length) {
-    throw fail(`${entry.layers.length} layers where the config has ${rootfs.diff_ids.length}`)
+  const config = await files.read(entry.Config, limit)
+  if (config === undefined) throw fail(`${entry.Config} is missing`)
+  const { rootfs } = parseImageConfig(config, `${files.path}: ${entry.Config}`)
+  if (rootfs.diff_ids.length !== entry.Layers.length) {
+    throw fail(`${entry.Layers.length} layers where the config has ${rootfs.diff_ids.length}`)
   }
   const configDigest = digestOf(config)
-  blobs.set(configDigest, entry.config)
+  blobs.set(configDigest, entry.Config)
   const layers: Descriptor[] = []
-  for (const [n, name] of entry.layers.entries())
+  for (const [n, name] of entry.Layers.entries())
     layers.push(await readLayer(files, name, rootfs.diff_ids[n]!, blobs, signal))
   const manifest = {
     schemaVersion: 2,
@@ -162,9 +161,60 @@ async function readImage(
   }
   const bytes = Buffer.from(JSON.stringify(manifest))
   return {
-    names: entry.names.map(shortName),
+    names: (entry.RepoTags ?? []).map(shortName),
     manifest: { descriptor: { mediaType: mediaTypes.ociManifest, digest: digestOf(bytes), size: bytes.length }, bytes },
   }
+}
+
+/**
+ * Manifests that the archive has as an OCI layout, too, by their {@link contentKey}: the bytes that made the digest. They
+ * are a bonus; what is wrong with them is no reason not to read the rest.
+ */
+async function readOriginals(files: TarFiles, limit: number): Promise<Map<string, Original[]>> {
+  const found = new Map<string, Original[]>()
+  const visit = async (descriptors: readonly Descriptor[], depth: number): Promise<void> => {
+    for (const descriptor of descriptors.slice(0, originalsLimit)) {
+      const { digest, mediaType, size, annotations } = descriptor
+      const bytes = size > limit ? undefined : await files.read(blobPath(digest), limit)
+      if (bytes === undefined || digestOf(bytes, digestAlgorithm(digest)) !== digest) continue
+      const document = parseManifest(bytes, mediaType, digest)
+      const manifest = { descriptor: { mediaType: document.mediaType, digest, size: bytes.length }, bytes }
+      const key = contentKey(manifest)
+      const name = shortName(annotations?.['io.containerd.image.name'] ?? '')
+      if (document.kind === 'manifest') found.set(key, [...(found.get(key) ?? []), { manifest, name }])
+      else if (depth > 0) await visit(document.index.manifests, depth - 1)
+    }
+  }
+  try {
+    const index = (await files.size('oci-layout')) === undefined ? undefined : await files.read('index.json', limit)
+    const document = index === undefined ? undefined : parseManifest(index, mediaTypes.ociIndex, 'index.json')
+    if (document?.kind === 'index') await visit(document.index.manifests, 4)
+  } catch (error) {
+    if (!isRegistryError(error)) throw error
+  }
+  return found
+}
+
+interface Original {
+  readonly manifest: FetchedManifest
+  readonly name: string
+}
+
+/** Of several with the same content the one of the same name. */
+function originalOf(
+  { names, manifest }: ArchivedImage,
+  originals: ReadonlyMap<string, readonly Original[]>,
+): FetchedManifest | undefined {
+  const found = originals.get(contentKey(manifest)) ?? []
+  return (found.find(({ name }) => names.includes(name)) ?? found[0])?.manifest
+}
+
+/** Two manifests of the same config and layers, in whatever words. */
+function contentKey({ bytes, descriptor }: FetchedManifest): string {
+  const document = parseManifest(bytes, descriptor.mediaType)
+  return document.kind === 'manifest'
+    ? [document.manifest.config, ...document.manifest.layers].map(({ digest }) => digest).join(' ')
+    : descriptor.digest
 }
 
 /** A plain layer has the digest that the config says, which is checked when it is read; others have to be hashed. */

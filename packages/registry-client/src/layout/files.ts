@@ -40,7 +40,7 @@ export class DirectoryFiles implements Files {
     await using handle = await this.#open(name)
     return handle === undefined
       ? undefined
-      : readWhole(handle, 0, (await handle.stat()).size, limit, join(this.path, name))
+      : await readWhole(handle, 0, (await handle.stat()).size, limit, join(this.path, name))
   }
 
   async *stream(name: string, options: OpenBlobOptions): AsyncGenerator<Buffer> {

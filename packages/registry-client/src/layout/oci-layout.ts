@@ -2,10 +2,12 @@
  * OCI image layouts (image-spec "OCI Image Layout"): a directory as source and target, a tar of one as source.
  */
 import { stat } from 'node:fs/promises'
+import { companionsByTag, companionTag, isCompanionTag } from '../companions.ts'
 import type {
   BlobPushResult,
   CallOptions,
   FetchedManifest,
+  FoundCompanion,
   OpenBlobOptions,
   OpenContent,
   PushBlobOptions,
@@ -19,17 +21,27 @@ import { type Digest, digestAlgorithm, digestHex, digestOf, isDigest, parseDiges
 import { isRegistryError, registryErrors } from '../errors.ts'
 import { bareMediaType, isIndexType, isManifestType, mediaTypes } from '../media-types.ts'
 import { referrerOf } from '../referrers.ts'
+import { object, parseDocument, text } from '../schema.ts'
 import { selfVerifying } from '../verified-stream.ts'
 import { DirectoryWriter } from './directory-writer.ts'
 import { DirectoryFiles, type Files } from './files.ts'
 import { TarFiles } from './tar-files.ts'
 
-const documentLimit = 4 << 20
+/** How a layout or archive is read. */
+export interface LayoutOptions extends CallOptions {
+  /** Bytes of a manifest, index, config or other small document. Default 4 MiB. */
+  readonly manifestBytes?: number | undefined
+}
+
+/** The default of {@link LayoutOptions.manifestBytes}. */
+export const usualManifestBytes = 4 << 20
 /** Annotations that name an entry of `index.json`. */
 const refNameKey = 'org.opencontainers.image.ref.name'
 const containerdNameKey = 'io.containerd.image.name'
 
 /** Path of a blob within a layout. */
+const markerSchema = object<{ readonly imageLayoutVersion: string }>({ imageLayoutVersion: text })
+
 export function blobPath(digest: Digest): string {
   return `blobs/${digestAlgorithm(parseDigest(digest))}/${digestHex(digest)}`
 }
@@ -38,22 +50,25 @@ export function blobPath(digest: Digest): string {
 export class OciLayout implements Source, Target, AsyncDisposable {
   readonly #files: Files
   readonly #writer: DirectoryWriter | undefined
+  readonly #limit: number
 
-  private constructor(files: Files, writer: DirectoryWriter | undefined) {
+  private constructor(files: Files, writer: DirectoryWriter | undefined, limit: number) {
     this.#files = files
     this.#writer = writer
+    this.#limit = limit
   }
 
   /**
-   * Opens a layout: a directory, which can also be written, or a tar of one, plain or gzipped, which cannot.
+   * Opens a layout: a directory, which can also be written, or a tar of one, plain or compressed, which cannot.
    *
    * @throws RegistryError NOT_FOUND, LAYOUT_INVALID
    */
-  static async open(path: string, options: CallOptions = {}): Promise<OciLayout> {
+  static async open(path: string, options: LayoutOptions = {}): Promise<OciLayout> {
+    const limit = options.manifestBytes ?? usualManifestBytes
     const info = await stat(path).catch(() => undefined)
     if (info === undefined) throw registryErrors.notFound([path])
     const files = info.isDirectory() ? new DirectoryFiles(path) : await TarFiles.open(path, options.signal)
-    const layout = new OciLayout(files, info.isDirectory() ? new DirectoryWriter(path) : undefined)
+    const layout = new OciLayout(files, info.isDirectory() ? new DirectoryWriter(path, limit) : undefined, limit)
     try {
       await layout.#check()
     } catch (error) {
@@ -64,15 +79,15 @@ export class OciLayout implements Source, Target, AsyncDisposable {
   }
 
   /** Opens a directory as a layout and makes it one if it is new or empty. @throws RegistryError LAYOUT_INVALID */
-  static async create(path: string): Promise<OciLayout> {
-    const writer = new DirectoryWriter(path)
+  static async create(path: string, options: LayoutOptions = {}): Promise<OciLayout> {
+    const writer = new DirectoryWriter(path, options.manifestBytes ?? usualManifestBytes)
     await writer.initialize()
-    return OciLayout.open(path)
+    return OciLayout.open(path, options)
   }
 
   /** What `index.json` lists. */
   async index(): Promise<Index> {
-    const bytes = await this.#files.read('index.json', documentLimit)
+    const bytes = await this.#files.read('index.json', this.#limit)
     if (bytes === undefined) throw registryErrors.layoutInvalid([this.#files.path, 'index.json is missing'])
     const document = parseManifest(bytes, mediaTypes.ociIndex, `${this.#files.path}/index.json`)
     if (document.kind !== 'index') throw registryErrors.layoutInvalid([this.#files.path, 'index.json is not an index'])
@@ -87,16 +102,19 @@ export class OciLayout implements Source, Target, AsyncDisposable {
     }
   }
 
-  /** By ref name, containerd's image name or digest; '' for the only entry of the index. */
+  /** By ref name, containerd's image name or digest; '' for the only image. */
   async resolve(reference: string, options: CallOptions = {}): Promise<Descriptor> {
     options.signal?.throwIfAborted()
     const { manifests } = await this.index()
-    const what = `${this.#files.path}${isDigest(reference) ? '@' : ':'}${reference}`
     const found = reference === '' ? only(manifests) : manifests.find((descriptor) => isNamed(descriptor, reference))
     if (found !== undefined) return found
     if (isDigest(reference)) return (await this.#readManifest(reference, undefined, undefined)).descriptor
-    const names = manifests.flatMap((d) => d.annotations?.[refNameKey] ?? []).slice(0, 20)
-    throw registryErrors.notFound([what], names.length > 0 ? { hint: `The layout has: ${names.join(', ')}` } : {})
+    const { path } = this.#files
+    const names = manifests.flatMap((descriptor) => nameOf(descriptor) ?? []).filter((name) => !isCompanionTag(name))
+    const hint = names.length > 0 ? { hint: `The layout has: ${names.slice(0, 20).join(', ')}` } : {}
+    if (reference !== '') throw registryErrors.notFound([`${path}:${reference}`], hint)
+    const several = `it holds ${manifests.length === 0 ? 'no images' : 'several images: say which one'}`
+    throw registryErrors.layoutInvalid([path, several], hint)
   }
 
   async fetchManifest(reference: string | Descriptor, options: CallOptions = {}): Promise<FetchedManifest> {
@@ -124,6 +142,10 @@ export class OciLayout implements Source, Target, AsyncDisposable {
     }
   }
 
+  companions({ digest }: Pick<Descriptor, 'digest'>, options: CallOptions = {}): AsyncIterable<FoundCompanion> {
+    return companionsByTag(digest, (tag) => this.fetchManifest(tag, options))
+  }
+
   async hasBlob(descriptor: Pick<Descriptor, 'digest'>): Promise<boolean> {
     return (await this.#files.size(blobPath(descriptor.digest))) !== undefined
   }
@@ -135,7 +157,8 @@ export class OciLayout implements Source, Target, AsyncDisposable {
   }
 
   async pushManifest(bytes: Uint8Array, mediaType: string, options: PushManifestOptions = {}): Promise<Descriptor> {
-    const { tags = [], algorithm, signal } = options
+    const { companionOf = [], algorithm, signal } = options
+    const tags = [...(options.tags ?? []), ...companionOf.map(companionTag)]
     const writer = this.#writable()
     parseManifest(bytes, mediaType)
     const digest = digestOf(bytes, algorithm)
@@ -144,7 +167,7 @@ export class OciLayout implements Source, Target, AsyncDisposable {
     signal?.throwIfAborted()
     // What refers to another manifest can be found only if the index lists it.
     const listed = tags.length > 0 || referrerOf(bytes, descriptor) !== undefined
-    if (listed) await writer.updateIndex((manifests) => withEntries(manifests, descriptor, tags))
+    if (listed) await writer.updateIndex((manifests) => withEntries(manifests, descriptor, tags), signal)
     return descriptor
   }
 
@@ -159,13 +182,12 @@ export class OciLayout implements Source, Target, AsyncDisposable {
   }
 
   async #check(): Promise<void> {
-    const marker = await this.#files.read('oci-layout', documentLimit)
+    const marker = await this.#files.read('oci-layout', this.#limit)
     const { path } = this.#files
     if (marker === undefined)
       throw registryErrors.layoutInvalid([path, 'not an OCI image layout: the file oci-layout is missing'])
     try {
-      const { imageLayoutVersion } = JSON.parse(marker.toString()) as { imageLayoutVersion?: unknown }
-      if (typeof imageLayoutVersion === 'string' && imageLayoutVersion.startsWith('1.')) return
+      if (parseDocument(marker, markerSchema).imageLayoutVersion.startsWith('1.')) return
     } catch {
       // Said below.
     }
@@ -177,7 +199,7 @@ export class OciLayout implements Source, Target, AsyncDisposable {
     size: number | undefined,
     mediaType: string | undefined,
   ): Promise<FetchedManifest> {
-    const bytes = await this.#files.read(blobPath(digest), documentLimit)
+    const bytes = await this.#files.read(blobPath(digest), this.#limit)
     const what = `${this.#files.path}@${digest}`
     if (bytes === undefined) throw registryErrors.notFound([what])
     if (size !== undefined && bytes.length !== size)
@@ -189,8 +211,18 @@ export class OciLayout implements Source, Target, AsyncDisposable {
   }
 }
 
+/** The only image: of several entries the one with a name, for what refers to it has none of its own. */
 function only(manifests: readonly Descriptor[]): Descriptor | undefined {
-  return manifests.length === 1 ? manifests[0] : undefined
+  if (manifests.length === 1) return manifests[0]
+  const named = manifests.filter((descriptor) => {
+    const name = nameOf(descriptor)
+    return name !== undefined && !isCompanionTag(name)
+  })
+  return new Set(named.map(({ digest }) => digest)).size === 1 ? named[0] : undefined
+}
+
+function nameOf({ annotations }: Descriptor): string | undefined {
+  return annotations?.[refNameKey] ?? annotations?.[containerdNameKey]
 }
 
 function isNamed({ digest, annotations }: Descriptor, reference: string): boolean {

@@ -5,8 +5,9 @@ import { createReadStream, createWriteStream } from 'node:fs'
 import { type FileHandle, mkdtemp, open, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, posix } from 'node:path'
+import { Readable, type Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { createGunzip } from 'node:zlib'
+import { createGunzip, createZstdDecompress } from 'node:zlib'
 import type { OpenBlobOptions } from '../content.ts'
 import { registryErrors } from '../errors.ts'
 import { type Files, ReadBuffers, readRange, readWhole } from './files.ts'
@@ -42,7 +43,8 @@ export class TarFiles implements Files, AsyncDisposable {
   }
 
   /**
-   * Opens a tar; one that is gzipped is unpacked to a temporary file first, since its middle cannot be reached else.
+   * Opens a tar; one that is compressed (gzip, zstd, xz) is unpacked to a temporary file first, since its middle cannot be
+   * reached else.
    *
    * @throws RegistryError LAYOUT_INVALID
    */
@@ -50,14 +52,13 @@ export class TarFiles implements Files, AsyncDisposable {
     let handle = await openFile(path)
     let temporary: string | undefined
     try {
-      const magic = Buffer.alloc(2)
-      await handle.read(magic, 0, 2, 0)
-      if (magic[0] === 0x1f && magic[1] === 0x8b) {
+      const magic = Buffer.alloc(6)
+      await handle.read(magic, 0, magic.length, 0)
+      const unpacked = unpack(path, magic)
+      if (unpacked !== undefined) {
         temporary = await mkdtemp(join(tmpdir(), 'registry-client-'))
         const plain = join(temporary, 'archive.tar')
-        await pipeline(createReadStream(path), createGunzip({ chunkSize: 256 << 10 }), createWriteStream(plain), {
-          ...(signal && { signal }),
-        })
+        await writeUnpacked(unpacked, plain, path, signal)
         await handle.close()
         handle = await openFile(plain)
       }
@@ -94,6 +95,49 @@ export class TarFiles implements Files, AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#handle.close()
     if (this.#temporary !== undefined) await rm(this.#temporary, { recursive: true, force: true })
+  }
+}
+
+/** The plain content of a compressed file, told by how it begins; undefined for others. */
+function unpack(path: string, magic: Buffer): AsyncIterable<Uint8Array> | undefined {
+  if (magic.readUInt16BE(0) === 0x1f8b) return piped(path, createGunzip({ chunkSize: 256 << 10 }))
+  if (magic.readUInt32LE(0) === 0xfd2fb528) return piped(path, createZstdDecompress({ chunkSize: 256 << 10 }))
+  return magic.toString('latin1') === '\xfd7zXZ\0' ? unxz(path) : undefined
+}
+
+async function* piped(path: string, stream: Transform): AsyncGenerator<Uint8Array> {
+  const source = createReadStream(path)
+  source.on('error', (error) => stream.destroy(error))
+  try {
+    yield* source.pipe(stream)
+  } finally {
+    source.destroy()
+    stream.destroy()
+  }
+}
+
+/** By WebAssembly, which is loaded only when such an archive is met. */
+async function* unxz(path: string): AsyncGenerator<Uint8Array> {
+  const { XzReadableStream } = (await import('xz-decompress')).default
+  const stream = new XzReadableStream(Readable.toWeb(createReadStream(path)) as ReadableStream<Uint8Array>)
+  // The decoder uses its memory again, and writing is not done when the next chunk is asked for.
+  for await (const chunk of stream) yield Buffer.from(chunk)
+}
+
+/** @throws RegistryError LAYOUT_INVALID when the content is broken */
+async function writeUnpacked(
+  content: AsyncIterable<Uint8Array>,
+  plain: string,
+  path: string,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  try {
+    await pipeline(content, createWriteStream(plain), { ...(signal && { signal }) })
+  } catch (cause) {
+    signal?.throwIfAborted()
+    if (typeof (cause as NodeJS.ErrnoException).syscall === 'string') throw cause
+    const why = cause instanceof Error ? cause.message : String(cause)
+    throw registryErrors.layoutInvalid([path, `cannot be unpacked: ${why}`], { cause })
   }
 }
 

@@ -49,9 +49,31 @@ function parseSize(block: Buffer): number {
   return digits === '' ? 0 : Number.parseInt(digits, 8)
 }
 
-/** A header of a regular file, the same for the same input: mode 0644, owner 0, time 0. Names up to 100 bytes. */
+/**
+ * A header of a regular file, the same for the same input: mode 0644, owner 0, time 0. A name of more than 100 bytes, as of
+ * a blob by its sha512, is in an extended header before it.
+ */
 export function formatTarHeader(name: string, size: number): Buffer {
-  if (Buffer.byteLength(name) > 100) throw new RangeError('name too long for a tar header')
+  if (Buffer.byteLength(name) <= 100) return formatBlock(name, size, '0')
+  const record = paxRecord('path', name)
+  const header = formatBlock('pax', record.length, 'x')
+  return Buffer.concat([
+    header,
+    record,
+    Buffer.alloc(tarPadding(record.length)),
+    formatBlock(name.slice(0, 100), size, '0'),
+  ])
+}
+
+/** `LENGTH key=value\n`, where the length counts its own digits. */
+function paxRecord(key: string, value: string): Buffer {
+  const rest = ` ${key}=${value}\n`
+  let length = Buffer.byteLength(rest)
+  while (String(length).length + Buffer.byteLength(rest) !== length) length++
+  return Buffer.from(`${length}${rest}`)
+}
+
+function formatBlock(name: string, size: number, type: '0' | 'x'): Buffer {
   const block = Buffer.alloc(blockBytes)
   block.write(name, 0)
   block.write('0000644\0', 100)
@@ -63,7 +85,7 @@ export function formatTarHeader(name: string, size: number): Buffer {
     block[124] = 0x80
   }
   block.write('00000000000\0', 136)
-  block.write('        0', 148)
+  block.write(`        ${type}`, 148)
   block.write('ustar\x0000', 257)
   let sum = 0
   for (const byte of block) sum += byte

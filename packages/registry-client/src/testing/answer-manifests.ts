@@ -96,13 +96,25 @@ export function answerTags({ store, url }: Exchange, repository: string): Reply 
   const target = store.repositories.get(repository)
   if (target === undefined || !url.pathname.endsWith('/list'))
     return fail(404, 'NAME_UNKNOWN', 'repository name not known to registry')
+  const { page, headers } = pageOf([...target.tags.keys()], url)
+  return json(200, { name: repository, tags: page }, headers)
+}
+
+/** `/v2/_catalog`, which is docker's own. */
+export function answerCatalog({ store, url }: Exchange): Reply {
+  const { page, headers } = pageOf([...store.repositories.keys()], url)
+  return json(200, { repositories: page }, headers)
+}
+
+/** The names that `n` and `last` ask for, and where the next ones are. */
+function pageOf(names: readonly string[], url: URL): { page: string[]; headers: Record<string, string> } {
   const last = url.searchParams.get('last')
-  const all = [...target.tags.keys()].sort().filter((tag) => last === null || tag > last)
+  const all = [...names].sort().filter((name) => last === null || name > last)
   const n = url.searchParams.get('n')
   const page = n === null ? all : all.slice(0, Number(n))
   const more = page.length < all.length && page.length > 0
-  const link = `</v2/${repository}/tags/list?n=${n}&last=${page.at(-1)}>; rel="next"`
-  return json(200, { name: repository, tags: page }, more ? { link } : {})
+  const next = `${url.pathname}?n=${n}&last=${encodeURIComponent(page.at(-1) ?? '')}`
+  return { page, headers: more ? { link: `<${next}>; rel="next"` } : {} }
 }
 
 /** `/v2/<name>/referrers/<digest>` */

@@ -2,9 +2,10 @@
  * The in-memory registry's server: distribution-spec 1.1 over http on loopback.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { answerBlob, answerUpload, startUpload } from './answer-blobs.ts'
-import { answerManifest, answerReferrers, answerTags } from './answer-manifests.ts'
+import { answerCatalog, answerManifest, answerReferrers, answerTags } from './answer-manifests.ts'
 import { type Exchange, type Features, fail, type Reply } from './exchange.ts'
 import { type FaultRule, Faults, sendBody } from './faults.ts'
 import { RegistryStore } from './store.ts'
@@ -24,6 +25,8 @@ export interface TestRegistryOptions {
   readonly auth?: TestAuth
   /** Optional parts of the specification; all on by default. */
   readonly features?: Partial<Features>
+  /** Speaks TLS with this certificate and key, in PEM. */
+  readonly tls?: { readonly cert: string; readonly key: string }
   /** Default: a free one. */
   readonly port?: number
   /** Default `127.0.0.1`. */
@@ -52,9 +55,10 @@ export class TestRegistry implements AsyncDisposable {
   private constructor(options: TestRegistryOptions) {
     this.#options = options
     this.#auth = options.auth === undefined ? undefined : new TestAuthorizer(options.auth)
-    this.#server = createServer((request, response) => {
+    const serve = (request: IncomingMessage, response: ServerResponse): void => {
       this.#serve(request, response).catch(() => response.destroy())
-    })
+    }
+    this.#server = options.tls === undefined ? createServer(serve) : createSecureServer(options.tls, serve)
     this.#server.on('clientError', (_error, socket) => socket.destroy())
   }
 
@@ -73,7 +77,7 @@ export class TestRegistry implements AsyncDisposable {
   }
 
   get url(): string {
-    return `http://${this.host}`
+    return `${this.#options.tls === undefined ? 'http' : 'https'}://${this.host}`
   }
 
   /** Makes the next matching requests fail. */
@@ -175,6 +179,7 @@ export class TestRegistry implements AsyncDisposable {
 function answer(exchange: Exchange): Reply {
   const { pathname } = exchange.url
   if (pathname === '/v2/' || pathname === '/v2') return { status: 200, headers: {}, body: Buffer.from('{}') }
+  if (pathname === '/v2/_catalog') return answerCatalog(exchange)
   const match = /^\/v2\/(.+?)\/(blobs\/uploads|blobs|manifests|tags|referrers)\/([^/]*)$/.exec(pathname)
   if (match === null) return fail(404, 'NAME_UNKNOWN', 'no such endpoint')
   const [, repository, kind, last] = match as unknown as [string, string, string, string]

@@ -5,13 +5,13 @@ import { RegistryClient, type RegistryClientOptions } from '../client.ts'
 import type { RegistryEvent } from '../transport/events.ts'
 import { TestRegistry, type TestRegistryOptions } from './registry.ts'
 
-/** Nothing of the machine the test runs on, and no patience. */
+/** Nothing of the machine the test runs on, no waits between tries, and all the time that a busy machine takes. */
 export const plain: RegistryClientOptions = {
   env: {},
   certsDirs: [],
   registriesConf: [],
   retry: { baseMs: 1, capMs: 5 },
-  timeouts: { idleMs: 1000 },
+  timeouts: { idleMs: 300_000, connectMs: 300_000 },
 }
 
 /** Starts both; `events` are those of the client. */

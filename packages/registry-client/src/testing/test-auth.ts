@@ -17,6 +17,8 @@ export type TestAuth =
       readonly users?: TestUsers
       /** Life of tokens; default 300. */
       readonly tokenSeconds?: number
+      /** The clock that they live by; default `Date.now`. */
+      readonly now?: () => number
       /** Where the challenge sends clients; default this registry's `/token`. */
       readonly realm?: string
       /** Refresh tokens that are accepted, by user. */
@@ -47,7 +49,7 @@ export class TestAuthorizer {
     if (this.auth.kind === 'basic') return this.#user(sent) === undefined ? 'Basic realm="test"' : undefined
     const token = this.#tokens.get(sent.replace(/^Bearer /, ''))
     const challenge = `Bearer realm="${this.auth.realm ?? realm}",service="test"${scope === undefined ? '' : `,scope="${scope}"`}`
-    if (token === undefined || token.until < Date.now())
+    if (token === undefined || token.until < this.#now())
       return sent === '' ? challenge : `${challenge},error="invalid_token"`
     if (scope !== undefined && !coversScopes(token.scopes, mergeScopes([scope])))
       return `${challenge},error="insufficient_scope"`
@@ -73,9 +75,13 @@ export class TestAuthorizer {
     const { auth } = this
     const token = randomBytes(16).toString('hex')
     const seconds = auth.kind === 'bearer' ? (auth.tokenSeconds ?? 300) : 0
-    this.#tokens.set(token, { scopes: mergeScopes(scopes), until: Date.now() + seconds * 1000 })
+    this.#tokens.set(token, { scopes: mergeScopes(scopes), until: this.#now() + seconds * 1000 })
     const answer = auth.kind === 'bearer' ? auth.answer : undefined
     return { status: 200, body: answer?.(token, seconds) ?? { token, expires_in: seconds } }
+  }
+
+  #now(): number {
+    return this.auth.kind === 'bearer' ? (this.auth.now?.() ?? Date.now()) : 0
   }
 
   #user(header: string): string | undefined {

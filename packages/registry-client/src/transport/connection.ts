@@ -13,6 +13,19 @@ const bufferSize = 1 << 20
 /** Room for the records that TLS decrypts at a time. */
 const tlsBufferSize = 64 << 10
 
+/** Parts that a time of silence is waited for in. */
+const silenceParts = 8
+
+/**
+ * Calls back after `ms`, unless disposed before, in parts of which each counts once, however late it comes: while this
+ * process is not run, or too busy to read what has arrived, the server is not to blame.
+ */
+function afterSilence(ms: number, act: () => void): Disposable {
+  let left = silenceParts
+  const timer = setTimeout(() => (--left > 0 ? timer.refresh() : act()), ms / silenceParts)
+  return { [Symbol.dispose]: () => clearTimeout(timer) }
+}
+
 export interface ConnectOptions {
   readonly origin: URL
   readonly connectMs: number
@@ -77,14 +90,12 @@ export class Connection {
   #connected(event: string, { connectMs, signal }: ConnectOptions): Promise<void> {
     const socket = this.#socket
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(
-        () =>
-          done(Object.assign(new Error(`connect timeout after ${connectMs} ms`), { code: 'UND_ERR_CONNECT_TIMEOUT' })),
-        connectMs,
+      const timer = afterSilence(connectMs, () =>
+        done(Object.assign(new Error(`connect timeout after ${connectMs} ms`), { code: 'UND_ERR_CONNECT_TIMEOUT' })),
       )
       const abort = () => done(signal?.reason)
       const done = (error?: unknown) => {
-        clearTimeout(timer)
+        timer[Symbol.dispose]()
         signal?.removeEventListener('abort', abort)
         socket.off(event, done).off('error', done).off('close', closed)
         if (error === undefined) return resolve()
@@ -139,9 +150,9 @@ export class Connection {
   /** Writes and waits until the kernel has taken everything, so that the chunk may be reused. */
   write(chunk: Uint8Array | string, idleMs: number): Promise<void> {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => this.#socket.destroy(new IdleTimeoutError(idleMs)), idleMs)
+      const timer = afterSilence(idleMs, () => this.#socket.destroy(new IdleTimeoutError(idleMs)))
       this.#socket.write(chunk, (error) => {
-        clearTimeout(timer)
+        timer[Symbol.dispose]()
         if (error) reject(this.#error ?? error)
         else resolve()
       })
@@ -193,9 +204,9 @@ export class Connection {
 
   #arrival(idleMs: number): Promise<void> {
     return new Promise((resolve) => {
-      const timer = setTimeout(() => this.#settle(() => (this.#error = new IdleTimeoutError(idleMs))), idleMs)
+      const timer = afterSilence(idleMs, () => this.#settle(() => (this.#error = new IdleTimeoutError(idleMs))))
       this.#wake = () => {
-        clearTimeout(timer)
+        timer[Symbol.dispose]()
         resolve()
       }
     })

@@ -2,14 +2,17 @@
  * The connections of a client: one pool per origin, TLS settings and proxy.
  */
 import type { ConnectionOptions } from 'node:tls'
+import type { Trust } from '../hosts/trust.ts'
 import type { HttpTransport } from './http.ts'
 import { ProxyTransport } from './proxy-transport.ts'
 import { SocketTransport } from './socket-transport.ts'
+import { TlsSecurity } from './tls-security.ts'
 
 export interface ConnectionsOptions {
   readonly connectMs: number
   /** The proxy for a URL, undefined for none. */
   readonly proxyFor: (url: URL) => URL | undefined
+  readonly trust: Trust
 }
 
 /** Makes transports on demand and closes them all at once. */
@@ -30,11 +33,12 @@ export class Connections {
     const key = `${this.#tlsId(tls)} ${proxy?.href ?? ''} ${url.origin}`
     const known = this.#transports.get(key)
     if (known !== undefined) return known
-    const { connectMs } = this.#options
+    const { connectMs, trust } = this.#options
+    const security = new TlsSecurity(tls, trust)
     const made =
       proxy === undefined
-        ? new SocketTransport(url, { connectMs, tls })
-        : new ProxyTransport(url, { connectMs, tls, proxy })
+        ? new SocketTransport(url, { connectMs, security })
+        : new ProxyTransport(url, { connectMs, security, proxy })
     this.#transports.set(key, made)
     return made
   }

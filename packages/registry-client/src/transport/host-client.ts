@@ -13,6 +13,7 @@ import { networkError, responseError } from './response-error.ts'
 import {
   backoff,
   HostGate,
+  isClosed,
   isNetworkError,
   isTimeout,
   isTransientError,
@@ -22,6 +23,7 @@ import {
   retryAfter,
   silenceLimit,
 } from './retry.ts'
+import { speaksTls } from './tls-error.ts'
 import { fetchToken } from './token-fetch.ts'
 
 /** One request in terms of the distribution-spec. */
@@ -86,6 +88,7 @@ export class HostClient {
       credentials: async (repository, signal) => env.credentials({ registry: endpoint.host, repository, signal }),
       fetch: (request, signal) => fetchToken(env, (url) => this.#tlsFor(url), request, signal),
       now: env.now,
+      documentMs: env.timeouts.documentMs,
       onEvent: env.onEvent,
     })
   }
@@ -103,7 +106,7 @@ export class HostClient {
         const answer = await this.#authorized(call, attempt)
         if (call.expect.includes(answer.status) && !(answer.foreign && answer.status >= 400)) return answer
         const mayPass = isTransientStatus(answer.status) || (answer.foreign && staleStatus.has(answer.status))
-        if (!mayPass || attempt >= attempts) throw await responseError(answer, call.what, attempt, now())
+        if (!mayPass || attempt >= attempts) throw await this.#refusal(answer, call, attempt)
         const wait = retryAfter(answer.headers, now())
         if (wait !== undefined) {
           delayMs = Math.min(wait, retry.maxRetryAfterMs)
@@ -131,6 +134,10 @@ export class HostClient {
       })
       await pause(delayMs, call.signal)
     }
+  }
+
+  #refusal(answer: HttpResponse, { what }: RegistryCall, attempt: number) {
+    return responseError(answer, what, attempt, this.#env.now(), this.#env.timeouts.documentMs)
   }
 
   /** Runs an operation that sends a call and reads its answer, again when the connection breaks while reading. */
@@ -201,7 +208,7 @@ export class HostClient {
     let answer: Hop | undefined
     let failure: unknown
     try {
-      answer = await this.#follow(call, authorization, attempt)
+      answer = await this.#unlessReset(() => this.#follow(call, authorization, attempt))
       this.#schemeSettled = !isTlsPort(answer, guess)
     } catch (error) {
       if (!speaksOther(error, guess)) throw error
@@ -216,14 +223,25 @@ export class HostClient {
       await answer?.body.discard()
       return second
     } catch (error) {
-      if (error !== failure && !speaksOther(error, other)) {
+      if (other.protocol === 'https:' ? speaksTls(error) : !isNetworkError(error)) {
         // It speaks the other scheme, just not with us: a certificate that is not trusted, for instance.
         await answer?.body.discard()
         throw error
       }
+      call.signal?.throwIfAborted()
       this.#base = guess
       if (answer === undefined) throw failure
       return answer
+    }
+  }
+
+  /** One broken connection tells nothing of the scheme: the same once more. */
+  async #unlessReset<T>(request: () => Promise<T>): Promise<T> {
+    try {
+      return await request()
+    } catch (error) {
+      if (!isClosed(error) && networkCode(error) !== 'UND_ERR_SOCKET') throw error
+      return request()
     }
   }
 
@@ -309,6 +327,7 @@ const notPlainCodes = new Set([
 ])
 const notTlsCodes = new Set([
   ...['ERR_SSL_WRONG_VERSION_NUMBER', 'ERR_SSL_PACKET_LENGTH_TOO_LONG', 'ERR_SSL_HTTP_REQUEST', 'ECONNREFUSED'],
+  'ECONNRESET',
 ])
 
 /** true when an error can come from speaking the wrong scheme to a server. */

@@ -1,7 +1,7 @@
 /**
  * The head of an HTTP/1.1 message (RFC 9112): writing requests and parsing answers, strictly.
  */
-import { type HttpHeaders, header, ProtocolError } from './http.ts'
+import { type HttpHeaders, ProtocolError } from './http.ts'
 
 /** How the body of an answer ends. */
 export type Framing =
@@ -19,6 +19,8 @@ export interface ResponseHead {
 }
 
 const tokenPattern = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
+/** Header lines of one answer. */
+const lineLimit = 512
 
 /** The request line and headers as bytes. @throws TypeError when a value could smuggle a line break */
 export function formatRequestHead(method: string, target: string, headers: Readonly<Record<string, string>>): string {
@@ -38,6 +40,9 @@ export function formatRequestHead(method: string, target: string, headers: Reado
  */
 export function parseResponseHead(text: string, method: string): ResponseHead {
   const lines = text.split('\r\n')
+  // What is left of these after the split ends a line for some readers and not for others (RFC 9112 section 2.2).
+  if (lines.some((line) => /[\r\n\0]/.test(line))) throw new ProtocolError('malformed line in the head of the answer')
+  if (lines.length > lineLimit) throw new ProtocolError('too many headers in the answer')
   const status = /^HTTP\/1\.([01]) ([1-5][0-9]{2})(?: |$)/.exec(lines[0]!)
   if (status === null) throw new ProtocolError('the server did not answer in HTTP/1.1')
   const headers = new Map<string, string[]>()
@@ -45,27 +50,29 @@ export function parseResponseHead(text: string, method: string): ResponseHead {
     const colon = line.indexOf(':')
     const name = line.slice(0, colon).toLowerCase()
     if (colon <= 0 || !tokenPattern.test(name)) throw new ProtocolError('malformed header in the answer')
-    const value = line.slice(colon + 1).trim()
+    const value = line.slice(colon + 1).replace(/^[ \t]+|[ \t]+$/g, '')
     const values = headers.get(name)
     if (values === undefined) headers.set(name, [value])
     else values.push(value)
   }
   const code = Number(status[2])
-  const framing = framingOf(method, code, headers)
+  const framing = framingOf(method, code, status[1]!, headers)
   const connection = (headers.get('connection') ?? []).join(',').toLowerCase()
   const persistent = status[1] === '1' ? !connection.includes('close') : connection.includes('keep-alive')
-  return { status: code, headers, framing, keepAlive: persistent && framing.kind !== 'close' }
+  // A body where there can be none would be read as the next answer.
+  const stray = code === 204 && (headers.has('transfer-encoding') || headers.has('content-length'))
+  return { status: code, headers, framing, keepAlive: persistent && framing.kind !== 'close' && !stray }
 }
 
-function framingOf(method: string, status: number, headers: HttpHeaders): Framing {
+function framingOf(method: string, status: number, minor: string, headers: HttpHeaders): Framing {
   if (method === 'HEAD' || status < 200 || status === 204 || status === 304) return { kind: 'none' }
-  const coding = header(headers, 'transfer-encoding')
-  const lengths = new Set(
-    (headers.get('content-length') ?? []).flatMap((value) => value.split(',').map((v) => v.trim())),
-  )
-  if (coding !== undefined) {
+  const codings = headers.get('transfer-encoding')
+  const lengths = new Set((headers.get('content-length') ?? []).flatMap((value) => value.split(/[ \t]*,[ \t]*/)))
+  if (codings !== undefined) {
     if (lengths.size > 0) throw new ProtocolError('both Transfer-Encoding and Content-Length in the answer')
-    if (coding.toLowerCase() !== 'chunked') throw new ProtocolError(`unknown transfer coding ${coding}`)
+    if (minor === '0') throw new ProtocolError('Transfer-Encoding in an answer of HTTP/1.0')
+    const coding = codings.join(', ')
+    if (coding.toLowerCase() !== 'chunked') throw new ProtocolError(`unknown transfer coding ${coding.slice(0, 100)}`)
     return { kind: 'chunked' }
   }
   if (lengths.size === 0) return { kind: 'close' }

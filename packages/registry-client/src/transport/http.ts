@@ -18,7 +18,7 @@ export interface HttpRequest {
   readonly url: URL
   readonly headers: Readonly<Record<string, string>>
   readonly body?: HttpRequestBody | undefined
-  /** Milliseconds to wait for the head of the answer once the request is sent. */
+  /** Milliseconds for the whole head of the answer, and all 1xx answers before it, once the request is sent. */
   readonly headersMs: number
   /** Milliseconds of silence within the answer's body, and for each chunk of the request's body to be taken. */
   readonly idleMs: number
@@ -53,8 +53,9 @@ export class IdleTimeoutError extends Error {
   readonly code = 'UND_ERR_BODY_TIMEOUT'
   readonly ms: number
 
-  constructor(ms: number) {
-    super(`no data for ${ms} ms`)
+  /** @param what the server was for that long */
+  constructor(ms: number, what = 'no data') {
+    super(what === 'no data' ? `no data for ${ms} ms` : `${what} after ${ms} ms`)
     this.ms = ms
   }
 }
@@ -70,13 +71,20 @@ export class ProtocolError extends Error {
   }
 }
 
-/** Copies a whole body into memory; undefined when it has more than `limit` bytes (the rest is discarded). */
-export async function readBody(body: HttpResponseBody, limit: number): Promise<Buffer | undefined> {
+/**
+ * Copies a whole body into memory; undefined when it has more than `limit` bytes (the rest is discarded).
+ *
+ * @param totalMs for all of it: a body that drips is never silent, and never done
+ * @throws IdleTimeoutError
+ */
+export async function readBody(body: HttpResponseBody, limit: number, totalMs: number): Promise<Buffer | undefined> {
   const chunks: Buffer[] = []
+  const began = performance.now()
   let size = 0
   for await (const chunk of body) {
     size += chunk.length
     if (size > limit) return undefined
+    if (performance.now() - began > totalMs) throw new IdleTimeoutError(totalMs, 'not done')
     chunks.push(Buffer.from(chunk))
   }
   return Buffer.concat(chunks, size)

@@ -3,10 +3,13 @@
  */
 import { challengeError } from '../auth/authorizer.ts'
 import { type RegistryError, type RegistryErrorDetails, type RegistryErrorEntry, registryErrors } from '../errors.ts'
-import { type HttpResponse, header, readBody } from './http.ts'
+import { type HttpResponse, header, IdleTimeoutError, readBody } from './http.ts'
 import { isTimeout, networkCode, retryAfter } from './retry.ts'
+import { explainTls } from './tls-error.ts'
 
 const bodyLimit = 64 << 10
+const mirrorHint =
+  'Where docker.io cannot be reached, --mirror docker.io=HOST[/PATH] asks another registry for its images first.'
 
 /**
  * Makes the error of an answer and discards the rest of it.
@@ -18,9 +21,10 @@ export async function responseError(
   what: string,
   attempts: number,
   now: number,
+  documentMs: number,
 ): Promise<RegistryError> {
   const { status, headers } = response
-  const body = await readBody(response.body, bodyLimit).catch(() => undefined)
+  const body = await readBody(response.body, bodyLimit, documentMs).catch(() => undefined)
   const entries = parseErrors(body)
   const why = describe(entries, body, header(headers, 'content-type')) || challengeError(headers)
   const after = retryAfter(headers, now)
@@ -46,12 +50,21 @@ export async function responseError(
 
 /** Makes the error of a request that got no answer. */
 export function networkError(error: unknown, what: string, attempts: number, idleMs: number): RegistryError {
+  // `what` begins with the server: `docker.io/library/busybox:latest`, `token server auth.example`.
+  const host = what.replace(/^.* /, '').split('/', 1)[0]!
+  const tls = explainTls(error, host)
+  if (tls !== undefined) return registryErrors.network([what, tls.why], { attempts, cause: error, hint: tls.hint })
+  const hint = host === 'docker.io' ? { hint: mirrorHint } : {}
   const message = error instanceof Error ? error.message || (networkCode(error) ?? error.name) : String(error)
   const code = networkCode(error)
   const why = code === undefined || message.includes(code) ? message : `${message} (${code})`
   if (isTimeout(error))
-    return registryErrors.timeout([what, (error as { ms?: number }).ms ?? idleMs], { attempts, cause: error })
-  return registryErrors.network([what, why], { attempts, cause: error })
+    return registryErrors.timeout([what, error instanceof IdleTimeoutError ? message : `no data for ${idleMs} ms`], {
+      attempts,
+      cause: error,
+      ...hint,
+    })
+  return registryErrors.network([what, why], { attempts, cause: error, ...hint })
 }
 
 /** The `errors` of a registry's answer (distribution-spec "Error Codes"); at most 20, texts cut. */

@@ -5,29 +5,34 @@
  * Chunks of response bodies are transient: valid until the next one is asked for.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { ConnectionOptions } from 'node:tls'
 import { Connection } from './connection.ts'
 import {
   type HttpRequest,
   type HttpResponse,
   type HttpResponseBody,
   type HttpTransport,
+  IdleTimeoutError,
   ProtocolError,
 } from './http.ts'
 import { bodyChunks } from './http-body.ts'
 import { formatRequestHead, parseResponseHead, type ResponseHead } from './http-head.ts'
 import { isClosed } from './retry.ts'
+import { isUntrusted } from './tls-error.ts'
+import type { TlsSecurity } from './tls-security.ts'
 
-/** Longest head of an answer, and how much of an unwanted body is read to keep its connection. */
+/** Longest head of an answer with all 1xx answers before it, in bytes. */
 const headLimit = 64 << 10
+/** How much of an unwanted body is read to keep its connection, and for how long: a new one costs little more. */
 const discardLimit = 64 << 10
+const discardMs = 1000
 const idleKeptMs = 10_000
 /** How long an answer may still take to be read after the connection broke for writing. */
 const lastWordsMs = 20
 
 export interface SocketTransportOptions {
   readonly connectMs: number
-  readonly tls?: ConnectionOptions | undefined
+  /** Whom to trust; absent: whom Node trusts. */
+  readonly security?: TlsSecurity | undefined
 }
 
 /** Requests to one origin; connections are kept for reuse while nothing is known against them. */
@@ -56,14 +61,25 @@ export class SocketTransport implements HttpTransport {
         if (!replayable || !isClosed(error)) throw error
       }
     }
+    return this.#exchange(await this.#open(signal), request)
+  }
+
+  async #open(signal: AbortSignal | undefined): Promise<Connection> {
+    const { connectMs, security } = this.#options
+    const secure = this.#origin.protocol === 'https:'
     // A TLS session that is resumed costs less of a handshake.
     const onSession = (session: Buffer) => {
       this.#session = session
     }
-    const { connectMs, tls } = this.#options
-    const resumed = this.#session === undefined ? tls : { ...tls, session: this.#session }
-    const fresh = await Connection.open({ origin: this.#origin, connectMs, tls: resumed, onSession, signal })
-    return this.#exchange(fresh, request)
+    for (;;) {
+      const tls = secure ? await security?.options() : undefined
+      const resumed = this.#session === undefined ? tls : { ...tls, session: this.#session }
+      try {
+        return await Connection.open({ origin: this.#origin, connectMs, tls: resumed, onSession, signal })
+      } catch (error) {
+        if (!isUntrusted(error) || security?.widen() !== true) throw error
+      }
+    }
   }
 
   async #exchange(connection: Connection, request: HttpRequest): Promise<HttpResponse> {
@@ -159,22 +175,25 @@ export class SocketTransport implements HttpTransport {
 
 /** Reads the head of the final answer; 1xx answers before it are skipped. */
 async function readHead(connection: Connection, method: string, headersMs: number): Promise<ResponseHead> {
+  const began = performance.now()
   let text = ''
+  let skipped = 0
   for (;;) {
     const chunk = await connection.read(headersMs)
     if (chunk === undefined) throw new ProtocolError('connection closed before an answer', 'ECONNRESET')
     const before = text.length
     text += chunk.toString('latin1', 0, Math.min(chunk.length, headLimit))
-    const end = text.indexOf('\r\n\r\n')
-    if (end < 0) {
-      if (text.length >= headLimit) throw new ProtocolError('the head of the answer is too long')
-      continue
+    const end = text.indexOf('\r\n\r\n', Math.max(0, before - 3))
+    if (end >= 0) {
+      connection.unread(chunk.length - (end + 4 - before))
+      const head = parseResponseHead(text.slice(0, end), method)
+      if (head.status >= 200) return head
+      if (head.status === 101) throw new ProtocolError('unexpected switch of protocols')
+      skipped += end + 4
+      text = ''
     }
-    connection.unread(chunk.length - (end + 4 - before))
-    const head = parseResponseHead(text.slice(0, end), method)
-    if (head.status >= 200) return head
-    if (head.status === 101) throw new ProtocolError('unexpected switch of protocols')
-    text = ''
+    if (skipped + text.length >= headLimit) throw new ProtocolError('the head of the answer is too long')
+    if (performance.now() - began > headersMs) throw new IdleTimeoutError(headersMs, 'no whole answer')
   }
 }
 
@@ -186,10 +205,10 @@ function responseBody(
   finish: (whole: boolean) => void,
 ): HttpResponseBody {
   if (framing.kind === 'none') return { async *[Symbol.asyncIterator]() {}, discard: async () => {} }
-  const iterate = async function* () {
+  const iterate = async function* (idleMs = request.idleMs) {
     let whole = false
     try {
-      yield* bodyChunks(connection, framing, request.idleMs)
+      yield* bodyChunks(connection, framing, idleMs)
       whole = framing.kind !== 'close'
     } catch (error) {
       request.signal?.throwIfAborted()
@@ -199,13 +218,14 @@ function responseBody(
     }
   }
   return {
-    [Symbol.asyncIterator]: iterate,
+    [Symbol.asyncIterator]: () => iterate(),
     discard: async () => {
+      const began = performance.now()
       let left = discardLimit
       try {
-        for await (const chunk of iterate()) {
+        for await (const chunk of iterate(Math.min(discardMs, request.idleMs))) {
           left -= chunk.length
-          if (left < 0) break
+          if (left < 0 || performance.now() - began > discardMs) break
         }
       } catch {
         // The connection is gone, which is all that was wanted.

@@ -22,29 +22,15 @@ export type IgnoredFiles = Pick<IgnoreMatcher, 'rules' | 'matches'>
 
 /** @param source a path of COPY or ADD in the build context, expanded */
 export function checkIgnoredSource(reporter: Reporter, node: CopyNode, source: string, ignored: IgnoredFiles): void {
+  // With a `!` in the file nothing can be said without looking at the files.
+  if (ignored.rules.some(({ negated }) => negated)) return
   const path = cleanPath(source)
   // `.` and `/` are the context itself: only excluded if everything is
   if ((path === '.' || path === '/') && !ignoresAll(ignored)) return
-  if (mayBeReincluded(path, ignored) || !ignored.matches(path)) return
+  if (!ignored.matches(path)) return
   reporter.report(copyIgnoredFile, [node.kind === 'ADD' ? 'Add' : 'Copy', path], node.raw)
 }
 
 function ignoresAll(ignored: IgnoredFiles): boolean {
   return ignored.rules.some(({ pattern, negated }) => !negated && ['*', '**', '**/*'].includes(pattern))
-}
-
-/** A `!` pattern that may bring back something at or below the path: then nothing can be said without the files. */
-function mayBeReincluded(path: string, ignored: IgnoredFiles): boolean {
-  const base = path === '.' ? '' : path.replace(/^\//, '')
-  return ignored.rules.some(({ pattern, negated }) => {
-    if (!negated) return false
-    const elements = pattern.split('/')
-    const wildcard = elements.findIndex((element) => /[*?[]/.test(element))
-    const prefix = wildcard < 0 ? pattern : elements.slice(0, wildcard).join('/')
-    return within(prefix, base) || (wildcard >= 0 && within(base, prefix))
-  })
-}
-
-function within(path: string, base: string): boolean {
-  return base === '' || path === base || path.startsWith(`${base}/`)
 }

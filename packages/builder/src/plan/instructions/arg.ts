@@ -12,7 +12,7 @@ export const planArg: InstructionPlanner<ArgNode> = (node, stage, { options, glo
     if (value === undefined && fallback !== undefined) value = stage.expand(fallback, node.raw)
     if (value === undefined && fallback === undefined) value = globalArgs.get(key)
     if (value !== undefined && !NOT_IN_ENVIRONMENT.has(key)) stage.env.set(key, value)
-    stage.args.push({ key, value })
+    stage.args.set(key, value ?? '')
     parts.push(value === undefined ? key : `${key}=${value}`)
   }
   stage.commit(`ARG ${parts.join(' ')}`, { layer: false })

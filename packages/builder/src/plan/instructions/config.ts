@@ -18,7 +18,6 @@ import type {
 import { goDuration } from '../../util/go-duration.ts'
 import { quote as goQuote } from '../../util/go-text.ts'
 import type { InstructionPlanner } from '../context.ts'
-import { splitEnv } from '../env-list.ts'
 import { planErrors } from '../errors.ts'
 import { isSignal } from '../signals.ts'
 import type { StageState } from '../stage-state.ts'
@@ -28,16 +27,14 @@ export const planEnv: InstructionPlanner<EnvNode> = (node, stage) => {
   const pairs = node.pairs.map((p) => [stage.expand(p.key, node.raw), stage.expand(p.value, node.raw)] as const)
   for (const [key, value] of pairs) {
     stage.env.set(key, value)
-    const entries = stage.config.Env ?? []
-    const at = entries.findIndex((e) => splitEnv(e)[0] === key)
-    stage.config.Env = at < 0 ? [...entries, `${key}=${value}`] : entries.with(at, `${key}=${value}`)
+    stage.imageEnv.set(key, value)
   }
   stage.commit(`ENV ${pairs.map(([k, v]) => `${k}=${v}`).join(' ')}`, { layer: false })
 }
 
 export const planLabel: InstructionPlanner<LabelNode> = (node, stage) => {
   const pairs = node.pairs.map((p) => [stage.expand(p.key, node.raw), stage.expand(p.value, node.raw)] as const)
-  stage.config.Labels = { ...stage.config.Labels, ...Object.fromEntries(pairs) }
+  for (const [key, value] of pairs) stage.labels.set(key, value)
   stage.commit(`LABEL ${pairs.map(([k, v]) => `${k}=${v}`).join(' ')}`, { layer: false })
 }
 
@@ -89,7 +86,7 @@ export const planUser: InstructionPlanner<UserNode> = (node, stage) => {
 export const planVolume: InstructionPlanner<VolumeNode> = (node, stage) => {
   const paths = node.paths.map((p) => stage.expand(p, node.raw))
   if (paths.includes('')) throw instructionErrors.emptyVolume([])
-  stage.config.Volumes = { ...stage.config.Volumes, ...Object.fromEntries(paths.map((p) => [p, {}])) }
+  for (const path of paths) stage.volumes.set(path, true)
   stage.commit(`VOLUME [${paths.join(' ')}]`, { layer: false })
 }
 
@@ -112,5 +109,5 @@ export const planMaintainer: InstructionPlanner<MaintainerNode> = (node, stage) 
 
 /** ONBUILD leaves no history of its own: the trigger is kept for the child image. */
 export const planOnbuild: InstructionPlanner<OnbuildNode> = (node, stage) => {
-  stage.config.OnBuild = [...(stage.config.OnBuild ?? []), node.expression]
+  stage.triggers.push(node.expression)
 }

@@ -4,11 +4,12 @@ import type { FileOp } from '../../graph/file-op.ts'
 import type { FileStep, SourceStep } from '../../graph/step.ts'
 import type { CopyNode } from '../../instructions/nodes.ts'
 import { parseChmod } from '../../util/chmod.ts'
-import { type GitUrl, parseGitUrl, redactUrl } from '../../util/git-url.ts'
+import { type GitUrl, parseGitUrl } from '../../util/git-url.ts'
+import { redactUrl } from '../../util/redact.ts'
 import type { InstructionContext, InstructionPlanner } from '../context.ts'
 import { planErrors } from '../errors.ts'
 import { parseOwner } from '../owner.ts'
-import { resolvePath, toSlash } from '../stage-state.ts'
+import { resolvePath, withoutDrive } from '../paths.ts'
 
 type Part = FileStep['ops'][number]
 
@@ -26,7 +27,7 @@ export const planCopy: InstructionPlanner<CopyNode> = (node, stage, context) => 
   const sources = node.sources.map(expand)
   const destText = expand(node.dest)
   const flags: CopyFlags = {
-    dest: resolvePath(stage.cwd, toSlash(destText, stage.platform.os), true),
+    dest: resolvePath(stage.cwd, withoutDrive(destText, stage.platform.os, true), true),
     chown: expand(node.chown),
     chmod: expand(node.chmod),
     checksum: expand(node.checksum),
@@ -35,8 +36,10 @@ export const planCopy: InstructionPlanner<CopyNode> = (node, stage, context) => 
   if (flags.chmod !== '') parseChmod(flags.chmod)
   checkChecksum(flags.checksum, sources)
 
+  // What is fetched for it has its name.
+  const name = context.stepName(stage.expander.label(node.raw.original, stage.env))
   const ops: Part[] = [
-    ...sources.map((source) => planSource(node, source, flags, context)),
+    ...sources.map((source) => planSource(node, source, name, flags, context)),
     ...node.contents.map((file) => {
       const data = file.expand ? stage.expander.heredoc(file.content, stage.env, node.raw) : file.content
       return { op: writeOp(node, file.name, { data }, 0o644, flags, context), from: undefined }
@@ -44,7 +47,7 @@ export const planCopy: InstructionPlanner<CopyNode> = (node, stage, context) => 
   ]
   stage.rootfs = {
     kind: 'file',
-    name: context.stepName(stage.expander.label(node.raw.original, stage.env)),
+    name,
     at: context.at,
     noCache: context.noCache,
     parent: stage.rootfs,
@@ -68,7 +71,7 @@ function historyText(node: CopyNode, sources: readonly string[], dest: string, f
   ].join(' ')
 }
 
-function planSource(node: CopyNode, source: string, flags: CopyFlags, context: InstructionContext): Part {
+function planSource(node: CopyNode, source: string, name: string, flags: CopyFlags, context: InstructionContext): Part {
   const git = parseGitUrl(source)
   if (git !== undefined) {
     if (node.kind === 'COPY') throw planErrors.remoteInCopy(['git ref'])
@@ -76,14 +79,14 @@ function planSource(node: CopyNode, source: string, flags: CopyFlags, context: I
       ...copyOp(node, '/', flags, context, false),
       selection: { patterns: ['/'], parents: false, exclude: flags.exclude },
     }
-    return { op, from: gitStep(node, git, flags.checksum, context) }
+    return { op, from: gitStep(node, git, name, flags.checksum, context) }
   }
   if (/^https?:\/\//.test(source)) {
     if (node.kind === 'COPY') throw planErrors.remoteInCopy(['URL'])
     const filename = urlFilename(source)
     const from: SourceStep = {
       kind: 'http',
-      name: context.stepName(node.raw.original),
+      name,
       at: context.at,
       noCache: context.noCache,
       url: source,
@@ -143,14 +146,14 @@ function writeOp(
   }
 }
 
-function gitStep(node: CopyNode, git: GitUrl, checksum: string, context: InstructionContext): SourceStep {
+function gitStep(node: CopyNode, git: GitUrl, name: string, checksum: string, context: InstructionContext): SourceStep {
   if (node.keepGitDir !== undefined && git.keepGitDir !== undefined && node.keepGitDir !== git.keepGitDir)
     throw planErrors.checksumUse(['inconsistent keep-git-dir configuration'])
   if (checksum && git.checksum && checksum !== git.checksum)
     throw planErrors.checksumUse([`checksum mismatch ${JSON.stringify(checksum)} != ${JSON.stringify(git.checksum)}`])
   return {
     kind: 'git',
-    name: context.stepName(node.raw.original),
+    name,
     at: context.at,
     noCache: context.noCache,
     url: git.remote,

@@ -4,17 +4,33 @@ import type { ExposeNode } from '../../instructions/nodes.ts'
 import type { InstructionPlanner } from '../context.ts'
 import { planErrors } from '../errors.ts'
 
+/** Ports that one file may list, each as often as it is named: a short line can name very many. */
+export const MAX_PORTS = 500_000
+
 const PROTOCOLS = new Set(['tcp', 'udp', 'sctp'])
 
-export const planExpose: InstructionPlanner<ExposeNode> = (node, stage) => {
-  const words = node.ports.flatMap((p) => stage.expander.words(p, stage.env, node.raw))
-  const ports = words.flatMap(parsePort)
-  stage.config.ExposedPorts = { ...stage.config.ExposedPorts, ...Object.fromEntries(ports.map((p) => [p, {}])) }
-  stage.commit(`EXPOSE [${[...ports].sort().join(' ')}]`, { layer: false })
+export const planExpose: InstructionPlanner<ExposeNode> = (node, stage, { portBudget }) => {
+  const ports: string[] = []
+  for (const written of node.ports) {
+    for (const word of stage.expander.words(written, stage.env, node.raw)) {
+      const { first, last, protocol } = parsePort(word)
+      portBudget.left -= last - first + 1
+      if (portBudget.left < 0) throw planErrors.badPort([`EXPOSE lists more than ${MAX_PORTS} ports`])
+      for (let port = first; port <= last; port++) ports.push(`${port}/${protocol}`)
+    }
+  }
+  for (const port of ports) stage.ports.set(port, true)
+  stage.commit(`EXPOSE [${ports.join(' ')}]`, { layer: false })
 }
 
-/** `PORT/protocol` for each port of the specification. */
-export function parsePort(text: string): string[] {
+/** Ports of a specification. */
+interface PortRange {
+  readonly first: number
+  readonly last: number
+  readonly protocol: string
+}
+
+function parsePort(text: string): PortRange {
   const parts = text.split(':')
   const container = parts.at(-1)!
   const hostPort = parts.length > 1 ? parts.at(-2)! : ''
@@ -34,7 +50,7 @@ export function parsePort(text: string): string[] {
     if (hostLast - hostFirst !== last - first && last !== first)
       fail(`invalid ranges specified for container and host Ports: ${range} and ${hostPort}`)
   }
-  return Array.from({ length: last - first + 1 }, (_, i) => `${first + i}/${protocol}`)
+  return { first, last, protocol }
 }
 
 function parseRange(text: string): [number, number] | undefined {

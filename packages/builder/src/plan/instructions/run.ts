@@ -1,14 +1,14 @@
 /** RUN: one process in the stage's root filesystem, one layer. */
-import { posix } from 'node:path'
 import { tryHeredocHead } from '../../dockerfile/heredoc.ts'
 import { plainCopy } from '../../graph/file-op.ts'
 import type { FileStep, RunMount, RunStep, SourceStep } from '../../graph/step.ts'
 import { type ResolvedMount, resolveMount } from '../../instructions/mount.ts'
 import type { RunNode } from '../../instructions/nodes.ts'
+import { cleanPath } from '../../util/inroot.ts'
 import type { InstructionContext, InstructionPlanner } from '../context.ts'
-import type { EnvList } from '../env-list.ts'
 import { planErrors } from '../errors.ts'
-import { type DeclaredArg, resolvePath, type StageState } from '../stage-state.ts'
+import { resolvePath } from '../paths.ts'
+import type { StageState } from '../stage-state.ts'
 
 /** Where a heredoc script is mounted while it runs. */
 const SCRIPT_DIRECTORY = '/dev/pipes'
@@ -30,7 +30,7 @@ export const planRun: InstructionPlanner<RunNode> = (node, stage, context) => {
     mounts.flatMap((m) => (m.type === 'secret' && m.env !== undefined ? [[m.env, '****'] as const] : [])),
   )
   const shown = { get: (name: string) => masked.get(name) ?? stage.env.get(name) }
-  const label = stage.expander.label(node.raw.original, shown) + command.summary
+  const label = stage.expander.label(node.raw.original, shown, true) + command.summary
   const step: RunStep = {
     kind: 'run',
     name: context.stepName(label),
@@ -41,7 +41,7 @@ export const planRun: InstructionPlanner<RunNode> = (node, stage, context) => {
     script: command.script,
     env: stage.env.toArray(),
     proxyEnv: context.proxyEnv,
-    cwd: stage.cwd,
+    cwd: resolvePath('/', stage.cwd, false),
     user: stage.config.User ?? '',
     mounts: mounts.flatMap((mount, i) => runMount(mount, context.sources[i], stage, context) ?? []),
     network,
@@ -54,7 +54,7 @@ export const planRun: InstructionPlanner<RunNode> = (node, stage, context) => {
     mtime: options.epoch,
   }
   stage.rootfs = step
-  stage.commit(`RUN ${historyText(command.args, stage.args, stage.env)}`, { layer: true, buildkit: true })
+  stage.commit(`RUN ${historyText(command.args, stage)}`, { layer: true, buildkit: true })
 }
 
 interface RunCommand {
@@ -71,7 +71,7 @@ function commandLine(node: RunNode, stage: StageState): RunCommand {
   if (first === undefined) return { args: [...stage.shell, command.text], script: undefined, summary: '' }
   if (tryHeredocHead(command.text)) {
     const summary = ` (${summarize(first.content)})`
-    if (stage.platform.os !== 'windows' && first.raw.startsWith('#!')) {
+    if (stage.image.os !== 'windows' && first.content.startsWith('#!')) {
       const path = `${SCRIPT_DIRECTORY}/${first.name}`
       return { args: [...stage.shell, path], script: { path, content: first.content }, summary }
     }
@@ -87,11 +87,9 @@ function summarize(content: string): string {
   return `${lines[0]}${lines.length > 1 ? '...' : ''}`
 }
 
-function historyText(args: readonly string[], declared: readonly DeclaredArg[], env: EnvList): string {
-  const values = new Map<string, string>()
-  for (const { key, value } of declared) values.set(key, env.get(key) ?? value ?? '')
-  const prefix = values.size > 0 ? [`|${values.size}`, ...[...values].map(([k, v]) => `${k}=${v}`)] : []
-  return [...prefix, ...args].join(' ')
+function historyText(args: readonly string[], stage: StageState): string {
+  const values = stage.args.entries().map(([name, value]) => `${name}=${stage.env.get(name) ?? value}`)
+  return [...(values.length > 0 ? [`|${values.length}`, ...values] : []), ...args].join(' ')
 }
 
 /** What `from=` of each mount names, by position; undefined for the main context or nothing. */
@@ -117,15 +115,15 @@ function runMount(
         const from = mountedContext(source ?? context.context, mount.source, context)
         return { type: 'bind', from, source: MOUNTED, target: target!, readonly }
       }
-      return { type: 'bind', from: source!, source: posix.join('/', mount.source), target: target!, readonly }
+      return { type: 'bind', from: source!, source: cleanPath(`/${mount.source}`), target: target!, readonly }
     }
     case 'cache': {
       const { id, sharing, readonly, mode, uid, gid } = mount
       const rest = { type: 'cache', id, target: target!, sharing, readonly, mode, uid, gid } as const
       if (source === undefined || source === 'scratch')
-        return { ...rest, from: undefined, source: posix.join('/', mount.source) }
+        return { ...rest, from: undefined, source: cleanPath(`/${mount.source}`) }
       if (isContext(source)) return { ...rest, from: mountedContext(source, mount.source, context), source: MOUNTED }
-      return { ...rest, from: source, source: posix.join('/', mount.source) }
+      return { ...rest, from: source, source: cleanPath(`/${mount.source}`) }
     }
     case 'tmpfs':
       return { type: 'tmpfs', target: target!, size: mount.size }
@@ -148,7 +146,7 @@ const MOUNTED = '/mounted'
  * cannot be written to.
  */
 function mountedContext(from: SourceStep, source: string, context: InstructionContext): FileStep {
-  const path = posix.join('/', source)
+  const path = cleanPath(`/${source}`)
   return {
     kind: 'file',
     name: `[internal] mount ${path} from ${from.name}`,

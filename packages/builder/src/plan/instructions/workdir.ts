@@ -2,14 +2,9 @@
 import type { WorkdirNode } from '../../instructions/nodes.ts'
 import type { InstructionPlanner } from '../context.ts'
 import { parseOwner } from '../owner.ts'
-import { resolvePath, toSlash } from '../stage-state.ts'
 
 export const planWorkdir: InstructionPlanner<WorkdirNode> = (node, stage, context) => {
-  const { os } = stage.platform
-  const requested = toSlash(stage.expand(node.path, node.raw), os)
-  // As in the reference, a trailing slash stays only in an absolute path.
-  const path = resolvePath(stage.cwd, requested, requested.startsWith('/'))
-  stage.config.WorkingDir = os === 'windows' ? path.replaceAll('/', '\\') : path
+  const path = stage.setDirectory(stage.expand(node.path, node.raw))
   if (path !== '/') {
     stage.rootfs = {
       kind: 'file',

@@ -1,15 +1,21 @@
 /**
  * The executor for machines without namespaces, such as an ordinary container: another root, fewer capabilities, and
- * files where mounts would be. Not isolated: processes, network, /sys; what is mounted writable is copied in and back.
+ * files where mounts would be; what is mounted writable is copied in, and what was changed in it back. Where it is asked
+ * for on a machine that allows mounts, it has these. Not isolated: processes, network, /sys.
  */
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
 import { throwIfAborted } from '../../errors.ts'
 import { LastingCloner } from '../cloner/lasting-cloner.ts'
+import type { InitSpec } from '../cloner/protocol.ts'
 import { runClone } from '../cloner/run.ts'
 import { sandboxErrors } from '../errors.ts'
 import type { Executor, ProcessExit, ProcessIO, ProcessSpec } from '../executor.ts'
 import { withGroup } from '../limits/with-group.ts'
 import { allMounts } from '../mounts/order.ts'
+import { removeStubs, type Stub } from '../mounts/stubs.ts'
 import { defaultCapabilities } from '../native/capabilities.ts'
+import { CLONE } from '../native/process.ts'
 import { Substitutes } from './substitutes.ts'
 
 export interface ChrootOptions {
@@ -23,10 +29,12 @@ export class ChrootExecutor implements Executor {
   readonly name = 'chroot'
   readonly #options: ChrootOptions
   readonly #cloner: LastingCloner
+  readonly #ownMounts: Promise<boolean>
 
   constructor(options: ChrootOptions) {
     this.#options = options
     this.#cloner = new LastingCloner({ compileCache: options.compileCache, pidNamespace: false })
+    this.#ownMounts = canMountAlone()
   }
 
   /** Resolves when the first process can be started without delay; rejects when none can. */
@@ -40,8 +48,11 @@ export class ChrootExecutor implements Executor {
       throw sandboxErrors.isolationUnavailable([
         `network ${spec.network} needs namespaces, which this machine does not allow`,
       ])
-    if (spec.readonlyRoot)
-      throw sandboxErrors.isolationUnavailable(['a read-only root filesystem needs mounts, which chroot has none of'])
+    const ownMounts = await this.#ownMounts
+    if (spec.readonlyRoot && !ownMounts)
+      throw sandboxErrors.isolationUnavailable([
+        'a read-only root filesystem needs mounts, which this machine does not allow',
+      ])
     const added = spec.capabilities?.find((name) => !defaultCapabilities.includes(name))
     if (added !== undefined)
       throw sandboxErrors.isolationUnavailable([
@@ -49,39 +60,52 @@ export class ChrootExecutor implements Executor {
       ])
     const cloner = await this.#cloner.get()
     throwIfAborted(signal)
-    await using substitutes = await Substitutes.open(rootfs)
-    try {
-      await substitutes.standard()
-      for (const mount of allMounts(spec)) await substitutes.put(mount)
-    } catch (error) {
-      throw sandboxErrors.setupFailed([error instanceof Error ? error.message : String(error)], { cause: error })
-    }
+    const stubs: Stub[] = []
+    await using resources = new AsyncDisposableStack()
+    resources.defer(async () => removeStubs(rootfs, stubs))
+    if (!ownMounts) resources.use(await putAll(spec, rootfs))
     const { singleId, seccomp } = this.#options
-    return await withGroup(spec, (cgroups) =>
-      runClone(
-        cloner,
-        {
-          spec: {
-            mode: 'chroot',
-            process: spec,
-            rootfs,
-            cgroups,
-            singleId,
-            seccomp,
-            terminal: io.terminal !== undefined,
-            waitForGo: false,
-          },
-          flags: 0,
-          staged: false,
-          io,
-          signal,
-        },
-        () => {},
-      ),
-    )
+    return await withGroup(spec, (cgroups) => {
+      const init: InitSpec = {
+        mode: 'chroot',
+        process: spec,
+        rootfs,
+        cgroups,
+        ownMounts,
+        singleId,
+        seccomp,
+        terminal: io.terminal !== undefined,
+        waitForGo: false,
+      }
+      const request = { spec: init, flags: ownMounts ? CLONE.NEWNS : 0, staged: false, io, signal }
+      return runClone(cloner, request, (stub) => stubs.push(stub))
+    })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#cloner[Symbol.asyncDispose]()
+  }
+}
+
+/** Whether a process gets a mount namespace here and may mount in it. */
+async function canMountAlone(): Promise<boolean> {
+  try {
+    await promisify(execFile)('unshare', ['-m', 'mount', '-t', 'tmpfs', 'tmpfs', '/proc'])
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Puts substitutes for all mounts; disposing takes them away. */
+async function putAll(spec: ProcessSpec, rootfs: string): Promise<AsyncDisposable> {
+  const substitutes = await Substitutes.open(rootfs)
+  try {
+    await substitutes.standard()
+    for (const mount of allMounts(spec)) await substitutes.put(mount)
+    return substitutes
+  } catch (error) {
+    await substitutes[Symbol.asyncDispose]()
+    throw sandboxErrors.setupFailed([error instanceof Error ? error.message : String(error)], { cause: error })
   }
 }

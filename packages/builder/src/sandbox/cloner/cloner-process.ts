@@ -5,8 +5,11 @@ import type { Socket } from 'node:net'
 import { extname } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { hasCode } from '../../util/has-code.ts'
 import { sandboxErrors } from '../errors.ts'
+import { machineFacts } from '../machine.ts'
 import { packetPair, sendPacket } from '../native/descriptors.ts'
+import { copyProgram, openProgram, PROGRAM, PROGRAM_PATH } from './program.ts'
 import { type ClonerReport, type ClonerRequest, STAGES } from './protocol.ts'
 
 /** Told of one started process; `exited` may come before the status pipe has been read. */
@@ -38,6 +41,17 @@ function entryFile(): string {
   return existsSync(bundled) ? bundled : fileURLToPath(new URL(`./cloner${extname(import.meta.url)}`, import.meta.url))
 }
 
+/** Node behind a descriptor; undefined: the file itself, where its clones never see a /proc that leads to it. */
+function programFor(pidNamespace: boolean): number | undefined {
+  try {
+    return openProgram()
+  } catch (error) {
+    if (!hasCode(error, 'EPERM')) throw error
+    // Who has the right to mount may still be kept from this way of doing it.
+    return pidNamespace && machineFacts().canMount ? copyProgram() : undefined
+  }
+}
+
 export interface ClonerOptions {
   /** Where Node keeps compiled modules; undefined: nowhere. */
   readonly compileCache: string | undefined
@@ -60,13 +74,17 @@ export class ClonerProcess {
     const entry = entryFile()
     const env = compileCache === undefined ? {} : { NODE_COMPILE_CACHE: compileCache }
     this.#socket = ours
-    const command = [...(pidNamespace ? ['unshare', '-p', '-f'] : []), process.execPath, ...NODE_FLAGS, entry]
+    const program = programFor(pidNamespace)
+    const node = program === undefined ? process.execPath : PROGRAM_PATH
+    const command = [...(pidNamespace ? ['unshare', '-p', '-f'] : []), node, ...NODE_FLAGS, entry]
     if (pidNamespace) command.push(STAGES)
+    if (program !== undefined) command.push(PROGRAM)
     this.#child = spawn(command[0]!, command.slice(1), {
-      stdio: ['ignore', 'pipe', 'pipe', theirs],
-      env: { PATH: process.env['PATH'], ...env },
+      stdio: ['ignore', 'pipe', 'pipe', theirs, ...(program === undefined ? [] : [program])],
+      env: { PATH: process.env.PATH, ...env },
     })
     fs.closeSync(theirs)
+    if (program !== undefined) fs.closeSync(program)
     let errors = ''
     this.#child.stderr?.on('data', (chunk: Buffer) => {
       errors = (errors + chunk.toString()).slice(-STDERR_LIMIT)

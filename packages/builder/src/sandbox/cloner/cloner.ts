@@ -12,6 +12,7 @@ import { receivePacket } from '../native/descriptors.ts'
 import { raw } from '../native/libc.ts'
 import { cloneableMemory, cloneProcess, dieWithParent, openPidFd, reap, waitReadable } from '../native/process.ts'
 import { runInit } from './init.ts'
+import { hideProgram, PROGRAM } from './program.ts'
 import { type ClonerReport, type ClonerRequest, STAGES } from './protocol.ts'
 import { beginStaged, cloneStaged, type StagedClone, stateOf } from './staged-clone.ts'
 
@@ -134,6 +135,7 @@ function closeChild({ pidFd, socket }: Omit<Child, 'id'>): void {
 }
 
 dieWithParent()
+if (process.argv.includes(PROGRAM)) hideProgram()
 const cloner = new Cloner()
 module.flushCompileCache()
 report({ op: 'ready' })

@@ -32,7 +32,7 @@ function codeOf(error: unknown): string {
 /** undefined when the file can be executed, else the reason in the words of Go's os/exec. */
 function obstacle(path: string): { readonly text: string; readonly code: string } | undefined {
   try {
-    if (fs.statSync(path).isDirectory()) return { text: TEXT['EISDIR']!, code: 'EISDIR' }
+    if (fs.statSync(path).isDirectory()) return { text: TEXT.EISDIR!, code: 'EISDIR' }
   } catch (error) {
     const code = codeOf(error)
     return { text: `stat ${path}: ${TEXT[code] ?? code}`, code }

@@ -5,7 +5,7 @@
  */
 import fs from 'node:fs'
 import { hasCode } from '../../util/has-code.ts'
-import type { ProcessSpec } from '../executor.ts'
+import { enterOwnMounts } from '../chroot/own-mounts.ts'
 import { setResourceLimits, tameOpenFiles } from '../limits/rlimit.ts'
 import { joinControlGroups, raiseLoopback } from '../namespaces/isolation.ts'
 import { enterRootfs } from '../namespaces/rootfs.ts'
@@ -20,6 +20,7 @@ import {
   setCapabilities,
 } from '../native/capabilities.ts'
 import { readMemoryFile } from '../native/descriptors.ts'
+import { AT_FDCWD, O_DIRECTORY, O_PATH, openAt } from '../native/files.ts'
 import { check, raw } from '../native/libc.ts'
 import { remountReadonly } from '../native/mount.ts'
 import {
@@ -32,8 +33,10 @@ import {
 } from '../native/process.ts'
 import { loadFilter } from '../seccomp/load.ts'
 import { ExecError, execProcess } from './exec.ts'
+import { takeOwnNull } from './input.ts'
 import { decodeSpec, type InitDescriptors, type InitSpec, type InitStatus } from './protocol.ts'
 import { superviseClone } from './supervise.ts'
+import { enterDirectory } from './working-directory.ts'
 
 class UserError extends Error {}
 
@@ -66,7 +69,7 @@ export function runInit(fds: readonly number[], memory: CloneableMemory, staged?
       }
     } else {
       superviseClone(life, memory, tell)
-      setUpChroot(spec)
+      setUpChroot(spec, tell)
     }
     closeOnExecFrom(3)
     resetSignals()
@@ -113,23 +116,32 @@ function setUp(spec: InitSpec, tell: (message: InitStatus) => void, staged: Stag
   process.umask(0)
   enterRootfs(spec, tell, staged)
   process.umask(0o022)
+  takeOwnNull()
   tameOpenFiles()
   setResourceLimits(wanted.ulimits)
   enterDirectory(wanted)
-  if (wanted.readonlyRoot) remountReadonly('/')
+  if (wanted.readonlyRoot) {
+    const root = openAt(AT_FDCWD, '/', O_PATH | O_DIRECTORY)
+    remountReadonly(root)
+    fs.closeSync(root)
+  }
   const keep = wanted.capabilities ?? defaultCapabilities
   dropPrivileges(spec, status, keep, staged !== undefined && wanted.capabilities === undefined)
 }
 
-/** No namespaces and no mounts: the root alone is another one. The worker has put files where mounts would be. */
-function setUpChroot(spec: InitSpec): void {
+/** The root alone is another one; without mounts of its own, the worker has put files where they would be. */
+function setUpChroot(spec: InitSpec, tell: (message: InitStatus) => void): void {
   const { process: wanted } = spec
   beginSession()
   if (spec.terminal) takeTerminal()
   for (const directory of spec.cgroups) fs.writeFileSync(`${directory}/cgroup.procs`, '0')
   const status = fs.readFileSync('/proc/self/status', 'latin1')
-  check(raw.chroot(spec.rootfs), 'chroot')
+  process.umask(0)
+  if (spec.ownMounts) enterOwnMounts(spec, tell)
+  else process.chdir(spec.rootfs)
+  check(raw.chroot('.'), 'chroot')
   process.chdir('/')
+  takeOwnNull()
   process.umask(0o022)
   tameOpenFiles()
   setResourceLimits(wanted.ulimits)
@@ -143,36 +155,6 @@ function setUpChroot(spec: InitSpec): void {
 function takeTerminal(): void {
   const TIOCSCTTY = 0x540e
   check(raw.ioctl(0, TIOCSCTTY, Buffer.alloc(64)), 'ioctl TIOCSCTTY')
-}
-
-/** As root first: a directory that only root may enter can still be the working directory, as in runc. */
-function enterDirectory(wanted: ProcessSpec): void {
-  makeDirectory(wanted.cwd, wanted.user)
-  try {
-    process.chdir(wanted.cwd)
-  } catch (error) {
-    const reason = hasCode(error, 'EACCES', 'EPERM')
-      ? 'permission denied'
-      : hasCode(error, 'ENOTDIR')
-        ? 'not a directory'
-        : String(error)
-    throw new Error(`chdir to cwd (${JSON.stringify(wanted.cwd)}) set in config.json failed: ${reason}`)
-  }
-}
-
-/** What is missing of the path is made for the user; the root is the container's by now. */
-function makeDirectory(path: string, user: { uid: number; gid: number }): void {
-  let missing: string[] = []
-  for (let at = path; at !== '/' && !fs.existsSync(at); at = at.replace(/\/+[^/]*\/*$/, '') || '/') missing.push(at)
-  missing = missing.reverse()
-  for (const at of missing) {
-    try {
-      fs.mkdirSync(at, 0o755)
-      fs.chownSync(at, user.uid, user.gid)
-    } catch (error) {
-      if (!hasCode(error, 'EEXIST')) throw new Error(`mkdir ${at}: ${error instanceof Error ? error.message : error}`)
-    }
-  }
 }
 
 /** @param bounded whether the bound of the capabilities has been set already */

@@ -4,6 +4,7 @@ import { decodeSpec, encodeSpec, type InitSpec } from './protocol.ts'
 it('carries a specification as it is', () => {
   const spec: InitSpec = {
     mode: 'namespaces',
+    ownMounts: false,
     process: {
       args: ['a\udcffb', ''],
       env: ['A={"base64":"eA=="}', 'B=\u0000'],

@@ -9,6 +9,8 @@ export interface InitSpec {
   readonly rootfs: string
   /** Control group directories to join, seen from the worker. */
   readonly cgroups: readonly string[]
+  /** With `chroot`: it is in a mount namespace of its own, which still has to be filled. */
+  readonly ownMounts: boolean
   /** There is one mapped id only: setgroups is forbidden and devpts gets no group. */
   readonly singleId: boolean
   /** A BPF program for the `sandbox` mode; undefined where filters are not available. */

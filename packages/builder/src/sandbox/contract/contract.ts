@@ -12,6 +12,8 @@ import { makeRootfs } from '../testing/small-rootfs.ts'
 export interface Traits {
   /** The process sees only its own mounts, processes and queues. */
   readonly isolated: boolean
+  /** What is mounted is mounted, not copied. */
+  readonly mounts: boolean
   /** Other users than root exist. */
   readonly users: boolean
   /** A network namespace of its own is possible. */
@@ -24,6 +26,8 @@ export interface Traits {
   readonly reportsOom: boolean
   /** What the kernel says at exec is told apart from the exit code of the process. */
   readonly execErrors: boolean
+  /** The working directory is entered as it was found, not found again by a runtime. */
+  readonly entersDirectory: boolean
   /** A filter of system calls is loaded. */
   readonly seccomp: boolean
   /** The owner of the root filesystem as the machine sees it. */

@@ -2,7 +2,7 @@
 import fs from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import type { ProcessSpec } from '../executor.ts'
+import type { ProcessSpec, SandboxMount } from '../executor.ts'
 import { listTree } from '../testing/small-rootfs.ts'
 import type { Contract } from './contract.ts'
 
@@ -65,7 +65,26 @@ export function describeFiles(c: Contract): void {
           ],
         },
       )
-      expect(ran.out).toBe(`bound\nbound\nbound\nwrote\n${traits.isolated ? 'refused\nnew' : 'bound'}\n`)
+      expect(ran.out).toBe(`bound\nbound\nbound\nwrote\n${traits.mounts ? 'refused\nnew' : 'bound'}\n`)
+    })
+
+    it('of files can be executed if their mode says so, and only then', async () => {
+      const file = (target: string, mode: number): SandboxMount => {
+        return { type: 'file', target, content: Buffer.from('#!/bin/sh\necho ran $0\n'), mode, uid: 0, gid: 0 }
+      }
+      const ran = await sh('for f in /run/s/700 /run/s/555 /run/s/400; do $f 2>/dev/null || echo refused $f; done', {
+        mounts: [file('/run/s/700', 0o700), file('/run/s/555', 0o555), file('/run/s/400', 0o400)],
+      })
+      expect(ran.out).toBe('ran /run/s/700\nran /run/s/555\nrefused /run/s/400\n')
+      if (traits.mounts) {
+        const { out } = await sh(
+          `while read -r line; do case $line in *\\ /run/s/*) echo "$line"; esac; done </proc/self/mountinfo`,
+          {
+            mounts: [file('/run/s/700', 0o700), file('/run/s/400', 0o400)],
+          },
+        )
+        if (traits.isolated) expect(out.match(/noexec/g)).toHaveLength(1)
+      }
     })
 
     it('never lead out of the root, and follow links inside it', async () => {
@@ -113,7 +132,7 @@ export function describeFiles(c: Contract): void {
         'ls /tmp; stat -c %a /tmp; echo x > /tmp/mine; head -c 3000000 /dev/zero > /tmp/big 2>/dev/null && echo fits',
         spec,
       )
-      expect(ran.out).toBe(traits.isolated ? '700\n' : '700\nfits\n')
+      expect(ran.out).toBe(traits.mounts ? '700\n' : '700\nfits\n')
       expect(fs.readdirSync(join(c.rootfs, 'tmp'))).toEqual(['below'])
     })
   })

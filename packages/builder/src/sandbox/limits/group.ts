@@ -2,6 +2,7 @@
 import fs from 'node:fs'
 import { dirname, join } from 'node:path'
 import { hasCode } from '../../util/has-code.ts'
+import { makeDirectorySync } from '../../util/make-directory.ts'
 import { sandboxErrors } from '../errors.ts'
 import type { ResourceLimits } from '../executor.ts'
 import { type Controller, findPlaces, type GroupPlace } from './hierarchy.ts'
@@ -138,7 +139,7 @@ function delegate(above: string, controller: Controller): void {
   } catch (error) {
     if (!hasCode(error, 'EBUSY')) throw error
     const aside = join(above, 'tsbuild-self')
-    fs.mkdirSync(aside, { recursive: true })
+    makeDirectorySync(aside)
     for (const pid of read(join(above, 'cgroup.procs')).split('\n'))
       if (pid !== '') fs.writeFileSync(join(aside, 'cgroup.procs'), pid)
     fs.writeFileSync(file, `+${controller}`)

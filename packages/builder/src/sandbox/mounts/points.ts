@@ -2,6 +2,7 @@
 import fs from 'node:fs'
 import { setTimesOf } from '../native/files.ts'
 import { type Resolved, resolveInRoot } from '../native/resolve.ts'
+import { checkTarget } from './order.ts'
 
 /** An entry made as a mount point, with the times its parent directory had before. */
 export interface Stub {
@@ -38,6 +39,8 @@ export class MountPoints {
       },
     })
     try {
+      // Links of the image, or of what is mounted already, may lead there, too.
+      checkTarget(resolved.path)
       const directory = (resolved.mode & fs.constants.S_IFMT) === fs.constants.S_IFDIR
       if (directory !== (kind === 'directory'))
         throw new Error(`mount target ${target} is ${directory ? 'a directory' : 'not a directory'}`)

@@ -26,8 +26,15 @@ export const readonlyPaths = {
   sys: [],
 } as const
 
-/** Device nodes of /dev, shown from the machine. */
-export const devices = ['null', 'zero', 'full', 'random', 'urandom', 'tty'] as const
+/** Device nodes of /dev, with their numbers. */
+export const devices = {
+  null: [1, 3],
+  zero: [1, 5],
+  full: [1, 7],
+  random: [1, 8],
+  urandom: [1, 9],
+  tty: [5, 0],
+} as const
 
 /** Links of /dev. */
 export const deviceLinks = [

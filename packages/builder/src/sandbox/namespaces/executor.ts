@@ -56,6 +56,7 @@ export class NamespacesExecutor implements Executor {
           process: spec,
           rootfs,
           cgroups,
+          ownMounts: false,
           singleId: this.#options.singleId,
           seccomp: filterFor(spec, this.#options.seccomp),
           terminal: io.terminal !== undefined,

@@ -1,10 +1,12 @@
 /** Makes a root filesystem the root of this mount namespace, with the mounts that a container has. */
+import fs from 'node:fs'
 import type { InitSpec, InitStatus } from '../cloner/protocol.ts'
 import { mountAll } from '../mounts/apply.ts'
 import { allMounts } from '../mounts/order.ts'
-import { MountPoints } from '../mounts/points.ts'
+import { MountPoints, type Stub } from '../mounts/points.ts'
 import { AT_FDCWD, O_DIRECTORY, O_PATH, openAt } from '../native/files.ts'
 import { bindOn, MS, mount, moveOn, pivotTo } from '../native/mount.ts'
+import { resolveInRoot } from '../native/resolve.ts'
 import type { Staged } from './stage.ts'
 import { mountStandard, onPoint, STANDARD_PLACES, standardMounts } from './standard-mounts.ts'
 
@@ -21,17 +23,16 @@ export function enterRootfs(spec: InitSpec, tell: (message: InitStatus) => void,
   // A mount of its own can be pivoted to, and device nodes in it do not open: there is no need for a device cgroup.
   bindOn(below, below, { nodev: sandboxed })
   const root = openAt(AT_FDCWD, spec.rootfs, O_PATH | O_DIRECTORY)
-  const points = new MountPoints(root, (stub) =>
-    tell({
-      type: 'stub',
-      path: stub.path,
-      kind: stub.kind,
-      atimeNs: String(stub.parentAtimeNs),
-      mtimeNs: String(stub.parentMtimeNs),
-    }),
-  )
+  const points = new MountPoints(root, (stub) => tell(stubMessage(stub)))
   if (staged === undefined) mountStandard(root, standardMounts(spec))
   else for (const place of STANDARD_PLACES) onPoint(root, place, (fd) => moveOn(staged.mounts + place, fd))
-  mountAll(points, allMounts(wanted), { sandboxed })
+  const dev = resolveInRoot(root, '/dev', { noLinks: true }).fd
+  mountAll(points, allMounts(wanted), { sandboxed, scratch: dev })
+  fs.closeSync(dev)
   pivotTo(root)
+}
+
+/** Tells the worker of a mount point that was made. */
+export function stubMessage({ path, kind, parentAtimeNs, parentMtimeNs }: Stub): InitStatus {
+  return { type: 'stub', path, kind, atimeNs: String(parentAtimeNs), mtimeNs: String(parentMtimeNs) }
 }

@@ -11,6 +11,11 @@ const SCM_RIGHTS = 1
 const MSG_NOSIGNAL = 0x4000
 const MSG_CMSG_CLOEXEC = 0x40000000
 const MFD_CLOEXEC = 1
+const MFD_ALLOW_SEALING = 2
+const F_ADD_SEALS = 1033
+/** Sealing, shrinking, growing and writing are over. */
+const ALL_SEALS = 15
+const CHUNK = 1024 * 1024
 
 /** A pipe: `[read end, write end]`. */
 export function pipe(): [number, number] {
@@ -30,6 +35,18 @@ export function packetPair(): [number, number] {
 export function memoryFile(name: string, content: Uint8Array): number {
   const fd = check(raw.memfdCreate(name, MFD_CLOEXEC), 'memfd_create')
   for (let done = 0; done < content.length; ) done += fs.writeSync(fd, content, done)
+  return fd
+}
+
+/** A memory file with what `source` holds, which nobody can change any more; it can be executed. */
+export function sealedFile(name: string, source: number): number {
+  const fd = check(raw.memfdCreate(name, MFD_CLOEXEC | MFD_ALLOW_SEALING), 'memfd_create')
+  const buffer = Buffer.allocUnsafe(CHUNK)
+  for (let at = 0, count = -1; count !== 0; at += count) {
+    count = fs.readSync(source, buffer, 0, CHUNK, at)
+    for (let done = 0; done < count; ) done += fs.writeSync(fd, buffer, done, count - done)
+  }
+  check(raw.fcntl(fd, F_ADD_SEALS, ALL_SEALS), 'fcntl F_ADD_SEALS')
   return fd
 }
 

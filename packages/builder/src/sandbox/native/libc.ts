@@ -36,6 +36,8 @@ function check(result: number | bigint, syscall: string, path?: string): number 
 }
 
 type Int = number | bigint
+/** A Buffer is taken as it is: the terminating NUL has to be in it. */
+export type CName = string | Buffer
 const bind = <A extends readonly unknown[]>(prototype: string): ((...args: A) => number) =>
   library.func(prototype) as unknown as (...args: A) => number
 
@@ -65,13 +67,13 @@ const c = {
   setsid: bind<[]>('int setsid()'),
   chroot: bind<[string]>('int chroot(const char *path)'),
   fchdir: bind<[number]>('int fchdir(int fd)'),
-  openat: bind<[number, string, number, number]>('int openat(int fd, const char *path, int flags, int mode)'),
-  mkdirat: bind<[number, string, number]>('int mkdirat(int fd, const char *path, int mode)'),
+  openat: bind<[number, CName, number, number]>('int openat(int fd, const char *path, int flags, int mode)'),
+  mkdirat: bind<[number, CName, number]>('int mkdirat(int fd, const char *path, int mode)'),
   mknodat: bind<[number, string, number, bigint]>(
     'int mknodat(int fd, const char *path, unsigned int mode, uint64_t device)',
   ),
-  unlinkat: bind<[number, string, number]>('int unlinkat(int fd, const char *path, int flags)'),
-  fchownat: bind<[number, string, number, number, number]>(
+  unlinkat: bind<[number, CName, number]>('int unlinkat(int fd, const char *path, int flags)'),
+  fchownat: bind<[number, CName, number, number, number]>(
     'int fchownat(int fd, const char *path, unsigned int uid, unsigned int gid, int flags)',
   ),
   readlinkat: bind<[number, string, Uint8Array, number]>(

@@ -1,7 +1,7 @@
 /** Mounts by descriptor: where they go is decided by an open directory, not by a path that may change. */
 import fs from 'node:fs'
 import { hasCode } from '../../util/has-code.ts'
-import { AT_EMPTY_PATH, AT_FDCWD, O_CLOEXEC } from './files.ts'
+import { AT_EMPTY_PATH, AT_FDCWD, O_CLOEXEC, O_NOFOLLOW, O_PATH, openAt } from './files.ts'
 import { check, raw, SystemError } from './libc.ts'
 import { numbers } from './numbers.ts'
 
@@ -16,9 +16,11 @@ export const MS = {
   PRIVATE: 1 << 18,
   SLAVE: 1 << 19,
   MOVE: 8192,
+  SHARED: 1 << 20,
   STRICTATIME: 1 << 24,
 } as const
 const MNT_DETACH = 2
+const EAGAIN = 11
 const OPEN_TREE_CLONE = 1
 const AT_RECURSIVE = 0x8000
 const MOVE_MOUNT_F_EMPTY_PATH = 4
@@ -64,7 +66,10 @@ export interface BindOptions {
   readonly recursive?: boolean
 }
 
-/** Shows what `source` is open on, or names, at the place that `target` is open on. */
+/**
+ * Shows what `source` is open on, or names, at the place that `target` is open on. A name is for places of our own: it is
+ * walked, as often as it has to be.
+ */
 export function bindOn(source: number | string, target: number, options: BindOptions = {}): void {
   if (numbers === undefined) throw new SystemError('mount', 38)
   const [dir, path] = typeof source === 'string' ? [AT_FDCWD, source] : [source, '']
@@ -79,12 +84,13 @@ export function bindOn(source: number | string, target: number, options: BindOpt
     return
   }
   try {
-    setMountAttributes(tree, options)
+    const complete = restrictsDetached(tree, options)
     check(
       raw.syscallMove(numbers.moveMount, tree, '', target, '', MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH),
       'move_mount',
       path,
     )
+    if (!complete) remount(tree, options)
   } catch (error) {
     if (!hasCode(error, 'ENOSYS')) throw error
     bindByPath(typeof source === 'string' ? source : `/proc/self/fd/${source}`, target, options)
@@ -93,14 +99,45 @@ export function bindOn(source: number | string, target: number, options: BindOpt
   }
 }
 
-/** Adds attributes to the mount that `fd` is open on the root of; nothing is taken away. */
-function setMountAttributes(fd: number, options: BindOptions): void {
+/**
+ * Shows `path` by a mount of its own that stands nowhere; it lasts as long as its descriptor, or what was executed from
+ * it. Throws ENOSYS before Linux 5.12.
+ */
+export function cloneMount(path: string, options: BindOptions): number {
+  if (numbers === undefined) throw new SystemError('open_tree', 38)
+  const flags = OPEN_TREE_CLONE | O_CLOEXEC
+  const tree = check(raw.syscallAtPath(numbers.openTree, AT_FDCWD, path, flags, null, 0), 'open_tree', path)
+  try {
+    restrictMount(tree, options)
+    return tree
+  } catch (error) {
+    fs.closeSync(tree)
+    throw error
+  }
+}
+
+/**
+ * Adds attributes to the mount that `fd` is open on the root of; nothing is taken away. Throws ENOSYS before Linux 5.12,
+ * where only a mount that has got its place can be given attributes.
+ */
+export function restrictMount(fd: number, options: BindOptions): void {
   const attributes = flagsOf(options)
   if (attributes === 0 || numbers === undefined) return
   const argument = Buffer.alloc(32)
   argument.writeBigUInt64LE(BigInt(attributes), 0)
   const flags = AT_EMPTY_PATH | (options.recursive ? AT_RECURSIVE : 0)
   check(raw.syscallAtPath(numbers.mountSetattr, fd, '', flags, argument, argument.length), 'mount_setattr')
+}
+
+/** Does {@link restrictMount} to a mount without a place, or tells that the kernel cannot. */
+function restrictsDetached(fd: number, options: BindOptions): boolean {
+  try {
+    restrictMount(fd, options)
+    return true
+  } catch (error) {
+    if (!hasCode(error, 'ENOSYS')) throw error
+    return false
+  }
 }
 
 /** MS_ and MOUNT_ATTR_ agree for these four. */
@@ -125,24 +162,37 @@ function bindByPath(source: string, target: number, options: BindOptions): void 
     if (!hasCode(error, 'EINVAL') || !options.recursive) throw error
     mount(source, place, null, MS.BIND | MS.REC)
   }
-  const flags = flagsOf(options)
-  if (flags === 0) return
-  // The descriptor still shows what the mount hides: the mount itself is found by the path behind it.
-  const path = fs.readlinkSync(place)
-  mount(null, path, null, MS.REMOUNT | MS.BIND | flags | inheritedFlags(path))
+  if (flagsOf(options) === 0) return
+  // The descriptor still shows what the mount hides: the mount itself is found by the path behind it. Should something
+  // else stand there by now, it is not what was mounted.
+  const top = openAt(AT_FDCWD, fs.readlinkSync(place), O_PATH | O_NOFOLLOW)
+  try {
+    const [wanted, found] = [fs.statSync(source, { bigint: true }), fs.fstatSync(top, { bigint: true })]
+    if (wanted.dev !== found.dev || wanted.ino !== found.ino) throw new SystemError('mount', EAGAIN)
+    remount(top, options)
+  } finally {
+    fs.closeSync(top)
+  }
 }
 
-/** Makes the mount at `path` one that cannot be written. */
-export function remountReadonly(path: string): void {
-  mount(null, path, null, MS.REMOUNT | MS.BIND | MS.RDONLY | inheritedFlags(path))
+/** Makes the mount that `fd` is open on the root of one that cannot be written. */
+export function remountReadonly(fd: number): void {
+  remount(fd, { readonly: true })
 }
 
-/** Flags of the mount at `path` that a remount has to repeat; the kernel refuses to drop them in a user namespace. */
-function inheritedFlags(path: string): number {
+/** Adds attributes to the mount that `fd` is open on the root of, the others stay as they are. */
+function remount(fd: number, options: BindOptions): void {
+  const flags = flagsOf(options) | inheritedFlags(fd)
+  mount(null, `/proc/self/fd/${fd}`, null, MS.REMOUNT | MS.BIND | flags)
+}
+
+/** Flags of the mount of `fd` that a remount has to repeat; the kernel refuses to drop them in a user namespace. */
+function inheritedFlags(fd: number): number {
+  const id = /^mnt_id:\s*(\d+)$/m.exec(fs.readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1'))?.[1]
   const line = fs
     .readFileSync('/proc/self/mountinfo', 'utf8')
     .split('\n')
-    .findLast((entry) => entry.split(' ')[4] === path)
+    .findLast((entry) => entry.split(' ')[0] === id)
   const words = new Set(line?.split(' ')[5]?.split(','))
   const known = {
     ro: MS.RDONLY,

@@ -2,10 +2,11 @@
 import { execFile, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import fs from 'node:fs'
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { cancelled, throwIfAborted } from '../../errors.ts'
+import { makeDirectory } from '../../util/make-directory.ts'
 import { sandboxErrors } from '../errors.ts'
 import type { Executor, ProcessExit, ProcessIO, ProcessSpec } from '../executor.ts'
 import { checkUlimits } from '../limits/rlimit.ts'
@@ -20,6 +21,7 @@ import {
 import { removeStubs, type Stub } from '../mounts/stubs.ts'
 import { openStdio } from '../stdio.ts'
 import { ociConfig } from './config.ts'
+import { protectDevices } from './devices.ts'
 import { explainFailure } from './failure.ts'
 import { prepareMounts } from './mounts.ts'
 
@@ -47,6 +49,7 @@ export class OciExecutor implements Executor {
 
   constructor(options: OciExecutorOptions) {
     this.#options = options
+    if (options.userNamespace) protectDevices()
   }
 
   /** The runtime's program. */
@@ -59,7 +62,7 @@ export class OciExecutor implements Executor {
     throwIfAborted(signal)
     checkUlimits(spec.ulimits)
     const state = join(this.#options.root, 'oci-runtime')
-    await mkdir(state, { recursive: true, mode: 0o700 })
+    await makeDirectory(state, 0o700)
     const bundle = await mkdtemp(join(state, 'bundle-'))
     const id = `${groupPrefix}${randomUUID()}`
     const stubs: Stub[] = []
@@ -70,7 +73,7 @@ export class OciExecutor implements Executor {
       const { singleId, userNamespace, seccomp, capabilities } = this.#options
       const cgroupsPath = userNamespace ? undefined : `${spec.cgroupParent ?? ''}/${id}`
       const config = ociConfig(spec, {
-        rootfs,
+        rootfs: mounts.rootfs,
         singleId,
         userNamespace,
         seccomp,

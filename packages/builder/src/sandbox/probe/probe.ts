@@ -5,6 +5,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, statfs } from 'node:fs/promises'
 import os from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { makeDirectory } from '../../util/make-directory.ts'
 import { findPlaces } from '../limits/hierarchy.ts'
 import { findRuntime, runtimeNames } from '../oci/runtime.ts'
 import { subordinateRanges, usefulCount } from '../worker/id-map.ts'
@@ -23,7 +24,7 @@ type Run = (file: string, ...args: string[]) => Promise<Fact>
 export async function probeMachine({ root, env, signal }: ProbeOptions): Promise<MachineReport> {
   const run: Run = async (file, ...args) => {
     try {
-      const options = { timeout: 10_000, env: { PATH: env['PATH'] }, ...(signal ? { signal } : {}) }
+      const options = { timeout: 10_000, env: { PATH: env.PATH }, ...(signal ? { signal } : {}) }
       const { stdout } = await promisify(execFile)(file, args, options)
       return { ok: true, detail: stdout.trim().split('\n')[0] ?? '' }
     } catch (error) {
@@ -40,7 +41,7 @@ export async function probeMachine({ root, env, signal }: ProbeOptions): Promise
     probeStore(root),
     Promise.all(runtimeNames.map((name) => probeVersion(name, env, run))),
     readdir('/proc/sys/fs/binfmt_misc').catch(() => []),
-    Promise.all(['pasta', 'slirp4netns'].map((name) => findRuntime(name, env['PATH']))),
+    Promise.all(['pasta', 'slirp4netns'].map((name) => findRuntime(name, env.PATH))),
   ])
   const status = await readFile('/proc/self/status', 'latin1').catch(() => '')
   const helper = pasta.find((path) => path !== undefined)
@@ -99,13 +100,18 @@ async function probeVersion(
   env: ProbeOptions['env'],
   run: Run,
 ): Promise<(Fact & { name: string }) | undefined> {
-  const path = await findRuntime(name, env['PATH'])
+  const path = await findRuntime(name, env.PATH)
   return path === undefined ? undefined : { name, ...(await run(path, '--version')) }
 }
 
 async function probeOverlay(root: string, uid: number, run: Run): Promise<Fact> {
-  await mkdir(root, { recursive: true })
-  const directory = await mkdtemp(join(root, 'probe-'))
+  let directory: string
+  try {
+    await makeDirectory(root, 0o700)
+    directory = await mkdtemp(join(root, 'probe-'))
+  } catch (error) {
+    return { ok: false, detail: (error as Error).message }
+  }
   try {
     for (const name of ['l', 'u', 'w', 'm']) await mkdir(join(directory, name))
     const options = `lowerdir=l,upperdir=u,workdir=w${uid === 0 ? '' : ',userxattr'}`
@@ -156,7 +162,7 @@ const fileSystems: ReadonlyMap<number, string> = new Map([
 
 async function probeStore(path: string): Promise<MachineReport['store']> {
   try {
-    await mkdir(path, { recursive: true })
+    await makeDirectory(path)
     const { type, bavail, bsize } = await statfs(path)
     const fileSystem = fileSystems.get(type) ?? `0x${type.toString(16)}`
     return { ok: canWrite(path), detail: fileSystem, path, fileSystem, freeBytes: bavail * bsize }

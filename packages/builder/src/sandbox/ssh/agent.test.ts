@@ -126,6 +126,11 @@ describe('an agent over key files', () => {
       message: expect.stringContaining('passphrase'),
       hint: expect.stringContaining('ssh-add'),
     })
+    await expect(open([`${locked}.pub`])).rejects.toMatchObject({
+      code: 'SSH_UNAVAILABLE',
+      message: expect.stringMatching(/locked\.pub.*public key/),
+      hint: expect.stringContaining(`${locked}`),
+    })
     fs.writeFileSync(join(directory, 'nokey'), 'hello')
     await expect(open([join(directory, 'nokey')])).rejects.toMatchObject({ code: 'SSH_UNAVAILABLE' })
     await expect(open([join(directory, 'absent')])).rejects.toMatchObject({ code: 'SSH_UNAVAILABLE' })
@@ -142,6 +147,42 @@ describe('an agent over key files', () => {
     expect(fs.statSync(agent.path).isSocket()).toBe(true)
     await agent[Symbol.asyncDispose]()
     expect(fs.readdirSync(join(directory, 'sockets'))).toEqual([])
+  })
+})
+
+describe('an agent of the caller’s', () => {
+  it('hears nothing but listing and signing; the rest is refused as the reference refuses it', async () => {
+    const sock = join(directory, 'recorder')
+    const heard: number[] = []
+    const server = net.createServer(async (socket) => {
+      for await (const request of readFrames(socket)) {
+        heard.push(request[0]!)
+        // In two parts: an answer that is given meanwhile must not get between them.
+        const answer = frame(request[0]! + 1, Buffer.alloc(8))
+        socket.write(answer.subarray(0, 6))
+        await new Promise((resolve) => setTimeout(resolve, 20))
+        socket.write(answer.subarray(6))
+      }
+    })
+    await new Promise<void>((resolve) => server.listen(sock, resolve))
+    try {
+      await using agent = await open([], sock)
+      const sign = frame(AGENT.SIGN_REQUEST, sshString(''), sshString(''), Buffer.alloc(4))
+      const extension = frame(AGENT.EXTENSION, sshString('session-bind@openssh.com'))
+      // Adding, removing, cards, locking, unlocking, adding with constraints; and numbers that nobody uses.
+      const changes = [1, 17, 18, 19, 20, 21, 22, 23, 25, 26, 200].map((type) => frame(type))
+      const answers = await ask(agent.path, identities, extension, sign, ...changes, identities)
+      expect(answers.map((answer) => answer[0])).toEqual([
+        AGENT.IDENTITIES_ANSWER,
+        AGENT.EXTENSION_FAILURE,
+        AGENT.SIGN_RESPONSE,
+        ...changes.map(() => AGENT.FAILURE),
+        AGENT.IDENTITIES_ANSWER,
+      ])
+      expect(heard).toEqual([AGENT.REQUEST_IDENTITIES, AGENT.SIGN_REQUEST, AGENT.REQUEST_IDENTITIES])
+    } finally {
+      server.close()
+    }
   })
 })
 

@@ -1,10 +1,13 @@
 /** Hands a step's agent requests on to an agent of the caller's: listing and signing, nothing that changes it. */
 import net from 'node:net'
-import { AGENT, frame, readFrames } from './frames.ts'
+import { AGENT, frame, readFrames, refusal } from './frames.ts'
 
-const ALLOWED = new Set<number>([AGENT.REQUEST_IDENTITIES, AGENT.SIGN_REQUEST, AGENT.EXTENSION])
+const ALLOWED = new Set<number>([AGENT.REQUEST_IDENTITIES, AGENT.SIGN_REQUEST])
 
-/** Serves one connection. A step can use the agent, but neither add, remove nor lock its keys. */
+/**
+ * Serves one connection. A step can use the keys, but neither add, remove nor lock them, nor reach what else the agent can
+ * do.
+ */
 export function forwardAgent(client: net.Socket, agentPath: string): void {
   const agent = net.connect(agentPath)
   const end = (): void => {
@@ -14,15 +17,20 @@ export function forwardAgent(client: net.Socket, agentPath: string): void {
   agent.on('error', end)
   agent.on('close', end)
   client.on('close', end)
-  agent.pipe(client)
-  void filterRequests(client, agent).catch(end)
+  void answerAll(client, agent).then(() => client.end(), end)
 }
 
-async function filterRequests(client: net.Socket, agent: net.Socket): Promise<void> {
+/** One request at a time, so that each answer is that of its request. */
+async function answerAll(client: net.Socket, agent: net.Socket): Promise<void> {
+  const answers = readFrames(agent)
   for await (const request of readFrames(client)) {
-    // Answers come in the order of the requests, so a refusal waits for none: OpenSSH's clients ask one at a time.
-    if (!ALLOWED.has(request[0]!)) client.write(frame(AGENT.FAILURE))
-    else if (!agent.write(frame(request[0]!, request.subarray(1))))
-      await new Promise((resolve) => agent.once('drain', resolve))
+    let answer = refusal(request)
+    if (ALLOWED.has(request[0]!)) {
+      agent.write(frame(request[0]!, request.subarray(1)))
+      const { value, done } = await answers.next()
+      if (done) return
+      answer = frame(value[0]!, value.subarray(1))
+    }
+    if (!client.write(answer)) await new Promise((resolve) => client.once('drain', resolve))
   }
 }

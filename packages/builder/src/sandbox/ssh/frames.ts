@@ -11,6 +11,7 @@ export const AGENT = {
   SIGN_REQUEST: 13,
   SIGN_RESPONSE: 14,
   EXTENSION: 27,
+  EXTENSION_FAILURE: 28,
 } as const
 
 /** Yields the frames of a connection without their length; ends with it, throws on one that is too large. */
@@ -87,4 +88,9 @@ export class SshReader {
   rest(): Buffer {
     return this.#data.subarray(this.#at)
   }
+}
+
+/** The answer to a request that a step may not make: whatever changes the agent, and extensions, as in the reference. */
+export function refusal(request: Buffer): Buffer {
+  return frame(request[0] === AGENT.EXTENSION ? AGENT.EXTENSION_FAILURE : AGENT.FAILURE)
 }

@@ -1,7 +1,7 @@
 /** An agent over private keys in memory: lists them and signs with them. */
 import { constants, sign } from 'node:crypto'
 import type { Socket } from 'node:net'
-import { AGENT, frame, readFrames, SshReader, sshNumber, sshString } from './frames.ts'
+import { AGENT, frame, readFrames, refusal, SshReader, sshNumber, sshString } from './frames.ts'
 import type { AgentKey } from './keys.ts'
 
 const RSA_SHA2_256 = 2
@@ -33,7 +33,7 @@ export class KeyAgent {
     } catch {
       // A malformed request is refused like one that is not known.
     }
-    return frame(AGENT.FAILURE)
+    return refusal(request)
   }
 
   #identities(): Buffer {

@@ -29,6 +29,7 @@ export async function readKey(path: string): Promise<AgentKey[]> {
   try {
     const text = await readFile(path)
     if (text.length > FILE_LIMIT) throw new Error('the file is too large')
+    if (isPublicKey(text)) throw new PublicKeyError('it is a public key')
     const body = /-----BEGIN OPENSSH PRIVATE KEY-----([\s\S]+?)-----END OPENSSH PRIVATE KEY-----/.exec(
       text.toString('latin1'),
     )?.[1]
@@ -37,9 +38,20 @@ export async function readKey(path: string): Promise<AgentKey[]> {
   } catch (error) {
     const why = systemReason(error)
     throw sandboxErrors.sshUnavailable([`cannot use ${path} as an SSH key: ${why}`], {
-      hint: 'keys with a passphrase have to be added to an agent: ssh-add',
+      hint:
+        error instanceof PublicKeyError
+          ? `name the private key that belongs to it: ${path.replace(/\.pub$/, '')}`
+          : 'keys with a passphrase have to be added to an agent: ssh-add',
     })
   }
+}
+
+class PublicKeyError extends Error {}
+
+/** The one-line form of OpenSSH, that of RFC 4716, and PEM. */
+function isPublicKey(text: Buffer): boolean {
+  const start = text.toString('latin1', 0, 200).trimStart()
+  return /^((ssh|ecdsa|sk)-\S+ AAAA|---- BEGIN SSH2 PUBLIC KEY|-----BEGIN (RSA )?PUBLIC KEY)/.test(start)
 }
 
 /** PROTOCOL.key of OpenSSH. */

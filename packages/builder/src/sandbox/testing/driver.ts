@@ -37,11 +37,21 @@ export async function userDriver(root: string, mode: 'subids' | 'single'): Promi
   const cover = `mount -t overlay overlay -o lowerdir=${etc}:/etc /etc && `
   const entry = new URL('./user-driver.ts', import.meta.url).pathname
   const become = `exec setpriv --reuid=${testUid} --regid=${testUid} --clear-groups "$@"`
-  const child = spawn('unshare', ['-m', 'sh', '-c', `${cover}${become}`, 'sh', process.execPath, entry, root, mode], {
+  return driverOf('unshare', ['-m', 'sh', '-c', `${cover}${become}`, 'sh', process.execPath, entry, root, mode], root)
+}
+
+/** As root who may not mount, as in an ordinary container. */
+export async function plainDriver(root: string): Promise<Driver> {
+  const entry = new URL('./user-driver.ts', import.meta.url).pathname
+  return driverOf('setpriv', ['--bounding-set', '-sys_admin', process.execPath, entry, root, 'plain'], root)
+}
+
+function driverOf(file: string, args: readonly string[], home: string): Driver {
+  const child = spawn(file, args, {
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     serialization: 'advanced',
     cwd: '/',
-    env: { PATH: process.env['PATH'], HOME: root },
+    env: { PATH: process.env.PATH, HOME: home },
   })
   const pending = new Map<
     number,

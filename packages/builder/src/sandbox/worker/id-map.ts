@@ -42,7 +42,7 @@ export async function subordinateRanges(
     ),
   )
   if (!uids?.length || !gids?.length) return undefined
-  const found = await Promise.all(['newuidmap', 'newgidmap'].map((tool) => onPath(tool, env['PATH'])))
+  const found = await Promise.all(['newuidmap', 'newgidmap'].map((tool) => onPath(tool, env.PATH)))
   return found.every(Boolean) ? { uids, gids } : undefined
 }
 
@@ -98,7 +98,7 @@ export async function mapIds(
   const ranges = await subordinateRanges(env)
   if (ranges === undefined) throw new Error('no subordinate ids for this user, or newuidmap and newgidmap are missing')
   const run = promisify(execFile)
-  const options = { env: { PATH: env['PATH'] } }
+  const options = { env: { PATH: env.PATH } }
   await Promise.all([
     run('newuidmap', [String(pid), ...mapArguments(uid, ranges.uids)], options),
     run('newgidmap', [String(pid), ...mapArguments(gid, ranges.gids)], options),

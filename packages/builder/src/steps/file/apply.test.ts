@@ -4,6 +4,7 @@ import type { ArchiveEntry } from '../../context/archive.ts'
 import { type Fixture, listTree, makeTree, temporaryDirectory } from '../../context/fixture.test-support.ts'
 import { openLocalContext, openRootTree } from '../../context/local.ts'
 import type { CopyOp } from '../../graph/file-op.ts'
+import { getXattr, listXattrs, setXattr } from '../../util/syscalls.ts'
 import { applyFileOps } from './apply.ts'
 import { select } from './select.ts'
 
@@ -59,6 +60,44 @@ const failing = (run: Promise<void>) =>
     () => 'it worked',
     (error: unknown) => error,
   )
+
+describe.skipIf(notRoot)('extended attributes (needs root)', () => {
+  const capability = Buffer.from('0100000200200000000000000000000000000000', 'hex')
+  const acl = Buffer.from(
+    '0200000001000600ffffffff020004000700000004000400ffffffff10000400ffffffff20000400ffffffff',
+    'hex',
+  )
+  const all = ['security.capability', 'system.posix_acl_access', 'user.a']
+
+  beforeEach(() => {
+    makeTree(context, { 'd/f': 'F', 'd/large': 'x'.repeat(1024 * 1024 + 1), 'd/s/': '' })
+    for (const name of ['d', 'd/f', 'd/large', 'd/s']) setXattr(`${context}/${name}`, 'user.a', Buffer.from(name))
+    for (const name of ['d/f', 'd/large']) {
+      setXattr(`${context}/${name}`, 'security.capability', capability)
+      setXattr(`${context}/${name}`, 'system.posix_acl_access', acl)
+    }
+    setXattr(`${context}/d/f`, 'trusted.overlay.opaque', Buffer.from('y'))
+    setXattr(`${context}/d/f`, 'user.overlay.opaque', Buffer.from('y'))
+  })
+
+  it('of a root filesystem are kept, whoever gets the files', async () => {
+    await copy('d', '/x', { keepOwner: true, chown: { user: '7', group: undefined } })
+    for (const name of ['f', 'large']) {
+      const path = `${root}/x/${name}`
+      expect(listXattrs(path)).toEqual(all)
+      expect(all.map((attribute) => getXattr(path, attribute))).toEqual([capability, acl, Buffer.from(`d/${name}`)])
+      expect(statSync(path).uid).toBe(7)
+    }
+    expect(getXattr(`${root}/x/s`, 'user.a')?.toString()).toBe('d/s')
+    // Of the source itself only the content is copied.
+    expect(listXattrs(`${root}/x`)).toEqual([])
+  })
+
+  it('of a context stay on the machine', async () => {
+    await copy('d', '/x')
+    for (const name of ['f', 'large', 's']) expect(listXattrs(`${root}/x/${name}`)).toEqual([])
+  })
+})
 
 describe.skipIf(notRoot)('COPY (needs root)', () => {
   const tree: Fixture = { f: 'F', g: 'G', 'd/x': 'X', 'd/s/y': 'Y' }

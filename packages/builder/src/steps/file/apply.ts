@@ -4,7 +4,7 @@
 import { closeSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import type { ReadArchive } from '../../context/archive.ts'
-import { openRootTree } from '../../context/local.ts'
+import { openLocalContext } from '../../context/local.ts'
 import type { Tree } from '../../context/tree.ts'
 import { BuildError, throwIfAborted } from '../../errors.ts'
 import type { ChownSpec, CopyOp, MkdirOp, SelectedEntry, WriteOp } from '../../graph/file-op.ts'
@@ -202,7 +202,7 @@ function sourceOf(op: WriteOp): { entry: SelectedEntry; tree: Tree | undefined; 
     }
     return { entry, tree: undefined, data }
   }
-  const tree = openRootTree(dirname(op.content.path))
+  const tree = openLocalContext(dirname(op.content.path))
   const source = basename(op.content.path)
   const node = tree.lstat(source)
   if (node === undefined) throw fileErrors.sourceNotFound([op.content.path, undefined])

@@ -1,6 +1,7 @@
 /** Where COPY writes to: destinations resolved inside the root, and the directories made on the way to them. */
 import { chmodSync, lchownSync, lstatSync, mkdirSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
+import { hasCode } from '../../util/has-code.ts'
 import { relativeToRoot, resolveInRoot } from '../../util/inroot.ts'
 import { fsPath } from '../../util/raw-path.ts'
 import { setTimes } from '../../util/syscalls.ts'
@@ -46,12 +47,21 @@ export class DirectoryMaker {
       refuseWhiteout(this.#root, at)
       const raw = fsPath(at)
       mkdirSync(raw, attributes.mode & 0o777)
-      if (attributes.owner !== undefined) lchownSync(raw, attributes.owner.uid, attributes.owner.gid)
+      if (attributes.owner !== undefined) this.#chown(at, attributes.owner)
       // Whatever the umask took away; a setgid bit that came from above stays, as mkdir has it.
       chmodSync(raw, (attributes.mode & 0o777) | (lstatSync(raw).mode & 0o2000))
       this.#made.push(at)
     }
     return missing.length > 0
+  }
+
+  #chown(path: string, { uid, gid }: Ids): void {
+    try {
+      lchownSync(fsPath(path), uid, gid)
+    } catch (error) {
+      if (!hasCode(error, 'EINVAL')) throw error
+      throw fileErrors.unmappedOwner([inRoot(this.#root, path), uid, gid], { cause: error })
+    }
   }
 
   /** Gives the directories made their time. */

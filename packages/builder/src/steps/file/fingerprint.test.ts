@@ -1,8 +1,20 @@
-import { chmodSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  lchownSync,
+  linkSync,
+  mkdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { afterAll, beforeEach, describe, expect, it } from 'vitest'
 import { type Fixture, makeTree, temporaryDirectory } from '../../context/fixture.test-support.ts'
-import { openLocalContext } from '../../context/local.ts'
+import { openLocalContext, openRootTree } from '../../context/local.ts'
 import type { SelectedEntry } from '../../graph/file-op.ts'
+import { makeNode, NODE_TYPE, setXattr } from '../../util/syscalls.ts'
 import { readEntries, writeEntries } from './entries-file.ts'
 import { type FingerprintOptions, fingerprint } from './fingerprint.ts'
 import { select } from './select.ts'
@@ -104,6 +116,94 @@ describe('fingerprint', () => {
     rmSync(`${root}/f`)
     makeTree(root, { f: { link: '/etc/passwd' } })
     await expect(fingerprint(tree, entries)).rejects.toMatchObject({ code: 'CONTEXT_CHANGED' })
+  })
+})
+
+/** cap_net_raw+ep as the kernel stores it. */
+const CAPABILITY = Buffer.from('0100000200200000000000000000000000000000', 'hex')
+/** user::rw-, user:7:r--, group::r--, mask::r--, other::r-- */
+const ACL = Buffer.from(
+  '0200000001000600ffffffff020004000700000004000400ffffffff10000400ffffffff20000400ffffffff',
+  'hex',
+)
+const isRoot = process.getuid?.() === 0
+
+// All that a layer or a later step can tell two files apart by, but for times: those count nowhere in the reference.
+describe.skipIf(!isRoot)('the fingerprint of files of a root filesystem (needs root)', () => {
+  const at = (path: string) => `${root}/d/${path}`
+  const remade = (path: string, make: (path: string) => void) => () => {
+    rmSync(at(path), { recursive: true })
+    make(at(path))
+  }
+  async function fingerprints(change: () => void): Promise<[rootfs: boolean, context: boolean]> {
+    makeTree(root, { 'd/f': 'F', 'd/s/b': 'B', 'd/l': { link: 'f' } })
+    makeNode(at('dev'), NODE_TYPE.char | 0o600, { major: 1, minor: 3 })
+    makeNode(at('pipe'), NODE_TYPE.fifo | 0o600, { major: 0, minor: 0 })
+    linkSync(at('f'), at('hard'))
+    const both = async () => {
+      const selection = { patterns: ['d'], parents: false, exclude: [] }
+      const [rootfs, context] = [openRootTree(root), openLocalContext(root)]
+      return [
+        await fingerprint(rootfs, await select(rootfs, selection), { owners: true }),
+        await fingerprint(context, await select(context, selection), { owners: true }),
+      ]
+    }
+    const before = await both()
+    change()
+    const after = await both()
+    return [after[0] !== before[0], after[1] !== before[1]]
+  }
+
+  it.each<[string, () => void]>([
+    ['content', () => writeFileSync(at('f'), 'G')],
+    ['mode', () => chmodSync(at('f'), 0o600)],
+    ['setuid', () => chmodSync(at('f'), 0o4644)],
+    ['setgid of a directory', () => chmodSync(at('s'), 0o2755)],
+    ['sticky bit of a directory', () => chmodSync(at('s'), 0o1755)],
+    ['mode of a fifo', () => chmodSync(at('pipe'), 0o644)],
+    ['name', () => renameSync(at('f'), at('g'))],
+    ['place', () => renameSync(at('s/b'), at('b'))],
+    ['link target', remade('l', (path) => symlinkSync('s/b', path))],
+    ['minor number', remade('dev', (path) => makeNode(path, NODE_TYPE.char | 0o600, { major: 1, minor: 5 }))],
+    ['major number', remade('dev', (path) => makeNode(path, NODE_TYPE.char | 0o600, { major: 5, minor: 3 }))],
+    ['kind of device', remade('dev', (path) => makeNode(path, NODE_TYPE.block | 0o600, { major: 1, minor: 3 }))],
+    ['fifo into file', remade('pipe', (path) => writeFileSync(path, '', { mode: 0o600 }))],
+    ['directory into file', remade('s', (path) => writeFileSync(path, ''))],
+    ['hard link into file', remade('hard', (path) => writeFileSync(path, 'F', { mode: 0o644 }))],
+    ['file into link', remade('hard', (path) => symlinkSync('f', path))],
+    ['an empty directory more', () => mkdirSync(at('e'))],
+  ])('%s', async (_, change) => {
+    expect(await fingerprints(change)).toEqual([true, true])
+  })
+
+  // What is the caller's machine's does not get into an image, and so is no reason to build again.
+  it.each<[string, () => void]>([
+    ['owner', () => chownSync(at('f'), 7, 0)],
+    ['group', () => chownSync(at('f'), 0, 7)],
+    ['owner of a link', () => lchownSync(at('l'), 7, 7)],
+    ['owner of a directory', () => chownSync(at('s'), 7, 7)],
+    ['capability', () => setXattr(at('f'), 'security.capability', CAPABILITY)],
+    ['attribute', () => setXattr(at('f'), 'user.a', Buffer.from('b'))],
+    ['attribute of a directory', () => setXattr(at('s'), 'user.a', Buffer.from('b'))],
+    ['access list', () => setXattr(at('f'), 'system.posix_acl_access', ACL)],
+    ['access list for what will be in a directory', () => setXattr(at('s'), 'system.posix_acl_default', ACL)],
+  ])('%s, which contexts have none of', async (_, change) => {
+    expect(await fingerprints(change)).toEqual([true, false])
+  })
+
+  it('no time', async () => {
+    expect(await fingerprints(() => utimesSync(at('f'), 1, 1))).toEqual([false, false])
+  })
+
+  it('tells names with line feeds from entries', async () => {
+    const digests = []
+    for (const files of [{ 'd/a\nfile\0': '' }, { 'd/a': '', 'd/b': '' }, { 'd/a\nb': '' }] as const) {
+      root = `${directory.path}/${count++}`
+      const names = Object.fromEntries(Object.entries(files).map(([name, text]) => [name.replaceAll('\0', ''), text]))
+      makeTree(root, names)
+      digests.push(await digest('d'))
+    }
+    expect(new Set(digests).size).toBe(3)
   })
 })
 

@@ -1,6 +1,10 @@
 /**
- * A digest of what a COPY would write: names, types, modes, link targets, contents. Times do not count, nor does where
- * in the tree the files lie, so a touched or moved file does not invalidate anything.
+ * A digest of what a COPY would write: names, types, modes, owners where they are kept, extended attributes, link targets,
+ * devices, contents. As in the reference, times do not count, nor does where in the tree the files lie, so a touched or
+ * moved file does not invalidate anything.
+ *
+ * What is hashed is a list of texts that each end with a NUL, which no name has, and whose number follows from those
+ * before: no two selections give the same one.
  */
 
 import { createHash, hash } from 'node:crypto'
@@ -11,6 +15,7 @@ import type { Tree } from '../../context/tree.ts'
 import { throwIfAborted } from '../../errors.ts'
 import type { SelectedEntry } from '../../graph/file-op.ts'
 import { encodePath } from '../../util/raw-path.ts'
+import { copiedXattrs } from './xattrs.ts'
 
 /**
  * Digests of file contents by what stat tells about them, kept by the caller from build to build. Keys and values are
@@ -73,17 +78,20 @@ export async function fingerprint(
     if (entry.name !== undefined) {
       links = new Map()
       // Of a directory the content is copied: neither its name nor its mode has any effect.
-      add(entry.type === 'directory' ? 'contents\n' : `source\0${entry.name}\n`)
+      add(entry.type === 'directory' ? 'contents\0' : `source\0${entry.name}\0`)
       if (entry.type === 'directory') continue
     }
     const owner = owners ? `${entry.uid}:${entry.gid}` : ''
     add(`${entry.type}\0${entry.target}\0${entry.mode.toString(8)}\0${owner}\0${entry.implied ? 'implied' : ''}\0`)
+    const xattrs = copiedXattrs(tree, entry.source)
+    add(`${xattrs.length}\0`)
+    for (const [name, value] of xattrs) add(`${name}\0${value.toString('base64')}\0`)
     if (entry.type === 'file') {
       const first = entry.nlink > 1 ? linkOf(links, entry, index) : undefined
       add(first === undefined ? contentDigest(tree, entry, buffer, statCache, newest) : `link ${first}`)
     } else if (entry.type === 'symlink') add(entry.linkname ?? '')
     else if (entry.type === 'char' || entry.type === 'block') add(String(entry.rdev))
-    add('\n')
+    add('\0')
   }
   return digest.update(text).digest('hex')
 }

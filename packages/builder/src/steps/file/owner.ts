@@ -3,10 +3,9 @@
  *
  * As in the reference, a bare number is user and group at once, and a name that the image does not know is root.
  */
-import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs'
+import { BuildError } from '../../errors.ts'
 import type { ChownSpec } from '../../graph/file-op.ts'
-import { resolveInRoot } from '../../util/inroot.ts'
-import { fsPath } from '../../util/raw-path.ts'
+import { readAccountFile } from '../../sandbox/account-file.ts'
 import { fileErrors } from './errors.ts'
 
 export interface Ids {
@@ -55,20 +54,10 @@ function parseId(text: string | undefined): number {
 
 /** An account file of the image; '' if there is none. */
 function readAccounts(root: string, file: string): string {
-  let fd: number
+  const refuse = (why: string, cause?: unknown) => fileErrors.accountsUnreadable([`/${file}`, why], { cause })
   try {
-    fd = openSync(fsPath(resolveInRoot(root, file)), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+    return readAccountFile(root, file, MAX_ACCOUNTS_SIZE, (why) => refuse(`it ${why}`))
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    if (code === 'ENOENT' || code === 'ENOTDIR') return ''
-    throw fileErrors.accountsUnreadable([`/${file}`, (error as Error).message], { cause: error })
-  }
-  try {
-    const stat = fstatSync(fd)
-    if (!stat.isFile()) throw fileErrors.accountsUnreadable([`/${file}`, 'it is not a regular file'])
-    if (stat.size > MAX_ACCOUNTS_SIZE) throw fileErrors.accountsUnreadable([`/${file}`, 'it is larger than 1 MiB'])
-    return readFileSync(fd, 'utf8')
-  } finally {
-    closeSync(fd)
+    throw error instanceof BuildError ? error : refuse((error as Error).message, error)
   }
 }

@@ -81,10 +81,10 @@ describe.skipIf(notRoot)('unpacking an archive (needs root)', () => {
       ['l -> /t', 't/', 't/f=F'],
     ],
     [
-      'through a dangling link',
-      { l: { link: '../../t' } },
-      [{ path: 'l/f', text: 'F' }],
-      ['l -> ../../t', 't/', 't/f=F'],
+      'below what a link of its own shows',
+      {},
+      [{ path: 'real/' }, { path: 'l', linkname: '/real' }, { path: 'l/new/f', text: 'F' }],
+      ['l -> /real', 'real/', 'real/new/', 'real/new/f=F'],
     ],
     [
       'through a link of its own',
@@ -143,7 +143,7 @@ describe.skipIf(notRoot)('unpacking an archive (needs root)', () => {
   })
 
   it('takes the destination for the root of the archive', async () => {
-    makeTree(root, { 'd/': '', 'd/l': { link: '/x' }, 'd/up': { link: '../..' } })
+    makeTree(root, { 'd/x/': '', 'd/l': { link: '/x' }, 'd/up': { link: '../..' } })
     await run(
       [
         { path: 'l/f', text: 'F' },
@@ -168,6 +168,13 @@ describe.skipIf(notRoot)('unpacking an archive (needs root)', () => {
       [{ path: 'd/' }, { path: 'h', type: 'hardlink', linkname: 'd' }],
       { code: 'ADD_ARCHIVE_INVALID' },
     ],
+    ...['/out/real', '../../t', 'real/../t', 'other'].flatMap((linkname) =>
+      ['l/f', 'l/d/', 'l/d/f'].map((path): [string, Row[], object] => [
+        `${path} through a link to ${linkname}, which is not there`,
+        [{ path: 'real/' }, { path: 'other', linkname: 'nowhere' }, { path: 'l', linkname }, { path }],
+        { code: 'ADD_ARCHIVE_INVALID', message: expect.stringContaining('no such file or directory') },
+      ]),
+    ),
     ['a file as a directory', [{ path: 'f' }, { path: 'f/x' }], { message: expect.stringContaining('ENOTDIR') }],
     [
       'deletions',

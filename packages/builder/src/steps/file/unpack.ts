@@ -4,10 +4,11 @@ import { ARCHIVE_HEAD, type ArchiveEntry, looksLikeArchive, type ReadArchive } f
 import { unpackEntries } from '../../context/unpack.ts'
 import { BuildError, throwIfAborted } from '../../errors.ts'
 import { fsPath } from '../../util/raw-path.ts'
-import { setTimes, setXattr } from '../../util/syscalls.ts'
+import { setTimes } from '../../util/syscalls.ts'
 import { inRoot, refuseWhiteout } from './destination.ts'
 import { fileErrors } from './errors.ts'
 import type { Ids } from './owner.ts'
+import { setXattrs } from './xattrs.ts'
 
 const CHUNK = 256 * 1024
 
@@ -90,11 +91,7 @@ export async function unpack(entries: AsyncIterable<ArchiveEntry>, options: Unpa
     written(path: string, entry: ArchiveEntry, isSymlink: boolean) {
       chown(path, owner ?? entry)
       if (!isSymlink) chmodSync(fsPath(path), entry.mode)
-      if (entry.type === 'file') {
-        for (const [key, value] of entry.xattrs ?? []) {
-          if (key === 'security.capability') setXattr(fsPath(path), key, value)
-        }
-      }
+      if (!isSymlink) setXattrs(fsPath(path), entry.xattrs ?? [])
       if (entry.type !== 'directory') setTimes(fsPath(path), toNs(entry.mtime))
     },
     directoryDone: (path: string, entry: ArchiveEntry) => setTimes(fsPath(path), toNs(entry.mtime)),

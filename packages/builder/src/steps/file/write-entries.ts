@@ -28,10 +28,11 @@ import type { Tree } from '../../context/tree.ts'
 import type { SelectedEntry } from '../../graph/file-op.ts'
 import type { Chmod } from '../../util/chmod.ts'
 import { fsPath } from '../../util/raw-path.ts'
-import { decodeDevice, getXattrOf, makeNode, NODE_TYPE, setTimes, setTimesOf, setXattr } from '../../util/syscalls.ts'
+import { decodeDevice, makeNode, NODE_TYPE, setTimes, setTimesOf } from '../../util/syscalls.ts'
 import { type Destination, inRoot, refuseWhiteout } from './destination.ts'
 import { fileErrors } from './errors.ts'
 import type { Ids } from './owner.ts'
+import { copiedXattrs, setXattrs } from './xattrs.ts'
 
 /** What every entry of one COPY has in common. */
 export interface WriteRules {
@@ -45,7 +46,6 @@ export interface WriteRules {
 const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
 /** Larger files are copied by the kernel (as clones where the file system can), off the main thread. */
 const COPY_BY_KERNEL = 1024 * 1024
-const CAPABILITY = 'security.capability'
 const SETGID = 0o2000
 
 interface OpenDirectory {
@@ -100,7 +100,7 @@ export class EntryWriter {
   /** Writes a file whose content is at hand, as the matched source itself. */
   writeData(entry: SelectedEntry, data: Buffer): void {
     refuseWhiteout(this.#root, this.#destination.path)
-    this.#bytes(this.#destination.path, data, undefined, entry)
+    this.#bytes(this.#destination.path, data, entry)
   }
 
   /** Gives the directories their times. */
@@ -140,6 +140,7 @@ export class EntryWriter {
       this.#chown(path, () => lchownSync(raw, uid, gid), uid, gid)
       const mode = this.#rules.chmod?.apply(entry.mode, true) ?? entry.mode
       chmodSync(raw, mode)
+      this.#xattrs(path, entry)
       this.#open.push({ target, path, fresh, neutral: (mode & SETGID) === 0, mtimeNs })
     } else {
       chmodSync(raw, entry.mode)
@@ -181,14 +182,14 @@ export class EntryWriter {
       length += read
     }
     this.#verify(length, source, entry)
-    this.#bytes(path, this.#buffer.subarray(0, length), getXattrOf(source, CAPABILITY), entry)
+    this.#bytes(path, this.#buffer.subarray(0, length), entry)
   }
 
-  #bytes(path: string, data: Buffer, capability: Buffer | undefined, entry: SelectedEntry): void {
+  #bytes(path: string, data: Buffer, entry: SelectedEntry): void {
     const fd = this.#replacing(path, () => openSync(fsPath(path), CREATE, 0o600))
     try {
       for (let at = 0; at < data.length; ) at += writeSync(fd, data, at, data.length - at)
-      this.#attributes(fd, path, capability, entry)
+      this.#attributes(fd, path, entry)
     } catch (error) {
       // Calls on descriptors do not tell which file they failed for.
       if (error instanceof Error) Object.assign(error, { path })
@@ -207,7 +208,7 @@ export class EntryWriter {
     const fd = openSync(fsPath(path), constants.O_WRONLY | constants.O_NOFOLLOW)
     try {
       this.#verify(entry.size, source, entry)
-      this.#attributes(fd, path, getXattrOf(source, CAPABILITY), entry)
+      this.#attributes(fd, path, entry)
     } finally {
       closeSync(fd)
     }
@@ -217,12 +218,12 @@ export class EntryWriter {
     if (length !== entry.size || !isSame(source, entry)) throw contextErrors.changed([entry.source])
   }
 
-  #attributes(fd: number, path: string, capability: Buffer | undefined, entry: SelectedEntry): void {
+  #attributes(fd: number, path: string, entry: SelectedEntry): void {
     const { uid, gid } = this.#rules.owner ?? entry
     const isSettled = uid === 0 && gid === 0 && this.#asRoot && this.#open[this.#open.length - 1]?.neutral === true
     if (!isSettled) this.#chown(path, () => fchownSync(fd, uid, gid), uid, gid)
     fchmodSync(fd, this.#rules.chmod?.apply(entry.mode, false) ?? entry.mode)
-    if (capability !== undefined) setXattr(fsPath(path), CAPABILITY, capability)
+    this.#xattrs(path, entry)
     const { mtimeNs } = this.#rules
     if (mtimeNs !== 'now') setTimesOf(fd, mtimeNs === 'source' ? entry.mtimeNs : mtimeNs)
   }
@@ -233,7 +234,13 @@ export class EntryWriter {
     this.#replacing(path, () => this.#create(path, entry))
     this.#chown(path, () => lchownSync(raw, uid, gid), uid, gid)
     if (entry.type !== 'symlink') chmodSync(raw, this.#rules.chmod?.apply(entry.mode, false) ?? entry.mode)
+    this.#xattrs(path, entry)
     setTimes(raw, entry.mtimeNs)
+  }
+
+  /** After owner and mode: a change of owner takes capabilities away, and one of mode changes an access list. */
+  #xattrs(path: string, entry: SelectedEntry): void {
+    if (this.#tree !== undefined) setXattrs(fsPath(path), copiedXattrs(this.#tree, entry.source))
   }
 
   #create(path: string, entry: SelectedEntry): void {

@@ -36,7 +36,7 @@ describe('build flags become options', () => {
     [['--build-context', 'base=docker-image://alpine'], { buildContexts: { base: 'docker-image://alpine' } }],
     [
       ['--platform', 'linux/amd64,linux/arm64', '--platform', 'linux/amd64'],
-      { platforms: ['linux/amd64', 'linux/arm64'] },
+      { platforms: ['linux/amd64', 'linux/arm64', 'linux/amd64'] },
     ],
     [['--pull'], { pull: true }],
     [['--no-cache', '--no-cache-filter', 'a,b'], { noCache: true, noCacheFilter: ['a', 'b'] }],

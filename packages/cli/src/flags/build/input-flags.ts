@@ -47,7 +47,7 @@ export const INPUT_FLAGS: readonly BuildFlag[] = [
     value: 'OS/ARCH[/VARIANT]',
     help: "Platforms to build for (default $DOCKER_DEFAULT_PLATFORM, else this machine's)",
     set: (draft, values) => {
-      draft.options.platforms = [...new Set(values.map((platform) => platform.trim()))]
+      draft.options.platforms = values.map((platform) => platform.trim())
     },
   },
   {

@@ -46,6 +46,8 @@ export function resolveBuild(draft: BuildDraft, words: readonly string[], global
       ...(attests.length > 0 ? { attests } : {}),
       ...(global.root === undefined ? {} : { root: global.root }),
       ...(global.mirrors === undefined ? {} : { mirrors: global.mirrors }),
+      ...(global.caFiles === undefined ? {} : { caFiles: global.caFiles }),
+      ...(global.insecureRegistries === undefined ? {} : { insecureRegistries: global.insecureRegistries }),
     },
     ...resolveCall(draft),
     ...resolveProgress(draft),

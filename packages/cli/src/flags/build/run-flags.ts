@@ -16,7 +16,7 @@ export const RUN_FLAGS: readonly BuildFlag[] = [
     name: 'secret',
     type: 'list',
     value: 'id=ID[,src=FILE|,env=NAME]',
-    help: 'Offer a secret to RUN --mount=type=secret (repeatable)',
+    help: 'Offer a secret to RUN --mount=type=secret; GIT_AUTH_TOKEN and GIT_AUTH_HEADER also to git (repeatable)',
     set: (draft, values) => {
       draft.options.secrets = values.map((text) => parseSecret(text, draft.env))
     },
@@ -25,9 +25,19 @@ export const RUN_FLAGS: readonly BuildFlag[] = [
     name: 'ssh',
     type: 'list',
     value: 'default|ID[=SOCKET|KEY[,KEY]]',
-    help: 'Offer an SSH agent or keys to RUN --mount=type=ssh (repeatable)',
+    help: 'Offer an SSH agent or keys to RUN --mount=type=ssh, and as default to git over ssh (repeatable)',
     set: (draft, values) => {
       draft.options.ssh = values.map(parseSsh)
+    },
+  },
+  {
+    name: 'ssh-known-hosts',
+    type: 'list',
+    value: 'FILE',
+    completes: 'file',
+    help: 'File with the keys of hosts that git may reach over ssh (repeatable; default ~/.ssh/known_hosts and /etc/ssh/ssh_known_hosts)',
+    set: (draft, values) => {
+      draft.options.sshKnownHosts = values
     },
   },
   {

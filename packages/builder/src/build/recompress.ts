@@ -1,0 +1,38 @@
+/** Layers of base images in another compression: made once and remembered by the layer they come from. */
+import { createReadStream } from 'node:fs'
+import { hashKey } from '../graph/key.ts'
+import { LAYER_TYPES } from '../layer/pack.ts'
+import { recompressLayer } from '../layer/recompress.ts'
+import type { CompressionOptions } from '../steps/layers.ts'
+import type { LayerBlob } from '../steps/types.ts'
+import type { Session } from './session.ts'
+
+/** The layer itself if it is compressed so already, or is none that may be changed (foreign layers). */
+export async function recompressedLayer(
+  blob: LayerBlob,
+  { compression, level }: CompressionOptions,
+  session: Session,
+): Promise<LayerBlob> {
+  const { store, signal } = session
+  const { mediaType, digest } = blob.descriptor
+  const now = compressionOf(mediaType)
+  if (now === undefined || now === compression) return blob
+  const key = hashKey('recompress', digest, compression, level)
+  const known = await store.records.get<LayerBlob>('rewrite', key)
+  if (known && (await store.blobs.has(known.descriptor.digest))) return known
+  await using file = store.blobs.temporaryFile('recompress')
+  const source = createReadStream(store.blobs.path(digest), { highWaterMark: 256 * 1024 })
+  const packed = await recompressLayer(source, { compression, level, diffID: blob.diffID, signal }, file.path)
+  await store.blobs.adopt(file.path, packed)
+  const result = { descriptor: { mediaType: LAYER_TYPES[compression], ...packed }, diffID: blob.diffID }
+  await store.records.put('rewrite', key, result, { blobs: [packed.digest] })
+  return result
+}
+
+/** Of a layer's media type; undefined for other types. */
+function compressionOf(mediaType: string): CompressionOptions['compression'] | undefined {
+  if (/foreign|nondistributable/.test(mediaType)) return undefined
+  if (/\.tar[.+]gzip$/.test(mediaType)) return 'gzip'
+  if (/\.tar[.+]zstd$/.test(mediaType)) return 'zstd'
+  return /\.tar$/.test(mediaType) ? 'none' : undefined
+}
