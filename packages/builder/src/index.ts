@@ -36,6 +36,8 @@ export type DebugOptions = options.DebugOptions<options.Place>
 export type DiagnoseOptions = options.DiagnoseOptions<options.Place>
 /** Options of {@link check}, {@link outline} and {@link targets}. */
 export type DockerfileOptions = options.DockerfileOptions<options.Place>
+/** Options of {@link openImages}. */
+export type OpenOptions = options.OpenOptions<options.Place>
 /** One `--output`. */
 export type OutputSpec = options.OutputSpec<options.Place>
 /** Options of {@link runImage}. */

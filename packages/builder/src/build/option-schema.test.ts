@@ -59,6 +59,9 @@ describe('options', () => {
     [{ secrets: [{ id: 'a' }] }, 'secrets[0]: expected one of src, env, value and get'],
     [{ secrets: [{ id: 'a', value: 5 }] }, 'secrets[0].value: expected a string or a Uint8Array, not 5'],
     [{ secrets: [{ src: 'a' }] }, 'secrets[0].id: expected a value, not undefined'],
+    [{ sshKnownHosts: 'x' }, 'sshKnownHosts: expected an array, not a string'],
+    [{ caFiles: [5] }, 'caFiles[0]: expected a path or a file: URL, not 5'],
+    [{ insecureRegistries: 'x' }, 'insecureRegistries: expected an array, not a string'],
     [{ ssh: ['default'] }, 'ssh[0]: expected an object, not a string'],
     [
       { ulimits: [{ name: 'nofile', soft: 1.5, hard: 2 }] },
@@ -80,6 +83,11 @@ describe('options', () => {
   it('that are mistyped are known again', () => {
     expect(refusal(() => checkOptions('build', { tag: [] })).hint).toBe('did you mean tags?')
     expect(refusal(() => checkOptions('run', { image: 'x', volume: [] })).hint).toBe('did you mean volumes?')
+  })
+
+  it('of one call are not those of another', () => {
+    expect(checkOptions('open', { readOnly: true })).toEqual({ readOnly: true })
+    expect(refusal(() => checkOptions('store', { readOnly: true })).code).toBe('OPTION_INVALID')
   })
 
   it('never say what a text is', () => {
@@ -133,6 +141,13 @@ describe('options', () => {
       ociRuntime: 'crun',
     })
     expect(checkOptions('build', { cwd, ociRuntime: './crun' }).ociRuntime).toBe('/base/crun')
+    expect(checkOptions('build', { cwd, caFiles: ['ca'], sshKnownHosts: ['hosts'] })).toMatchObject({
+      caFiles: ['/base/ca'],
+      sshKnownHosts: ['/base/hosts'],
+    })
+    expect(
+      checkOptions('run', { cwd, image: 'x', stdout: process.stdout, stderr: process.stderr, caFiles: ['ca'] }),
+    ).toMatchObject({ caFiles: ['/base/ca'] })
     expect(checkOptions('build', { cwd }).context).toBe('/base')
     expect(checkOptions('build', { cwd, context: '-', dockerfile: '-' })).toMatchObject({
       context: '-',

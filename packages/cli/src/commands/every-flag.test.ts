@@ -71,6 +71,7 @@ const SAMPLES: Readonly<Record<string, string | readonly string[]>> = {
   'shm-size': '1g',
   squash: 'true',
   ssh: 'default',
+  'ssh-known-hosts': 'x',
   tag: 'x',
   target: 'x',
   ulimit: 'nofile=1',
@@ -92,6 +93,29 @@ describe('every build flag', () => {
       if (!(error instanceof UsageError)) throw error
       expect(error.message).toContain('is not supported')
     }
+  })
+})
+
+/** What each global flag is given; the others are looked at by whoever runs commands. */
+const GLOBAL_SAMPLES: Readonly<Record<string, string | undefined>> = {
+  'ca-file': import.meta.filename,
+  debug: undefined,
+  help: undefined,
+  'insecure-registry': 'a:1',
+  mirror: 'a=b',
+  root: 'x',
+}
+
+describe('every global flag', () => {
+  const request = (args: readonly string[]): string => {
+    const { values, words } = parseArguments([...args, '.'], [...BUILD_FLAGS, ...GLOBAL_FLAGS])
+    return JSON.stringify(resolveBuild(draftBuild(values, {}), words, globalOptions(values)))
+  }
+
+  it.each(GLOBAL_FLAGS.map((flag) => flag.name))('--%s reaches builds', (name) => {
+    if (!(name in GLOBAL_SAMPLES)) throw new Error(`what does --${name} do? Give it a sample.`)
+    const value = GLOBAL_SAMPLES[name]
+    if (value !== undefined) expect(request([`--${name}=${value}`])).not.toBe(request([]))
   })
 })
 
