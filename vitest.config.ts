@@ -1,7 +1,8 @@
 import { defineConfig } from 'vitest/config'
+import { patience } from './test/support/patience.ts'
 
 // Three groups, one after the other: what fails fast comes first. Whole builds have deadlines in their tests, so those
-// run one at a time.
+// run one at a time. Deadlines end what hangs: they grow with the load of the machine.
 export default defineConfig({
   test: {
     projects: [
@@ -15,8 +16,8 @@ export default defineConfig({
             'test/fuzz/**/*.test.ts',
           ],
           // Only what hangs: no test rests on how fast the machine is.
-          testTimeout: 300_000,
-          hookTimeout: 300_000,
+          testTimeout: patience(300_000),
+          hookTimeout: patience(300_000),
           maxWorkers: 2,
           sequence: { groupOrder: 1 },
         },
@@ -26,8 +27,8 @@ export default defineConfig({
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
           globalSetup: ['test/support/global-setup.ts'],
-          testTimeout: 180_000,
-          hookTimeout: 300_000,
+          testTimeout: patience(180_000),
+          hookTimeout: patience(300_000),
           maxWorkers: 1,
           sequence: { groupOrder: 2 },
         },
@@ -37,8 +38,8 @@ export default defineConfig({
           name: 'corpus',
           include: ['test/conformance/**/*.test.ts', 'test/security/**/*.test.ts'],
           globalSetup: [],
-          testTimeout: 900_000,
-          hookTimeout: 300_000,
+          testTimeout: patience(900_000),
+          hookTimeout: patience(300_000),
           maxWorkers: 1,
           sequence: { groupOrder: 3 },
         },

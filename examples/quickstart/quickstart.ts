@@ -26,8 +26,8 @@ tsbuild('inspect', 'quickstart')
 const greeting = relative(process.cwd(), join(here, 'app/src/greeting.ts'))
 console.log(`
 What to try next:
-  npx pnpm@12 quickstart              again: every step comes from the cache
+  npx -y pnpm@12 quickstart              again: every step comes from the cache
   edit ${greeting}, and again: only what depends on it is built
-  npx pnpm@12 tsbuild images          the images of the local store
-  npx pnpm@12 tsbuild doctor          what builds can do on this machine
-  npx pnpm@12 tsbuild --help          everything else; examples/README.md has more to build`)
+  npx -y pnpm@12 tsbuild images          the images of the local store
+  npx -y pnpm@12 tsbuild doctor          what builds can do on this machine
+  npx -y pnpm@12 tsbuild --help          everything else; examples/README.md has more to build`)

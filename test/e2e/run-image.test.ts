@@ -54,6 +54,63 @@ describe.each(userCases('docker-registry', 'busybox'))('tsbuild run, $title', ({
     expect(result.stdout.split('\n').slice(0, -1)).toEqual(['hi file x y mine', '/tmp/new', '7', '8', 'here', '1'])
   })
 
+  it.skipIf(skip)('bounds what the process may do, as docker run does', async () => {
+    const { place } = opened
+    const readonly = 'touch /x 2>/dev/null || echo refused; echo 1 > /t/a && cat /t/a; mount | grep -c " /t "'
+    expect(await sh(readonly, '--read-only', '--tmpfs', '/t:size=1m', '-w', '/made')).toMatchObject({
+      stdout: 'refused\n1\n1\n',
+      stderr: '',
+    })
+    await place.files({ 'data/file': 'here\n' }, 'mounted')
+    const bind = `type=bind,src=${place.join('mounted/data')},dst=/data,readonly`
+    const mounts = 'cat /data/file; touch /data/x 2>/dev/null || echo refused; stat -c %a /mem'
+    const flags = ['--mount', bind, '--mount', 'type=tmpfs,dst=/mem,tmpfs-mode=0700']
+    expect(await sh(mounts, ...flags)).toMatchObject({ stdout: 'here\nrefused\n700\n', stderr: '' })
+    const noexec = 'cp /bin/busybox /t/b; /t/b true 2>/dev/null && echo run || echo refused'
+    expect((await sh(noexec, '--tmpfs', '/t:size=64m')).stdout).toBe('refused\n')
+    expect((await sh(noexec, '--tmpfs', '/t:size=64m,exec')).stdout).toBe('run\n')
+  })
+
+  it.skipIf(skip)('gives and takes capabilities', async () => {
+    const bits = async (...flags: string[]): Promise<bigint> => {
+      const { stdout, stderr } = await sh('grep -E "^Cap(Bnd|Eff)" /proc/self/status', '-u', '0', ...flags)
+      const [bound, effective] = [...stdout.matchAll(/:\s+([0-9a-f]+)/g)].map((match) => match[1])
+      expect(stderr).toBe('')
+      expect(effective).toBe(bound)
+      return BigInt(`0x${bound}`)
+    }
+    expect(await bits()).toBe(0xa80425fbn)
+    expect(await bits('--cap-drop', 'CHOWN', '--cap-drop', 'cap_kill')).toBe(0xa80425fbn & ~0x21n)
+    expect(await bits('--cap-drop', 'ALL', '--cap-add', 'CAP_CHOWN')).toBe(1n)
+    expect(await bits('--cap-add', 'SYS_ADMIN')).toBe(0xa80425fbn | (1n << 21n))
+    expect(
+      (await sh('mkdir /m; mount -t tmpfs x /m && echo mounted', '-u', '0', '--cap-add', 'SYS_ADMIN')).stdout,
+    ).toBe('mounted\n')
+    expect(await sh('true', '--cap-add', 'NOPE')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('unknown capability "NOPE"'),
+    })
+  })
+
+  it.skipIf(skip)('adds groups, and a process that collects orphans', async () => {
+    expect((await sh('id -G', '-u', '0', '--group-add', 'staff', '--group-add', '77')).stdout).toBe('0 50 77\n')
+    // An orphan that ends is taken from the table of processes, which nobody does where the shell is process 1.
+    const wait = 'n=0; while grep -qs State:.Z /proc/[0-9]*/status && [ $n -lt 300 ]; do n=$((n+1)); sleep 0.1; done'
+    const script = `echo $$; (sleep 0.1 &); sleep 0.3; ${wait}; grep -l State:.Z /proc/[0-9]*/status; exit 42`
+    expect(await sh(script, '--init', '-u', '0')).toMatchObject({ code: 42, stdout: '2\n', stderr: '' })
+    expect((await sh('cat /proc/1/environ || echo hidden', '--init')).stdout).toBe('hidden\n')
+    expect((await sh('kill -9 $$', '--init')).code).toBe(137)
+  })
+
+  it.skipIf(skip)('says why it does not take some flags of docker run', async () => {
+    expect(await tsbuild(['--privileged', 'app'])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('--privileged is not supported: it would hand this machine'),
+    })
+    expect(await tsbuild(['--rm=false', 'app'])).toMatchObject({ code: 2 })
+    expect((await sh('hostname', '-h', 'named')).stdout).toBe('named\n')
+  })
+
   it.skipIf(skip)('passes the exit code on, and says what cannot be run', async () => {
     expect(await sh('exit 42')).toMatchObject({ code: 42, stderr: '' })
     expect((await sh("sh -c 'kill -9 $$'; exit $?")).code).toBe(137)

@@ -1,6 +1,7 @@
 /** Runs programs and collects what they say. */
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { patience } from './patience.ts'
 
 export interface Finished {
   readonly code: number | null
@@ -17,7 +18,7 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string | undefined>>
   /** Text or bytes for stdin, which is closed otherwise. */
   readonly stdin?: string | Uint8Array
-  /** Milliseconds until it is killed, with an error. Default 120 s. */
+  /** Milliseconds until it is killed, with an error, on an idle machine. Default 120 s. */
   readonly timeout?: number
   readonly uid?: number
   readonly gid?: number
@@ -50,10 +51,13 @@ export function start(file: string, args: readonly string[], options: RunOptions
   const stderr = (): string => Buffer.concat(chunks.err).toString()
   const finish = async (): Promise<Finished> => {
     let late = false
-    const timer = setTimeout(() => {
-      late = true
-      child.kill('SIGKILL')
-    }, options.timeout ?? 120_000)
+    const timer = setTimeout(
+      () => {
+        late = true
+        child.kill('SIGKILL')
+      },
+      patience(options.timeout ?? 120_000),
+    )
     try {
       const [code, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null]
       if (late) throw new Error(`${file} ${args.join(' ')} took too long\n${stderr().slice(-4000)}`)
@@ -80,11 +84,11 @@ export async function must(file: string, args: readonly string[], options: RunOp
   return result.stdout
 }
 
-/** Waits until a condition holds. @throws Error after the given time (ms) */
+/** Waits until a condition holds. @throws Error after the given time (ms), longer where the machine is busy */
 export async function until(what: string, holds: () => boolean | Promise<boolean>, ms = 15_000): Promise<void> {
-  const end = Date.now() + ms
+  const begin = Date.now()
   while (!(await holds())) {
-    if (Date.now() > end) throw new Error(`waited ${ms} ms for ${what}`)
+    if (Date.now() - begin > patience(ms)) throw new Error(`waited ${ms} ms for ${what}`)
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
 }

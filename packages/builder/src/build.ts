@@ -1,8 +1,10 @@
 /**
  * Builds images: read the Dockerfile, parse it, plan a graph per platform, solve it, assemble images, export them.
  */
+import { checkInputs } from './build/check-inputs.ts'
 import { openWorker } from './build/layers.ts'
 import { lintAll } from './build/lint.ts'
+import { checkOptions } from './build/option-schema.ts'
 import { exportAll } from './build/outputs.ts'
 import { planAll } from './build/plan-all.ts'
 import { Session } from './build/session.ts'
@@ -10,19 +12,23 @@ import { asBuildError, resolveBuildSettings } from './build/settings.ts'
 import { openSolver } from './build/solver.ts'
 import { readSources } from './build/sources.ts'
 import type { ParsedDockerfile } from './instructions/nodes.ts'
-import type { BuildOptions, BuildResult } from './options.ts'
+import type { BuildOptions, BuildResult, Place } from './options.ts'
 
 /**
  * Builds the image that a Dockerfile describes.
  *
  * Nothing is printed and the process is not changed: progress is reported as events, failures as {@link BuildError}.
- * Aborting `options.signal` ends the build with the code CANCELLED, after everything it started has ended.
+ * Aborting `signal` ends the build with the code CANCELLED, after everything it started has ended.
  *
  * @throws BuildError
  */
-export async function build(options: BuildOptions): Promise<BuildResult> {
+export async function build(call: BuildOptions<Place>): Promise<BuildResult> {
+  let root: string | undefined
   try {
+    const options = checkOptions('build', call)
     const settings = resolveBuildSettings(options)
+    root = settings.root
+    await checkInputs(settings)
     await using session = await Session.open(settings)
     for (const message of [...withoutEffect(options), ...settings.warnings]) session.warn({ rule: '', message })
     const parsed = await readSources(session)
@@ -33,7 +39,7 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
     const results = await solver.solve()
     return await exportAll(results, solver, session, settings)
   } catch (error) {
-    throw asBuildError(error, options.signal)
+    throw asBuildError(error, { signal: call?.signal, root })
   }
 }
 

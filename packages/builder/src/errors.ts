@@ -84,6 +84,13 @@ export const cancelled = defineError({
   message: () => 'the build was cancelled',
 })
 
+/** What the system refused, where nothing better can be said. */
+export const systemFailed = defineError({
+  code: 'SYSTEM_ERROR',
+  doc: 'The operating system refused something that the call needs: a path that is missing or not writable, a full disk, an address in use.',
+  message: (what: string, reason: string) => (what === '' ? reason : `${what}: ${reason}`),
+})
+
 /** Throws {@link cancelled} if the signal is aborted. */
 export function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw cancelled([], { cause: signal.reason })

@@ -1,16 +1,52 @@
 /** Builds OCI images from Dockerfiles, without a daemon. */
 
 export { type CheckOutcome, check, outline, targets } from './build/calls.ts'
-export { type DebugOptions, debug, type KeptRootfs, keptRootfs } from './build/debug.ts'
-export { type DiagnoseOptions, type Diagnosis, diagnose, type RuntimeTrial } from './build/diagnose.ts'
-export { type OpenedImages, openImages, type StoreOptions } from './build/images.ts'
+export { debug, type KeptRootfs, keptRootfs } from './build/debug.ts'
+export { type Diagnosis, diagnose, type RuntimeTrial } from './build/diagnose.ts'
+export { type OpenedImages, openImages } from './build/images.ts'
 export { runImage } from './build/run-image.ts'
 export { diskUsage, prune } from './build/storage.ts'
 export { build } from './build.ts'
 export { checkErrorText, checkExitCode, checkSarif, checkText } from './calls/index.ts'
 export { BuildError, type BuildErrorDetails } from './errors.ts'
 export type { ImageStore } from './image/image-store.ts'
-export type * from './options.ts'
+export type {
+  BuildResult,
+  CacheSpec,
+  CallResult,
+  CheckResult,
+  Console,
+  OutputResult,
+  Place,
+  PlatformResult,
+  RunImageResult,
+  TmpfsVolume,
+} from './options.ts'
 export type { BuildWarning, ProgressEvent, ProgressListener, ProgressVertex } from './progress.ts'
 export { excerpt, type Location, type Position, type Range, SourceFile } from './source.ts'
 export type { PruneOptions, PruneResult, Usage, UsageItem } from './store/index.ts'
+
+import type * as options from './options.ts'
+
+/** Options of {@link build}. */
+export type BuildOptions = options.BuildOptions<options.Place>
+/** Options of {@link debug}. */
+export type DebugOptions = options.DebugOptions<options.Place>
+/** Options of {@link diagnose}. */
+export type DiagnoseOptions = options.DiagnoseOptions<options.Place>
+/** Options of {@link check}, {@link outline} and {@link targets}. */
+export type DockerfileOptions = options.DockerfileOptions<options.Place>
+/** Options of {@link openImages}. */
+export type OpenOptions = options.OpenOptions<options.Place>
+/** One `--output`. */
+export type OutputSpec = options.OutputSpec<options.Place>
+/** Options of {@link runImage}. */
+export type RunImageOptions = options.RunImageOptions<options.Place>
+/** A secret by id. */
+export type SecretSource = options.SecretSource<options.Place>
+/** An agent or keys offered to `RUN --mount=type=ssh`. */
+export type SshSource = options.SshSource<options.Place>
+/** Where the store is. */
+export type StoreOptions = options.StoreOptions<options.Place>
+/** A file or directory of this machine that a process sees. */
+export type Volume = options.Volume<options.Place>

@@ -21,7 +21,9 @@ export async function main(argv: readonly string[], io: Io, trap: SignalTrap): P
     const selection = selectCommand(argv, io)
     if (!selection) return await showOverview(io)
     const { command } = await selection.entry.load()
-    const input = parseArguments(selection.args, commandFlags(command), { stopAtWord: command.stopAtWord ?? false })
+    // Where -h means something else (run's host name), alone it still asks for help.
+    const args = selection.args.length === 1 && selection.args[0] === '-h' ? ['--help'] : selection.args
+    const input = parseArguments(args, commandFlags(command), { stopAtWord: command.stopAtWord ?? false })
     if (input.values.help) {
       const { commandHelp } = await import('./help.ts')
       await write(io.stdout, commandHelp(command, selection.entry.summary))

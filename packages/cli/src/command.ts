@@ -69,5 +69,14 @@ export function defineCommand<const F extends readonly FlagSpec[]>(
 
 /** Every flag a command takes, the global ones last. */
 export function commandFlags(command: Command): readonly FlagSpec[] {
-  return [...command.sections.flatMap((section) => section.flags), ...GLOBAL_FLAGS]
+  return [...command.sections.flatMap((section) => section.flags), ...globalFlags(command)]
+}
+
+/** The flags of every command, without letters that mean something else here: -h is a host name to `run`, as in docker. */
+export function globalFlags(command: Command): readonly FlagSpec[] {
+  const taken = new Set(command.sections.flatMap((section) => section.flags.map((flag) => flag.alias)))
+  return GLOBAL_FLAGS.map((flag: FlagSpec): FlagSpec => {
+    const { alias, ...rest } = flag
+    return alias !== undefined && taken.has(alias) ? rest : flag
+  })
 }

@@ -1,5 +1,5 @@
 /** Help texts, made from the tables of commands and flags. */
-import type { Command } from './command.ts'
+import { type Command, globalFlags } from './command.ts'
 import { COMMANDS } from './commands/index.ts'
 import { GLOBAL_FLAGS } from './flags/global.ts'
 import type { FlagSpec } from './flags/spec.ts'
@@ -36,7 +36,7 @@ export function commandHelp(command: Command, summary: string): string {
     const visible = section.flags.filter((flag) => !flag.hidden)
     if (visible.length > 0) lines.push('', `${section.title}:`, ...flagLines(visible))
   }
-  lines.push('', 'Flags of every command:', ...flagLines(GLOBAL_FLAGS), '', ...exitCodeLines())
+  lines.push('', 'Flags of every command:', ...flagLines(globalFlags(command)), '', ...exitCodeLines())
   return `${lines.join('\n')}\n`
 }
 

@@ -80,6 +80,7 @@ async function inspectOne(
   return {
     platform: platform ? formatPlatform(platform) : '',
     digest: descriptor.digest,
+    id: manifest.config.digest,
     ...(config ? { config } : {}),
     layers: manifest.layers,
   }

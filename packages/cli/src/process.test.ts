@@ -2,7 +2,7 @@ import { execFile, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, describe, expect, it } from 'vitest'
 import { VERSION } from './version.ts'
@@ -88,6 +88,29 @@ describe('the program', () => {
     expect(status).toBe(2)
     expect(stdout).toBe('')
     expect(stderr).toMatch(/^tsbuild needs Node \^24\.15 or >=26, this is [\d.]+ \(.*\)\n$/)
+  })
+
+  it.each([
+    '--env-file',
+    '--env-file=/nope',
+    '--env-file-if-exists=/nope',
+    '--experimental-config-file=/nope',
+    '--experimental-default-config-file',
+  ])('gives %s to the command, not to Node', (option) => {
+    const { stderr, status } = spawnSync(BIN, ['run', option, '/nope', 'image'], {
+      env: { ...env, PATH: `${dirname(process.execPath)}:${process.env.PATH}` },
+      encoding: 'utf8',
+    })
+    expect(stderr).toMatch(/^ERROR: (cannot read --env-file \/nope: no such file or directory|unknown flag: --e)/)
+    expect(status).toBe(2)
+  })
+
+  it('takes words as they are', () => {
+    const { stderr } = spawnSync(BIN, ['help', '\\--env-file x'], {
+      env: { ...env, PATH: `${dirname(process.execPath)}:${process.env.PATH}` },
+      encoding: 'utf8',
+    })
+    expect(stderr).toContain('unknown command: \\--env-file x\n')
   })
 
   it.each(['stdout', 'stderr'] as const)('ends quietly when nobody reads %s', async (closed) => {

@@ -1,5 +1,5 @@
 /** Errors for people: what went wrong and where, what the failed process said last, and what to do. */
-import { inspect } from 'node:util'
+import { getSystemErrorMessage, inspect } from 'node:util'
 import type { Location } from '@tsbuild/builder'
 import { isBuildError, isExpected, unwrap } from './error-kind.ts'
 import { escapeControls } from './progress/escape.ts'
@@ -47,13 +47,22 @@ async function excerptLines(at: Location): Promise<string[]> {
 function messageLines(error: unknown, options: RenderErrorOptions): string[] {
   const prefix = `ERROR: ${options.prefix ?? ''}`
   if (!(error instanceof Error)) return [`${prefix}${String(error)}`]
-  if (isExpected(error)) return [`${prefix}${error.message}`]
+  if (isExpected(error)) return [`${prefix}${systemMessage(error) ?? error.message}`]
   return [
     `${prefix}internal error: ${error.message || error.name}`,
     ...(options.debug
       ? []
       : ['hint: this is a mistake in tsbuild; run the command again with -D to see where it comes from']),
   ]
+}
+
+/** What the system said, about which path or address, without Node's codes and names of calls. */
+function systemMessage(error: Error): string | undefined {
+  const { errno, path, address, port } = error as NodeJS.ErrnoException & { address?: string; port?: number }
+  if (typeof errno !== 'number') return undefined
+  const what = path ?? (address === undefined ? undefined : port === undefined ? address : `${address}:${port}`)
+  const reason = getSystemErrorMessage(errno)
+  return reason && (what === undefined ? reason : `${what}: ${reason}`)
 }
 
 function hintOf(error: unknown): string | undefined {

@@ -8,6 +8,8 @@ export interface InspectedImage {
   /** `os/arch[/variant]`, '' for an artifact. */
   readonly platform: string
   readonly digest: string
+  /** The digest of its config: what docker calls the image's id. */
+  readonly id: string
   /** Absent for an artifact that is no image. */
   readonly config?: ImageConfig
   readonly layers: readonly Descriptor[]

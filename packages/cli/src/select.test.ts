@@ -22,6 +22,10 @@ describe('selectCommand', () => {
     [['-t', 'images', '.'], 'build', ['-t', 'images', '.']],
     [['other', '-t', 'x'], 'build', ['other', '-t', 'x']],
     [['--bogus'], 'build', ['--bogus']],
+    [['--version'], 'version', []],
+    [['-v'], 'version', []],
+    [['--root', '/r', '--version', '--format', 'json'], 'version', ['--root', '/r', '--format', 'json']],
+    [['du', '-v'], 'du', ['-v']],
   ])('%j is for %s', (argv, name, args) => {
     const selection = selectCommand(argv, { cwd })
     expect(selection?.entry.name).toBe(name)
@@ -35,5 +39,26 @@ describe('selectCommand', () => {
   it('takes a word that is no directory for a mistyped command', () => {
     expect(() => selectCommand(['imges'], { cwd })).toThrow('unknown command: imges')
     expect(() => selectCommand(['toString'], { cwd })).toThrow('unknown command: toString')
+    expect(() => selectCommand(['pusj', '-q', 'x'], { cwd })).toThrow('unknown command: pusj')
+    expect(() => selectCommand(['biuld', '.'], { cwd })).toThrow(
+      expect.objectContaining({ message: 'unknown command: biuld', hint: 'did you mean tsbuild build?' }),
+    )
+  })
+
+  it.each<[string[], string, string]>([
+    [['image', 'ls'], 'image ls', 'tsbuild images'],
+    [['image'], 'image', 'images, inspect'],
+    [['buildx', 'imagetools', 'inspect', 'x'], 'buildx imagetools inspect', 'tsbuild inspect --remote'],
+    [['buildx', 'ls'], 'buildx', 'no builder instances'],
+    [['system', 'df'], 'system df', 'tsbuild du'],
+    [['builder', 'prune', '-f'], 'builder prune', 'tsbuild prune'],
+    [['ps', '-a'], 'ps', 'no containers'],
+  ])('says what %j is here', (argv, command, hint) => {
+    expect(() => selectCommand(argv, { cwd })).toThrow(
+      expect.objectContaining({
+        message: `tsbuild has no command ${command}`,
+        hint: expect.stringContaining(hint),
+      }),
+    )
   })
 })

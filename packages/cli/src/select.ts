@@ -2,6 +2,7 @@
 import { statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { COMMANDS, type CommandEntry, findCommand } from './commands/index.ts'
+import { dockerHabit } from './docker-habits.ts'
 import { GLOBAL_FLAGS } from './flags/global.ts'
 import { FlagTable } from './flags/parse.ts'
 import { suggest } from './flags/suggest.ts'
@@ -16,7 +17,7 @@ export interface Selection {
 
 /**
  * Global flags may stand before the command. A first word that is neither a command nor a directory nor looks like a
- * path or URL is taken for a mistyped command.
+ * path or URL is taken for a mistyped command, unless flags of a build follow and it is like no command.
  *
  * @returns undefined when there is nothing to do but to show the overview
  * @throws UsageError for an unknown command
@@ -26,18 +27,32 @@ export function selectCommand(argv: readonly string[], io: Pick<Io, 'cwd'>): Sel
   const word = argv[at]
   if (word === undefined) return undefined
   const entry = findCommand(word)
-  if (entry) return { entry, args: [...argv.slice(0, at), ...argv.slice(at + 1)] }
-  if (/^[\w-]+$/.test(word) && !word.startsWith('-') && argv.length === at + 1 && !isDirectory(resolve(io.cwd, word))) {
-    const close = suggest(
-      word,
-      COMMANDS.map((command) => command.name),
-    )
-    throw new UsageError(
-      `unknown command: ${word}`,
-      close ? `did you mean tsbuild ${close}?` : 'tsbuild help lists all commands',
-    )
-  }
+  if (entry) return { entry, args: omit(argv, at) }
+  if (VERSION_FLAGS.has(word)) return { entry: findCommand('version')!, args: omit(argv, at) }
+  if (/^[\w-]+$/.test(word) && !word.startsWith('-') && !isDirectory(resolve(io.cwd, word)))
+    refuseUnknown(argv.slice(at))
   return { entry: findCommand('build')!, args: argv }
+}
+
+/** As docker and Node have them. */
+const VERSION_FLAGS: ReadonlySet<string> = new Set(['--version', '-v'])
+
+const omit = (argv: readonly string[], at: number): string[] => [...argv.slice(0, at), ...argv.slice(at + 1)]
+
+/** @throws UsageError unless the words may be a build of a directory that is missing */
+function refuseUnknown(words: readonly string[]): void {
+  const habit = dockerHabit(words)
+  if (habit) throw new UsageError(`tsbuild has no command ${habit.command}`, habit.hint)
+  const [word] = words
+  const close = suggest(
+    word!,
+    COMMANDS.map((command) => command.name),
+  )
+  if (close === undefined && words.some((other) => other.startsWith('-'))) return
+  throw new UsageError(
+    `unknown command: ${word}`,
+    close ? `did you mean tsbuild ${close}?` : 'tsbuild help lists all commands',
+  )
 }
 
 /** The index of the first word that is no global flag. */

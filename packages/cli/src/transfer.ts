@@ -1,7 +1,7 @@
 /** What commands that move images have in common: their flags, and how they copy and show it. */
 import type { CopyOptions, CopyResult, Source, Target } from '@tsbuild/registry-client'
 import type { CommandContext } from './command.ts'
-import type { ProgressMode } from './flags/build/draft.ts'
+import { PROGRESS_MODES, type ProgressMode } from './flags/build/draft.ts'
 import type { FlagSpec, FlagValues } from './flags/spec.ts'
 import { startProgress } from './progress/index.ts'
 
@@ -10,8 +10,8 @@ export const TRANSFER_FLAGS = [
     name: 'progress',
     type: 'string',
     value: 'STYLE',
-    choices: ['auto', 'plain', 'tty', 'quiet', 'rawjson'],
-    help: 'How progress is shown: auto, plain, tty, quiet or rawjson (default auto)',
+    choices: PROGRESS_MODES,
+    help: 'How progress is shown: auto, plain, tty, quiet, none or rawjson (default auto)',
   },
   { name: 'quiet', alias: 'q', type: 'boolean', help: 'Show no progress' },
 ] as const satisfies readonly FlagSpec[]

@@ -7,9 +7,10 @@ import { listTargets } from '../calls/targets.ts'
 import type { ParsedDockerfile } from '../instructions/nodes.ts'
 import type { LintWorld } from '../lint/index.ts'
 import { createLinter, lintFile } from '../lint/index.ts'
-import type { BuildOptions, CallResult, DockerfileOptions } from '../options.ts'
+import type { BuildOptions, CallResult, DockerfileOptions, Place } from '../options.ts'
 import { planBuild } from '../plan/plan.ts'
 import { lintWorld } from './lint.ts'
+import { checkOptions } from './option-schema.ts'
 import { planOptions } from './plan-all.ts'
 import { Session } from './session.ts'
 import { asBuildError, resolveBuildSettings, resolveSettings, type Settings } from './settings.ts'
@@ -27,8 +28,8 @@ export interface CheckOutcome extends CheckReport {
  *
  * @throws BuildError for reasons outside the file: no such file, registry unreachable
  */
-export async function check(options: DockerfileOptions): Promise<CheckOutcome> {
-  return await inSession(options, async (session) => {
+export async function check(options: DockerfileOptions<Place>): Promise<CheckOutcome> {
+  return await inSession(options, async (session, { options }) => {
     const world = worldOf(session, options.target === undefined)
     const source = await readSource(session)
     const { report, remarks, checked } = await checkFile(source, {
@@ -41,8 +42,8 @@ export async function check(options: DockerfileOptions): Promise<CheckOutcome> {
 }
 
 /** Lists the arguments, secrets and ssh agents that building a target uses: `--call=outline`. */
-export async function outline(options: DockerfileOptions): Promise<CallResult> {
-  return await inSession(options, async (session) => {
+export async function outline(options: DockerfileOptions<Place>): Promise<CallResult> {
+  return await inSession(options, async (session, { options }) => {
     const parsed = await readSources(session)
     const { linter } = createLinter(parsed.dockerfile, session.settings.buildArgs)
     const facts = await lintFile(parsed, linter, worldOf(session, false))
@@ -53,7 +54,7 @@ export async function outline(options: DockerfileOptions): Promise<CallResult> {
 }
 
 /** Lists the stages that can be built: `--call=targets`. */
-export async function targets(options: DockerfileOptions): Promise<CallResult> {
+export async function targets(options: DockerfileOptions<Place>): Promise<CallResult> {
   return await inSession(options, async (session) => listTargets(await readSources(session)))
 }
 
@@ -69,14 +70,16 @@ function worldOf(session: Session, allStages: boolean): LintWorld {
 }
 
 async function inSession<T>(
-  options: DockerfileOptions,
+  call: DockerfileOptions<Place>,
   work: (session: Session, settings: Settings) => Promise<T>,
 ): Promise<T> {
+  let root: string | undefined
   try {
-    const settings = resolveSettings(options)
+    const settings = resolveSettings(checkOptions('build', call))
+    root = settings.root
     await using session = await Session.open(settings)
     return await work(session, settings)
   } catch (error) {
-    throw asBuildError(error)
+    throw asBuildError(error, { root })
   }
 }

@@ -1,14 +1,13 @@
 /** The calls that look at what failed RUNs left. */
-import type { RunImageResult } from '../options.ts'
+import type { DebugOptions, Place, RunImageResult, StoreOptions } from '../options.ts'
 import { runInteractive } from '../steps/interactive.ts'
 import { LazyWorker } from '../steps/worker-client.ts'
-import { openStore, openStoreToRead } from '../store/store.ts'
-import type { Console } from '../util/console.ts'
 import { shellOf } from './failure.ts'
-import type { StoreOptions } from './images.ts'
 import { findKeptRun, listKeptRuns } from './kept.ts'
+import { checkOptions } from './option-schema.ts'
 import { processResult } from './process-result.ts'
 import { asBuildError, stateRoot } from './settings.ts'
+import { openState } from './state.ts'
 
 /** A root filesystem that `--on-error keep` has kept. */
 export interface KeptRootfs {
@@ -22,21 +21,11 @@ export interface KeptRootfs {
 }
 
 /** Lists what is kept, the latest first. */
-export async function keptRootfs(options: StoreOptions = {}): Promise<KeptRootfs[]> {
-  const store = await openStoreToRead(stateRoot(options.root, options.env ?? process.env))
+export async function keptRootfs(call: StoreOptions<Place> = {}): Promise<KeptRootfs[]> {
+  const options = checkOptions('store', call)
+  const store = await openState(stateRoot(options.root, options.env ?? process.env), 'read')
   const runs = await listKeptRuns(store.records)
   return runs.map(({ name, step, message, failed }) => ({ name, step, message, failed }))
-}
-
-export interface DebugOptions extends StoreOptions {
-  /** The name of what is kept, or the beginning of one. */
-  readonly name: string
-  /** What to run; default the shell of the failed RUN. */
-  readonly command?: readonly string[] | undefined
-  readonly console: Console
-  readonly isolation?: 'auto' | 'namespaces' | 'oci' | 'chroot' | undefined
-  readonly ociRuntime?: string | undefined
-  readonly signal?: AbortSignal | undefined
 }
 
 /**
@@ -45,12 +34,13 @@ export interface DebugOptions extends StoreOptions {
  *
  * @throws BuildError
  */
-export async function debug(options: DebugOptions): Promise<RunImageResult> {
+export async function debug(call: DebugOptions<Place>): Promise<RunImageResult> {
+  const options = checkOptions('debug', call)
   const { name, command = [], console, isolation = 'auto', ociRuntime } = options
   const { signal = new AbortController().signal } = options
   const root = stateRoot(options.root, options.env ?? process.env)
   try {
-    const store = await openStore(root)
+    const store = await openState(root, 'write')
     await using _lease = await store.lease(Date.now())
     const { params } = await findKeptRun(store.records, name)
     await using worker = new LazyWorker({
@@ -63,6 +53,6 @@ export async function debug(options: DebugOptions): Promise<RunImageResult> {
     const args = command.length > 0 ? command : [shellOf(params.args)]
     return processResult(await runInteractive(worker, { ...params, args, script: undefined }, console, signal))
   } catch (error) {
-    throw asBuildError(error, signal)
+    throw asBuildError(error, { signal, root })
   }
 }

@@ -1,12 +1,12 @@
 /** The call behind `tsbuild doctor`: what the machine allows, and how RUN is really isolated, found out by trying. */
 import { BuildError } from '../errors.ts'
-import type { Executor } from '../sandbox/executor.ts'
+import type { DiagnoseOptions, Place } from '../options.ts'
 import type { IsolationVerdict, MachineReport } from '../sandbox/probe/facts.ts'
 import { isolationVerdict } from '../sandbox/probe/verdict.ts'
 import { LazyWorker, openWorker } from '../steps/worker-client.ts'
-import { openStore } from '../store/index.ts'
-import type { StoreOptions } from './images.ts'
+import { checkOptions } from './option-schema.ts'
 import { stateRoot } from './settings.ts'
+import { openState } from './state.ts'
 
 /** Whether an OCI runtime runs a process here. */
 export interface RuntimeTrial {
@@ -36,22 +36,16 @@ export interface Diagnosis {
   readonly raise: string | undefined
 }
 
-export interface DiagnoseOptions extends StoreOptions {
-  /** What to try; default `auto`. */
-  readonly isolation?: 'auto' | Executor['name'] | undefined
-  readonly ociRuntime?: string | undefined
-  readonly signal?: AbortSignal | undefined
-}
-
 type Trial = Pick<Diagnosis, 'worker' | 'copies' | 'reasons' | 'level'> & { readonly note: string | undefined }
 
 /** Probes the machine and tries to run something as a build would. Rejects only for an aborted signal. */
-export async function diagnose(options: DiagnoseOptions = {}): Promise<Diagnosis> {
+export async function diagnose(call: DiagnoseOptions<Place> = {}): Promise<Diagnosis> {
+  const options = checkOptions('diagnose', call)
   const env = options.env ?? process.env
   const { isolation = 'auto', ociRuntime, signal = new AbortController().signal } = options
   const root = stateRoot(options.root, env)
   // The store first: it does not take a directory for its own that a probe has left something in.
-  const problem = await openStore(root).then(
+  const problem = await openState(root, 'write').then(
     () => undefined,
     (error: Error) => error.message,
   )

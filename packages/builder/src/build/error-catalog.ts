@@ -2,7 +2,7 @@
 
 import { contextErrors } from '../context/errors.ts'
 import { dockerfileErrors } from '../dockerfile/errors.ts'
-import { cancelled, type ErrorDefinition } from '../errors.ts'
+import { cancelled, type ErrorDefinition, systemFailed } from '../errors.ts'
 import { exportErrors } from '../export/attrs.ts'
 import { imageErrors } from '../image/resolve.ts'
 import { instructionErrors } from '../instructions/errors.ts'
@@ -32,7 +32,7 @@ const chapters: readonly (readonly [title: string, ...tables: readonly Table[]])
   ['Images and layers', imageErrors, layerErrors, storedLayerErrors],
   ['RUN', runErrors, secretErrors, sandboxErrors, keptErrors, runImageErrors],
   ['Store and snapshots', storeErrors, snapshotErrors],
-  ['Options and outputs', optionErrors, exportErrors, rootfsErrors, { cancelled }],
+  ['Options and outputs', optionErrors, exportErrors, rootfsErrors, { cancelled, systemFailed }],
 ]
 
 /** All definitions by chapter, sorted by code. */
@@ -50,7 +50,7 @@ export function errorsDocument(): string {
   const lines = [
     '# Errors',
     '',
-    '<!-- Generated from the error tables of packages/builder; run `UPDATE_DOCS=1 npx pnpm@12 test error-catalog` to renew it. -->',
+    '<!-- Generated from the error tables of packages/builder; run `UPDATE_DOCS=1 npx -y pnpm@12 test error-catalog` to renew it. -->',
     '',
     'Every failure of the library is a `BuildError` with a stable `code`, the place in the Dockerfile where there is one,',
     'and a hint where something helps. Errors of registries are described in the README of `@tsbuild/registry-client`;',

@@ -1,15 +1,9 @@
 /** The call that opens the images of the local store. */
 import { ImageStore } from '../image/image-store.ts'
-import { openStore, openStoreToRead } from '../store/store.ts'
+import type { OpenOptions, Place } from '../options.ts'
+import { checkOptions } from './option-schema.ts'
 import { asBuildError, stateRoot } from './settings.ts'
-
-/** Where the store is. */
-export interface StoreOptions {
-  /** Where state is kept; default $TSBUILD_ROOT, else $XDG_DATA_HOME/tsbuild. */
-  readonly root?: string | undefined
-  /** Environment that the default is read from; default process.env. */
-  readonly env?: Readonly<Record<string, string | undefined>> | undefined
-}
+import { openState } from './state.ts'
 
 /** The images of a store, and the lease that keeps prune off what is being copied. */
 export interface OpenedImages extends AsyncDisposable {
@@ -25,26 +19,18 @@ export interface OpenedImages extends AsyncDisposable {
  * await using store = await openImages()
  * await copy(store.images, 'my-app:1.0', client.repository('registry.example/my-app'), '1.0')
  */
-export async function openImages(
-  options: StoreOptions & {
-    /** Only to look: nothing is made or changed, so the store may be one that cannot be written. */
-    readonly readOnly?: boolean | undefined
-  } = {},
-): Promise<OpenedImages> {
+export async function openImages(call: OpenOptions<Place> = {}): Promise<OpenedImages> {
+  const options = checkOptions('open', call)
   const root = stateRoot(options.root, options.env ?? process.env)
   try {
-    if (options.readOnly) {
-      const images = new ImageStore(await openStoreToRead(root), Date.now)
-      return { images, root, [Symbol.asyncDispose]: async () => undefined }
-    }
-    const store = await openStore(root)
-    const lease = await store.lease(Date.now())
+    const store = await openState(root, options.readOnly ? 'read' : 'write')
+    const lease = options.readOnly ? undefined : await store.lease(Date.now())
     return {
       images: new ImageStore(store, Date.now),
       root,
-      [Symbol.asyncDispose]: () => lease[Symbol.asyncDispose](),
+      [Symbol.asyncDispose]: async () => await lease?.[Symbol.asyncDispose](),
     }
   } catch (error) {
-    throw asBuildError(error)
+    throw asBuildError(error, { root })
   }
 }

@@ -1,18 +1,20 @@
 /** The call that runs an image once. */
 import { randomBytes } from 'node:crypto'
-import { posix, resolve } from 'node:path'
+import { posix } from 'node:path'
 import { defineError } from '../errors.ts'
 import { type ContainerConfig, DEFAULT_PATH } from '../graph/image-config.ts'
 import { ImageStore } from '../image/image-store.ts'
 import { type FoundImage, storeSource } from '../image/resolve.ts'
-import type { RunImageOptions, RunImageResult } from '../options.ts'
+import type { Place, RunImageOptions, RunImageResult, TmpfsVolume, Volume } from '../options.ts'
+import { type Capability, chooseCapabilities } from '../sandbox/capability-names.ts'
 import { imageRootfs } from '../steps/image.ts'
 import { runInteractive } from '../steps/interactive.ts'
 import type { RunMountSpec, RunParams } from '../steps/worker-api.ts'
 import { openLayers, openWorker, prepareRun } from './layers.ts'
+import { checkOptions } from './option-schema.ts'
 import { processResult } from './process-result.ts'
 import { Session } from './session.ts'
-import { asBuildError, hostOption, resolveSettings } from './settings.ts'
+import { asBuildError, hostOption, optionErrors, resolveSettings } from './settings.ts'
 
 export const runImageErrors = {
   noCommand: defineError({
@@ -29,15 +31,18 @@ export const runImageErrors = {
  *
  * @throws BuildError when the process could not be started; a process that fails is a normal result
  */
-export async function runImage(options: RunImageOptions): Promise<RunImageResult> {
-  const { stdin, stdout, stderr, tty = false, pull, ...rest } = options
-  const { image: name, platform, isolation, ociRuntime, signal, onProgress } = rest
+export async function runImage(call: RunImageOptions<Place>): Promise<RunImageResult> {
+  let root: string | undefined
   try {
+    const options = checkOptions('run', call)
+    const { stdin, stdout, stderr, tty = false, pull, ...rest } = options
+    const { image: name, platform, isolation, ociRuntime, onProgress } = rest
     const settings = resolveSettings({
       ...rest,
       pull: pull === 'always',
       ...(platform !== undefined && { platforms: [platform] }),
     })
+    root = settings.root
     await using session = await Session.open(settings)
     const image = await findImage(name, session, options)
     const choice = { ...(isolation && { isolation }), ...(ociRuntime !== undefined && { ociRuntime }) }
@@ -49,7 +54,7 @@ export async function runImage(options: RunImageOptions): Promise<RunImageResult
     const console = { stdin, stdout, stderr, tty }
     return processResult(await runInteractive(worker, params, console, session.signal))
   } catch (error) {
-    throw asBuildError(error, signal)
+    throw asBuildError(error, { signal: call?.signal, root })
   }
 }
 
@@ -77,14 +82,13 @@ function runParams(image: FoundImage, stack: readonly string[], options: RunImag
     env: environment(config, hostname, options),
     cwd: posix.join('/', options.workdir ?? config.WorkingDir ?? ''),
     user: options.user ?? config.User ?? '',
-    mounts: (options.volumes ?? []).map(
-      ({ source, target, readonly = false }): RunMountSpec => ({
-        type: 'host',
-        source: resolve(source),
-        target: posix.join('/', target),
-        readonly,
-      }),
-    ),
+    mounts: [...(options.volumes ?? []).map(hostMount), ...(options.tmpfs ?? []).map(tmpfsMount)],
+    container: {
+      capabilities: capabilities(options),
+      readonlyRoot: options.readonlyRoot,
+      init: options.init,
+      groups: options.groups,
+    },
     network: options.network ?? 'host',
     security: 'sandbox',
     hostname,
@@ -98,6 +102,22 @@ function runParams(image: FoundImage, stack: readonly string[], options: RunImag
     scanFor: [],
     mtime: undefined,
   }
+}
+
+function hostMount({ source, target, readonly = false }: Volume): RunMountSpec {
+  return { type: 'host', source, target: posix.join('/', target), readonly }
+}
+
+function tmpfsMount({ target, size, mode, exec = false }: TmpfsVolume): RunMountSpec {
+  return { type: 'tmpfs', target: posix.join('/', target), size, mode, noexec: !exec }
+}
+
+function capabilities({ capAdd = [], capDrop = [] }: RunImageOptions): readonly Capability[] | undefined {
+  const chosen = chooseCapabilities(capAdd, capDrop)
+  if (typeof chosen !== 'string') return chosen
+  throw optionErrors.optionInvalid([`unknown capability ${JSON.stringify(chosen)}`], {
+    hint: 'capabilities are named as in capabilities(7), with or without CAP_, or ALL',
+  })
 }
 
 /** As docker does it: another entrypoint takes the image's command away, too. */

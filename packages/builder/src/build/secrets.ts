@@ -1,7 +1,8 @@
 /** Where `--secret` values come from. They are read when a RUN needs them and never written anywhere. */
-import { readFile, stat } from 'node:fs/promises'
-import { defineError } from '../errors.ts'
+import { access, constants, readFile, stat } from 'node:fs/promises'
+import { type BuildError, defineError } from '../errors.ts'
 import type { SecretSource } from '../options.ts'
+import { systemReason } from '../util/system-error.ts'
 
 /** The reference's bound. */
 const MAX_SECRET = 500 * 1024
@@ -39,11 +40,33 @@ async function readSecret(source: SecretSource, env: Env, signal: AbortSignal): 
     const value = env[source.env]
     return value === undefined ? undefined : Buffer.from(value)
   }
+  await checkFile(source)
   try {
-    const { size } = await stat(source.src)
-    if (size > MAX_SECRET) throw new Error(`it is ${size} bytes long, at most ${MAX_SECRET} are allowed`)
     return await readFile(source.src, { signal })
   } catch (error) {
-    throw secretErrors.secretUnreadable([source.id, (error as Error).message], { cause: error })
+    throw unreadable(source, error)
   }
+}
+
+type SecretFile = Extract<SecretSource, { readonly src: string }>
+
+/** Looks at the files that are to be secrets, before they are needed. @throws BuildError SECRET_UNREADABLE */
+export async function checkSecrets(sources: readonly SecretSource[]): Promise<void> {
+  for (const source of sources) if ('src' in source) await checkFile(source)
+}
+
+async function checkFile(source: SecretFile): Promise<void> {
+  try {
+    const found = await stat(source.src)
+    if (found.isDirectory()) throw new Error('it is a directory')
+    if (found.size > MAX_SECRET) throw new Error(`it is ${found.size} bytes long, at most ${MAX_SECRET} are allowed`)
+    // A pipe is emptied by whoever opens it.
+    if (found.isFile()) await access(source.src, constants.R_OK)
+  } catch (error) {
+    throw unreadable(source, error)
+  }
+}
+
+function unreadable({ id, src }: SecretFile, cause: unknown): BuildError {
+  return secretErrors.secretUnreadable([id, `${src}: ${systemReason(cause)}`], { cause })
 }

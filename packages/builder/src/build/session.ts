@@ -15,10 +15,11 @@ import type { GitAccess } from '../context/git.ts'
 import { workDigest } from '../graph/vertex.ts'
 import { type FoundImage, ImageResolver } from '../image/resolve.ts'
 import type { BuildWarning, ProgressEvent, ProgressListener } from '../progress.ts'
-import { openStore, type Store } from '../store/store.ts'
+import type { Store } from '../store/store.ts'
 import { Contexts } from './contexts.ts'
 import { gitAccess } from './git-access.ts'
 import type { Settings } from './settings.ts'
+import { openState } from './state.ts'
 
 export class Session implements AsyncDisposable {
   readonly settings: Settings
@@ -63,7 +64,7 @@ export class Session implements AsyncDisposable {
   static async open(settings: Settings): Promise<Session> {
     const resources = new AsyncDisposableStack()
     try {
-      const store = await openStore(settings.root)
+      const store = await openState(settings.root, 'write')
       resources.use(await store.lease(Date.now()))
       return new Session(settings, store, resources.use(openRegistryClient(settings)), resources)
     } catch (error) {

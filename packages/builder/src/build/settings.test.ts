@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { BuildOptions } from '../options.ts'
-import { resolveBuildSettings, stateRoot } from './settings.ts'
+import { asBuildError, resolveBuildSettings, stateRoot } from './settings.ts'
 
 const env = {}
 
@@ -78,4 +78,18 @@ it.each([
 ])('keeps state by %j in %s', (variables, root) => {
   expect(stateRoot(undefined, variables)).toBe(root)
   expect(stateRoot('/x', variables)).toBe('/x')
+})
+
+describe('what the system refuses', () => {
+  const failed = (code: string, errno: number, path?: string) =>
+    Object.assign(new Error(`${code}: write`), { code, errno, syscall: 'write', ...(path !== undefined && { path }) })
+
+  it.each([
+    [failed('EACCES', -13, '/root/records/x'), 'STORE_UNWRITABLE', 'cannot use /root/records/x: permission denied'],
+    [failed('EACCES', -13, '/rooted/x'), 'SYSTEM_ERROR', '/rooted/x: permission denied'],
+    [failed('ENOSPC', -28), 'STORE_UNWRITABLE', 'cannot use a file: no space left on device'],
+    [failed('EPIPE', -32), 'SYSTEM_ERROR', 'write: broken pipe'],
+  ])('%s is %s', (error, code, message) => {
+    expect(asBuildError(error, { root: '/root' })).toMatchObject({ code, message, cause: error })
+  })
 })

@@ -12,7 +12,8 @@ import {
   parsePlatform,
   trustingFetch,
 } from '@tsbuild/registry-client'
-import { BuildError, cancelled, defineError } from '../errors.ts'
+import { anyPort } from '../context/any-port.ts'
+import { BuildError, cancelled, systemFailed } from '../errors.ts'
 import { type Annotation, annotationPlace, isOfIndex } from '../export/annotations.ts'
 import type { PreparedOutput } from '../export/exporter.ts'
 import { type FailureOutput, prepareFailureOutput } from '../export/failed-files.ts'
@@ -20,19 +21,10 @@ import { prepareOutput } from '../export/index.ts'
 import { normalizedName, refuseTag } from '../export/names.ts'
 import type { BuildOptions, DockerfileOptions } from '../options.ts'
 import { storeErrors } from '../store/errors.ts'
+import { isSystemError, systemReason } from '../util/system-error.ts'
+import { optionErrors } from './option-types.ts'
 
-export const optionErrors = {
-  optionInvalid: defineError({
-    code: 'OPTION_INVALID',
-    doc: 'An option of the call or the command line has a value that cannot be used.',
-    message: (problem: string) => problem,
-  }),
-  optionUnsupported: defineError({
-    code: 'OPTION_UNSUPPORTED',
-    doc: 'An option that other builders have, or that is planned, and that this version cannot do.',
-    message: (option: string) => `${option} is not supported by this version`,
-  }),
-}
+export { optionErrors }
 
 type Env = Readonly<Record<string, string | undefined>>
 
@@ -45,7 +37,7 @@ export function stateRoot(root: string | undefined, env: Env): string {
 
 /** The directory of the docker config file. */
 export function dockerConfigDirectory(option: string | undefined, env: Env): string {
-  return option ?? env.DOCKER_CONFIG ?? join(env.HOME || homedir(), '.docker')
+  return option ?? resolve(env.DOCKER_CONFIG ?? join(env.HOME || homedir(), '.docker'))
 }
 
 /** What every call that reads a Dockerfile needs to know. */
@@ -60,7 +52,7 @@ export interface Settings {
   readonly buildArgs: ReadonlyMap<string, string>
   /** Files with the keys of ssh hosts. */
   readonly sshKnownHosts: readonly string[]
-  /** For what is downloaded by its URL: trusts whom registries are trusted with. */
+  /** For what is downloaded by its URL, from any port: trusts whom registries are trusted with. */
   readonly fetch: typeof fetch
 }
 
@@ -78,7 +70,7 @@ export function resolveSettings(options: DockerfileOptions): Settings {
     buildPlatform,
     buildArgs: new Map(Object.entries(options.buildArgs ?? {})),
     sshKnownHosts: knownHosts(options.sshKnownHosts, env),
-    fetch: trustingFetch({ env, caFiles: options.caFiles?.map((file) => resolve(file)) }),
+    fetch: anyPort(trustingFetch({ env, caFiles: options.caFiles })),
   }
 }
 
@@ -150,6 +142,10 @@ function refuseUnsupported(options: BuildOptions): void {
     throw optionErrors.optionInvalid(['on-error shell needs a terminal'], {
       hint: 'with --on-error keep, tsbuild debug can open a shell later',
     })
+  if (options.ociRuntime !== undefined && (options.isolation === 'namespaces' || options.isolation === 'chroot'))
+    throw optionErrors.optionInvalid([`an OCI runtime has no effect with isolation ${options.isolation}`], {
+      hint: 'use --isolation oci',
+    })
 }
 
 function tagOption(tag: string): string {
@@ -216,29 +212,36 @@ function checkOutputs(
   ]
 }
 
-/** Failures of a machine, not of the program. */
-const UNWRITABLE = new Map([
-  ['ENOSPC', 'no space left on device'],
-  ['EDQUOT', 'disk quota exceeded'],
-  ['EROFS', 'read-only file system'],
-  ['EACCES', 'permission denied'],
-  ['EPERM', 'operation not permitted'],
-  ['EIO', 'input/output error'],
-  ['EISDIR', 'is a directory'],
-  ['ENOTDIR', 'a part of the path is not a directory'],
-  ['ENOENT', 'it is not there, or nothing can be made there'],
-])
+/** Reasons why nothing can be written, whatever the path. */
+const UNWRITABLE: ReadonlySet<string | undefined> = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'EIO'])
+
+/** Calls on open files say no path: outputs tell of theirs themselves, all other files that are written are the store's. */
+function isOfStore({ path, code }: NodeJS.ErrnoException, root: string | undefined): boolean {
+  if (path === undefined) return UNWRITABLE.has(code)
+  return root !== undefined && (path === root || path.startsWith(`${root}/`))
+}
+
+/** What is known of a call that failed. */
+export interface FailedCall {
+  readonly signal?: AbortSignal | undefined
+  /** Directory of the store. */
+  readonly root?: string | undefined
+}
 
 /**
  * Any error as a BuildError; unexpected ones keep their stack as the cause. What fails once the caller has aborted the
  * call fails for that reason.
  */
-export function asBuildError(error: unknown, signal?: AbortSignal): BuildError {
+export function asBuildError(error: unknown, { signal, root }: FailedCall = {}): BuildError {
   if (error instanceof BuildError) return error
   if (signal?.aborted) return cancelled([], { cause: signal.reason })
-  const { message, hint, code, path, syscall } = error as NodeJS.ErrnoException & { hint?: string }
-  const problem = syscall === undefined ? undefined : UNWRITABLE.get(code ?? '')
-  if (problem !== undefined) return storeErrors.storeUnwritable([path ?? 'a file', problem], { cause: error })
+  if (isSystemError(error)) {
+    if (isOfStore(error, root))
+      return storeErrors.storeUnwritable([error.path ?? 'a file', systemReason(error)], { cause: error })
+    const what = error.path ?? (error as { address?: string }).address ?? error.syscall
+    return systemFailed([what ?? '', systemReason(error)], { cause: error })
+  }
+  const { message, hint, code } = error as Error & { hint?: string; code?: string }
   const known = error instanceof Error && error.name !== 'Error' && typeof code === 'string'
   return new BuildError(known ? code : 'INTERNAL', message ?? String(error), { hint, cause: error })
 }

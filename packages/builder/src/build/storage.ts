@@ -1,10 +1,9 @@
 /** The calls that look at the local store as a whole: what it takes on disk, and making that less. */
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Place, StoreOptions } from '../options.ts'
 import { LazyWorker } from '../steps/worker-client.ts'
 import {
-  openStore,
-  openStoreToRead,
   type PruneOptions,
   type PruneResult,
   prune as pruneStore,
@@ -13,16 +12,18 @@ import {
   diskUsage as storeUsage,
   type Usage,
 } from '../store/index.ts'
-import type { StoreOptions } from './images.ts'
+import { checkOptions } from './option-schema.ts'
 import { asBuildError, stateRoot } from './settings.ts'
+import { openState } from './state.ts'
 
 /**
  * Lists what is in the local store: blobs, snapshots and cache records, with their sizes.
  *
  * @throws BuildError
  */
-export function diskUsage(options: StoreOptions & Pick<PruneOptions, 'signal'> = {}): Promise<Usage> {
-  return inStore(options, 'read', (store, snapshots) => storeUsage(store, snapshots, Date.now()))
+export async function diskUsage(call: StoreOptions<Place> & Pick<PruneOptions, 'signal'> = {}): Promise<Usage> {
+  const options = checkOptions('store', call)
+  return await inStore(options, 'read', (store, snapshots) => storeUsage(store, snapshots, Date.now()))
 }
 
 /**
@@ -30,9 +31,10 @@ export function diskUsage(options: StoreOptions & Pick<PruneOptions, 'signal'> =
  *
  * @throws BuildError
  */
-export function prune(options: StoreOptions & PruneOptions = {}): Promise<PruneResult> {
+export async function prune(call: StoreOptions<Place> & PruneOptions = {}): Promise<PruneResult> {
+  const options = checkOptions('prune', call)
   const access = options.dryRun === true ? 'read' : 'write'
-  return inStore(options, access, (store, snapshots) => pruneStore(store, snapshots, options, Date.now()))
+  return await inStore(options, access, (store, snapshots) => pruneStore(store, snapshots, options, Date.now()))
 }
 
 /** Snapshots belong to the worker's ids, so only a worker can list and remove them. */
@@ -44,7 +46,7 @@ async function inStore<T>(
   const root = stateRoot(options.root, options.env ?? process.env)
   const { signal = new AbortController().signal } = options
   try {
-    const store = await (access === 'read' ? openStoreToRead(root) : openStore(root))
+    const store = await openState(root, access)
     const any = (await readdir(join(root, 'snapshots')).catch(() => [])).length > 0
     if (!any) return await work(store, undefined)
     const skipped: string[] = []
@@ -58,6 +60,6 @@ async function inStore<T>(
       purge: async () => [...skipped, ...(await worker.call('snapshot.purge', {}, { signal }))],
     })
   } catch (error) {
-    throw asBuildError(error)
+    throw asBuildError(error, { root })
   }
 }

@@ -1,8 +1,10 @@
 /** Finds and reads the Dockerfile and the ignore file that belong to a build. */
 import { closeSync, constants, fstatSync, openSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
+import { hasCode } from '../util/has-code.ts'
 import { relativeToRoot, resolveInRoot } from '../util/inroot.ts'
 import { fsPath } from '../util/raw-path.ts'
+import { systemReason } from '../util/system-error.ts'
 import { contextErrors } from './errors.ts'
 
 /** A text file that was read. */
@@ -79,11 +81,8 @@ function readText(path: string, name: string): string | undefined {
     // Not blocking, so that a fifo is noticed and not waited for.
     fd = openSync(fsPath(path), constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException
-    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
-    throw contextErrors.dockerfileUnreadable([name, code === 'EACCES' ? 'permission denied' : message], {
-      cause: error,
-    })
+    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return undefined
+    throw contextErrors.dockerfileUnreadable([name, systemReason(error)], { cause: error })
   }
   try {
     const stat = fstatSync(fd)

@@ -11,6 +11,19 @@ const directory = temporaryDirectory()
 const signal = new AbortController().signal
 const options = { signal, env: process.env }
 
+it('tells what git said as a terminal would show it', async () => {
+  makeTree(`${directory.path}/fake`, {
+    git: {
+      text: '#!/bin/sh\nprintf "remote: 1%%\\rremote: 100%%\\r\\nfatal: the connection was lost\\r\\n\\n" >&2\nexit 128\n',
+      mode: 0o755,
+    },
+  })
+  const env = { PATH: `${directory.path}/fake:${process.env.PATH}` }
+  await expect(resolveGit({ url: 'https://example.com/x.git' }, { signal, env })).rejects.toMatchObject({
+    message: 'failed to fetch https://example.com/x.git: remote: 100%; fatal: the connection was lost',
+  })
+})
+
 describe.skipIf(!hasDaemon)('git (needs git daemon)', () => {
   const served = `${directory.path}/served`
   const work = `${served}/repo`

@@ -137,8 +137,7 @@ async function run(args: readonly string[], options: OpenOptions): Promise<strin
   const { code, stdout, stderr } = await git(args, options)
   if (code === 0) return stdout
   const { shown, redact } = options.remote
-  const lines = redact(stderr.trim()).split(/[\r\n]+/)
-  const reason = lines.slice(-5).join('; ') || `git ended with status ${code}`
+  const reason = saidBy(redact(stderr)) || `git ended with status ${code}`
   if (/Host key verification failed|REMOTE HOST IDENTIFICATION HAS CHANGED/.test(stderr)) {
     const changed = stderr.includes('REMOTE HOST IDENTIFICATION HAS CHANGED')
     throw contextErrors.gitHostUnknown([shown, changed ? 'the key of the host is not the known one' : reason])
@@ -147,6 +146,15 @@ async function run(args: readonly string[], options: OpenOptions): Promise<strin
   throw contextErrors.gitFailed([shown, reason], {
     ...(refused && { hint: 'the server takes none of the keys that --ssh offers' }),
   })
+}
+
+/** The last that git said. What a terminal would show of a line is what stands behind its last carriage return. */
+function saidBy(stderr: string): string {
+  const lines = stderr.split('\n').map((line) => line.trimEnd().replace(/^.*\r/s, ''))
+  return lines
+    .filter((line) => line !== '')
+    .slice(-5)
+    .join('; ')
 }
 
 /** The repository's own and those of its submodules. */

@@ -44,6 +44,42 @@ async function fetched(url: string, options: Partial<FetchOptions> = {}) {
 
 const failing = (url: string, options?: Partial<FetchOptions>) => fetched(url, options).catch((error: unknown) => error)
 
+describe('fetchHttp on a port that browsers block', () => {
+  it('downloads, packed or not, and says why it cannot', async () => {
+    const server = createServer((request, response) => {
+      if (request.url === '/gzip') response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync('unpacked'))
+      else if (request.url === '/moved') response.writeHead(302, { location: '/plain' }).end()
+      else if (request.url === '/same') response.writeHead(304).end()
+      else response.writeHead(200, { etag: '"v1"' }).end('plain')
+    })
+    servers.push(server)
+    const port = await listenOnBlockedPort(server)
+    const url = `http://127.0.0.1:${port}`
+    expect(await fetched(`${url}/plain`)).toMatchObject({ text: 'plain', etag: '"v1"' })
+    expect(await fetched(`${url}/gzip`)).toMatchObject({ text: 'unpacked' })
+    expect(await fetched(`${url}/moved`)).toMatchObject({ text: 'plain' })
+    expect(await fetched(`${url}/same`, { validators: { etag: '"v1"' } })).toMatchObject({ kind: 'unchanged' })
+    server.closeAllConnections()
+    await new Promise((resolve) => server.close(resolve))
+    expect(await failing(`${url}/plain`)).toMatchObject({
+      code: 'HTTP_FAILED',
+      message: `failed to load ${url}/plain: connect ECONNREFUSED 127.0.0.1:${port}`,
+    })
+  })
+})
+
+/** The first of some ports that nobody listens on. */
+async function listenOnBlockedPort(server: Server): Promise<number> {
+  for (const port of [6667, 6566, 10080, 4190, 5060]) {
+    const listening = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false))
+      server.listen(port, '127.0.0.1', () => resolve(true))
+    })
+    if (listening) return port
+  }
+  throw new Error('all of the ports are in use')
+}
+
 describe('fetchHttp', () => {
   let main: Awaited<ReturnType<typeof serve>>
   let failures = 0

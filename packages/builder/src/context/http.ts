@@ -8,6 +8,7 @@ import { createHash } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
 import { BuildError, throwIfAborted } from '../errors.ts'
 import { redactUrl } from '../util/redact.ts'
+import { fetchAnyPort } from './any-port.ts'
 import { parseChecksum } from './checksum.ts'
 import { contextErrors } from './errors.ts'
 
@@ -36,7 +37,7 @@ export interface FetchOptions {
   readonly validators?: HttpValidators | undefined
   /** Bytes. */
   readonly maxSize?: number | undefined
-  /** Default: Node's own. Whoever wants proxies passes a fetch that knows them. */
+  /** Default: Node's own, on every port. Whoever wants proxies passes a fetch that knows them. */
   readonly fetch?: typeof globalThis.fetch | undefined
 }
 
@@ -128,7 +129,7 @@ async function request(
   first: string,
   headers: Record<string, string>,
   idle: IdleTimer,
-  { fetch = globalThis.fetch }: FetchOptions,
+  { fetch = fetchAnyPort }: FetchOptions,
 ): Promise<Response> {
   let url = new URL(first)
   let credentials = takeCredentials(url)

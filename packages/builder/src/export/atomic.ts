@@ -7,6 +7,7 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { BuildError, throwIfAborted } from '../errors.ts'
 import { makeDirectory } from '../util/make-directory.ts'
+import { systemReason } from '../util/system-error.ts'
 import { exportErrors } from './attrs.ts'
 
 /** Where a stream of bytes goes: a file, or the caller's stdout for `-`. */
@@ -55,7 +56,5 @@ export async function replaceFile(dest: string, write: (temporary: string) => Pr
 export function outputError(dest: string, error: unknown, signal: AbortSignal): unknown {
   if (error instanceof BuildError) return error
   throwIfAborted(signal)
-  const { code, message } = error as NodeJS.ErrnoException
-  const problem = code === 'ENOSPC' ? 'no space left on device' : code === 'EACCES' ? 'permission denied' : message
-  return exportErrors.outputFailed([dest, problem], { cause: error })
+  return exportErrors.outputFailed([dest, systemReason(error)], { cause: error })
 }

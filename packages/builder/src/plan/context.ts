@@ -28,7 +28,7 @@ export interface PlanOptions {
   readonly hostname: string | undefined
   /** SOURCE_DATE_EPOCH of the build, seconds; found out by planning. */
   readonly epoch: number | undefined
-  /** SOURCE_DATE_EPOCH is a build argument like any other: it sets no times. */
+  /** The SOURCE_DATE_EPOCH that the file itself sets is an argument like any other: it sets no times. */
   readonly undated: boolean
 }
 

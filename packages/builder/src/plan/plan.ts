@@ -113,7 +113,8 @@ class Planner {
       if (epoch === undefined) table.delete(key)
       else table.set(key, String(epoch))
     }
-    const { undated } = this.#options
+    // What the command line says, the reference keeps whatever the output says.
+    const undated = this.#options.undated && !this.#options.buildArgs.has(key)
     this.#options = { ...this.#options, buildArgs, epoch: undated ? undefined : (this.#options.epoch ?? epoch) }
   }
 

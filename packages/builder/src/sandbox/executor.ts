@@ -6,11 +6,20 @@
  * nothing else, inherits no descriptors but 0 to 2, and is gone, with all it started, when `run` settles or the worker dies.
  */
 
+import type { Capability } from './capability-names.ts'
+
 /** A mount that RUN asked for, on top of the standard ones. Targets are resolved inside the root filesystem. */
 export type SandboxMount =
   /** `source` is a path of the worker: a file, directory or socket that is safe to expose. */
   | { readonly type: 'bind'; readonly source: string; readonly target: string; readonly readonly: boolean }
-  | { readonly type: 'tmpfs'; readonly target: string; readonly size?: number; readonly mode?: number }
+  | {
+      readonly type: 'tmpfs'
+      readonly target: string
+      readonly size?: number
+      readonly mode?: number
+      /** Nothing on it can be executed. */
+      readonly noexec?: boolean
+    }
   /** A regular file on a tmpfs, never on disk. */
   | {
       readonly type: 'file'
@@ -66,6 +75,12 @@ export interface ProcessSpec {
   readonly mounts: readonly SandboxMount[]
   /** `insecure`: all capabilities, no seccomp, no masked paths. */
   readonly security: 'sandbox' | 'insecure'
+  /** What `sandbox` leaves root, in place of the default set; those that need a call of their own get it. */
+  readonly capabilities?: readonly Capability[] | undefined
+  /** The root filesystem cannot be written; mounts on it can. */
+  readonly readonlyRoot?: boolean | undefined
+  /** Process 1 is not the program but one of ours, which collects orphans. */
+  readonly init?: boolean | undefined
   /** Bytes of /dev/shm (default 64 MiB). */
   readonly shmSize?: number | undefined
   readonly ulimits: readonly Ulimit[]

@@ -54,6 +54,13 @@ export function resolveUser(rootfs: string, text: string): ResolvedUser {
   return { uid, gid, additionalGids: [...new Set([gid, ...listed])], home }
 }
 
+/** Further groups of a process by name or number. @throws RUN_UNKNOWN_GROUP */
+export function resolveGroups(rootfs: string, texts: readonly string[]): number[] {
+  if (texts.length === 0) return []
+  const groups = parseGroup(accounts(rootfs, '/etc/group'))
+  return texts.map((text) => findGroup(groups, text))
+}
+
 function findUser(
   entries: readonly PasswdEntry[],
   text: string,

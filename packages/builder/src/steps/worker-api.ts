@@ -1,5 +1,6 @@
 /** The operations that the main process asks of the worker: typed messages, no files in them. */
 import type { FileOp, Selection } from '../graph/file-op.ts'
+import type { Capability } from '../sandbox/capability-names.ts'
 import type { Executor, ResourceLimits, TerminalSize, Ulimit } from '../sandbox/executor.ts'
 import type { SnapshotId, SnapshotInfo } from '../snapshot/snapshotter.ts'
 
@@ -41,7 +42,13 @@ export type RunMountSpec =
       /** Begin with an empty cache (`--no-cache`). */
       readonly renew: boolean
     }
-  | { readonly type: 'tmpfs'; readonly target: string; readonly size: number | undefined }
+  | {
+      readonly type: 'tmpfs'
+      readonly target: string
+      readonly size: number | undefined
+      readonly mode?: number | undefined
+      readonly noexec?: boolean | undefined
+    }
   | ({ readonly type: 'secret' } & RunSecret)
   | {
       readonly type: 'socket'
@@ -62,7 +69,18 @@ export interface Interaction {
   readonly terminal: TerminalSize | undefined
 }
 
+/** What `tsbuild run` can ask for and a RUN cannot. */
+export interface ContainerParams {
+  /** In place of the default ones. */
+  readonly capabilities?: readonly Capability[] | undefined
+  readonly readonlyRoot?: boolean | undefined
+  readonly init?: boolean | undefined
+  /** Further groups of the process, by name or number. */
+  readonly groups?: readonly string[] | undefined
+}
+
 export interface RunParams {
+  readonly container?: ContainerParams | undefined
   readonly stack: readonly SnapshotId[]
   /** Names what the process writes; undefined: it is thrown away. */
   readonly id: SnapshotId | undefined

@@ -92,8 +92,16 @@ export class MountOpener implements Disposable {
         const cache = resources.use(await this.#caches.open(mount, seed && fill, signal))
         return this.#bind(cache.fd, { target, readonly }, resources)
       }
-      case 'tmpfs':
-        return { type: 'tmpfs', target: mount.target, ...(mount.size !== undefined && { size: mount.size }) }
+      case 'tmpfs': {
+        const { target, size, mode, noexec = false } = mount
+        return {
+          type: 'tmpfs',
+          target,
+          noexec,
+          ...(size !== undefined && { size }),
+          ...(mode !== undefined && { mode }),
+        }
+      }
       case 'secret': {
         const { target, content, mode, uid, gid } = mount
         return { type: 'file', target, content, mode, uid, gid }

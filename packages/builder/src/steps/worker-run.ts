@@ -6,7 +6,7 @@ import { checkIds, type WantedIds } from '../sandbox/mapped-ids.ts'
 import { RUN_FILES } from '../sandbox/mounts/order.ts'
 import { hostsFile, readMachineResolvConf, resolvConf } from '../sandbox/network.ts'
 import { type Selected, selectExecutor } from '../sandbox/select.ts'
-import { resolveUser } from '../sandbox/user.ts'
+import { resolveGroups, resolveUser } from '../sandbox/user.ts'
 import type { ActiveSnapshot, SnapshotId } from '../snapshot/snapshotter.ts'
 import { findSecret, secretPatterns } from './secret-scan.ts'
 import type { OpenParams, Preparation, RunOutcome, RunParams } from './worker-api.ts'
@@ -94,17 +94,22 @@ export class Runner implements AsyncDisposable {
 function processSpec(params: RunParams, root: string, mounts: readonly SandboxMount[]): ProcessSpec {
   const { args, cwd, hostname, network, security, shmSize, ulimits, resources, cgroupParent, dns } = params
   const user = resolveUser(root, params.user)
+  const { capabilities, readonlyRoot, init, groups = [] } = params.container ?? {}
+  const additionalGids = [...new Set([...user.additionalGids, ...resolveGroups(root, groups)])]
   return {
     args,
     env: params.env.some((e) => e.startsWith('HOME=')) ? params.env : [...params.env, `HOME=${user.home}`],
     cwd,
-    user,
+    user: { ...user, additionalGids },
     hostname,
     network,
     hosts: hostsFile(hostname, params.extraHosts),
     resolvConf: resolvConf(readMachineResolvConf(), { dns, sharesLoopback: network === 'host' }),
     mounts,
     security,
+    capabilities,
+    readonlyRoot,
+    init,
     shmSize,
     ulimits,
     resources,

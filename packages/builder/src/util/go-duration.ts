@@ -17,7 +17,8 @@ export function goDuration(nanoseconds: number): string {
   const hours = Math.floor(ns / 3.6e12)
   const minutes = Math.floor(ns / 6e10) % 60
   const seconds = trimZeros((ns % 6e10) / 1e9)
-  return sign + (hours ? `${hours}h${minutes}m` : minutes ? `${minutes}m` : '') + `${seconds}s`
+  const larger = hours ? `${hours}h${minutes}m` : minutes ? `${minutes}m` : ''
+  return `${sign}${larger}${seconds}s`
 }
 
 function trimZeros(value: number): string {

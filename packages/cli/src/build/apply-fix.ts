@@ -33,7 +33,9 @@ export async function applyFix(found: CheckOutcome, options: BuildOptions, { io 
   return true
 }
 
-function dockerfilePath({ dockerfile, context = '.' }: BuildOptions): string {
+function dockerfilePath(options: BuildOptions): string {
+  // Those of a command line are texts.
+  const { dockerfile, context = '.' } = options as { readonly dockerfile?: string; readonly context?: string }
   const remote = context === '-' || context.includes('://') || context.startsWith('git@')
   if (dockerfile === '-' || (remote && dockerfile === undefined)) {
     throw new UsageError('--fix needs a Dockerfile that is a file on this machine', 'name it with -f FILE')

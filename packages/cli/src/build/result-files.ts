@@ -1,14 +1,39 @@
 /** `--iidfile` and `--metadata-file`: written beside their place and renamed, so that no half file is ever seen. */
-import { lstat, open, realpath, rename, rm, writeFile } from 'node:fs/promises'
+import { access, constants, lstat, open, realpath, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { getSystemErrorMessage } from 'node:util'
 import type { BuildResult } from '@tsbuild/builder'
 import type { Environment } from '../io.ts'
 import { encodeWarning } from '../progress/rawjson.ts'
+import { UsageError } from '../usage-error.ts'
 
 /** The id of the image: the digest of its config, or of the index when there are several platforms. */
 export function imageId(result: BuildResult): string {
   const [only, second] = result.platforms
   return only && !second ? only.config.digest : result.digest
+}
+
+/**
+ * Finds out before the build whether the file of a flag can be written after it.
+ *
+ * @throws UsageError in the user's own words
+ */
+export async function checkResultFile(flag: string, path: string | undefined): Promise<void> {
+  if (path === undefined) return
+  const problem = (reason: string) => new UsageError(`cannot write --${flag} ${path}: ${reason}`)
+  const found = await stat(path).catch(() => undefined)
+  if (found?.isDirectory()) throw problem('it is a directory')
+  // What is no regular file is written to in its place, all others beside it.
+  const [place, mode] =
+    found && !found.isFile() ? [path, constants.W_OK] : [dirname(path), constants.W_OK | constants.X_OK]
+  try {
+    await access(place, mode)
+    if (place !== path && !(await stat(place)).isDirectory()) throw problem(`${place} is not a directory`)
+  } catch (error) {
+    if (error instanceof UsageError) throw error
+    const { errno, message } = error as NodeJS.ErrnoException
+    throw problem(`${place}: ${errno === undefined ? message : getSystemErrorMessage(errno)}`)
+  }
 }
 
 /** What `--metadata-file` gets: warnings only if $BUILDX_METADATA_WARNINGS asks for them, as in buildx. */

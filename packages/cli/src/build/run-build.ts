@@ -13,11 +13,13 @@ import { renderWarnings } from '../render-warnings.ts'
 import { UsageError } from '../usage-error.ts'
 import { findLoader, type LoadSink, openLoad } from './load-image.ts'
 import { proxyArgs } from './proxy-args.ts'
-import { imageId, metadataText, replaceFile } from './result-files.ts'
+import { checkResultFile, imageId, metadataText, replaceFile } from './result-files.ts'
 
 export async function runBuild(request: BuildRequest, context: CommandContext): Promise<number> {
   const { io, signal } = context
   checkStreams(request, context)
+  await checkResultFile('iidfile', request.iidfile)
+  await checkResultFile('metadata-file', request.metadataFile)
   for (const notice of request.notices) await write(io.stderr, `WARNING: ${notice}\n`)
   const sink = request.stream === 'load' ? openLoad(await findLoader(signal), signal) : undefined
   const warnings: BuildWarning[] = []

@@ -10,10 +10,16 @@ import { escapeText } from '../progress/escape.ts'
 import { renderError } from '../render-error.ts'
 import { VERSION } from '../version.ts'
 import { applyFix } from './apply-fix.ts'
+import { describeCalls } from './describe-calls.ts'
 import { proxyArgs } from './proxy-args.ts'
 
 export async function runCall(request: BuildRequest, call: Call, context: CommandContext): Promise<number> {
   const { io, signal } = context
+  for (const notice of request.notices) await write(io.stderr, `WARNING: ${notice}\n`)
+  if (call.kind === 'describe') {
+    await write(io.stdout, describeCalls(call.format === 'json' ? 'json' : 'text'))
+    return EXIT.ok
+  }
   const options: BuildOptions = {
     ...request.options,
     buildArgs: { ...(await proxyArgs(io.env)), ...request.options.buildArgs },

@@ -1,6 +1,7 @@
 /** `tsbuild debug`. */
 import { defineCommand } from '../command.ts'
 import { EXIT } from '../exit-codes.ts'
+import { ISOLATION_CHOICES, parseIsolation } from '../flags/build/isolation.ts'
 import { write } from '../io.ts'
 import { CONSOLE_FLAGS, openConsole, runToEnd } from '../run/console.ts'
 import { formatAge, renderTable } from '../table.ts'
@@ -18,7 +19,7 @@ export const command = defineCommand({
       name: 'isolation',
       type: 'string',
       value: 'LEVEL',
-      choices: ['auto', 'namespaces', 'oci', 'chroot'],
+      choices: ISOLATION_CHOICES,
       help: 'auto, namespaces, oci or chroot (default auto)',
     },
     { name: 'oci-runtime', type: 'string', value: 'PATH', completes: 'file', help: 'Runtime of --isolation oci' },
@@ -57,8 +58,7 @@ export const command = defineCommand({
         name,
         command: args,
         console,
-        // The parser has checked the choices.
-        isolation: values.isolation as 'auto' | undefined,
+        isolation: parseIsolation(values.isolation),
         ociRuntime: values['oci-runtime'],
         root: global.root,
         env: io.env,

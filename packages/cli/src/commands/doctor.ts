@@ -3,6 +3,7 @@ import { release } from 'node:os'
 import { defineCommand } from '../command.ts'
 import { type Finding, findings } from '../doctor/findings.ts'
 import { EXIT } from '../exit-codes.ts'
+import { ISOLATION_CHOICES, parseIsolation } from '../flags/build/isolation.ts'
 import { write } from '../io.ts'
 import { escapeControls } from '../progress/escape.ts'
 import { VERSION } from '../version.ts'
@@ -18,7 +19,7 @@ export const command = defineCommand({
       name: 'isolation',
       type: 'string',
       value: 'LEVEL',
-      choices: ['auto', 'namespaces', 'oci', 'chroot'],
+      choices: ISOLATION_CHOICES,
       help: 'Try this level (default auto)',
     },
     { name: 'oci-runtime', type: 'string', value: 'PATH', completes: 'file', help: 'Runtime of --isolation oci' },
@@ -30,8 +31,7 @@ export const command = defineCommand({
   ],
   async run({ values }, { io, signal, global }) {
     const { diagnose } = await import('@tsbuild/builder')
-    // The parser has checked the choices.
-    const isolation = values.isolation as 'auto' | undefined
+    const isolation = parseIsolation(values.isolation)
     const options = { root: global.root, env: io.env, isolation, ociRuntime: values['oci-runtime'], signal }
     const diagnosis = await diagnose(options)
     const about = `tsbuild ${VERSION}, Node ${process.versions.node}, ${process.platform} ${release()} ${process.arch}`

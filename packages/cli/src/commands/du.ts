@@ -1,6 +1,7 @@
 /** `tsbuild du`. */
 import { defineCommand } from '../command.ts'
 import { EXIT } from '../exit-codes.ts'
+import { parseFormat, type Row, renderRows } from '../format/rows.ts'
 import { write } from '../io.ts'
 import { formatBytes } from '../progress/format.ts'
 import { formatAge, renderTable } from '../table.ts'
@@ -16,8 +17,7 @@ export const command = defineCommand({
       name: 'format',
       type: 'string',
       value: 'FORMAT',
-      choices: ['table', 'json'],
-      help: 'table or json (default table)',
+      help: "table, json, or a Go template for each line, such as '{{.Type}} {{.Size}}' (default table)",
     },
   ],
   examples: [
@@ -25,9 +25,12 @@ export const command = defineCommand({
     { text: 'All of it, in bytes, for other programs', command: 'tsbuild du --format json' },
   ],
   async run({ values }, { io, signal, global }) {
+    const format = parseFormat(values.format)
     const { diskUsage } = await import('@tsbuild/builder')
     const usage = await diskUsage({ root: global.root, env: io.env, signal })
-    if (values.format === 'json') await write(io.stdout, `${JSON.stringify(usage, null, 2)}\n`)
+    if (format.kind === 'template')
+      await write(io.stdout, renderRows(values.verbose ? itemRows(usage) : kindRows(usage), format.text, HEADS))
+    else if (format.kind === 'json') await write(io.stdout, `${JSON.stringify(usage, null, 2)}\n`)
     else await write(io.stdout, values.verbose ? everything(usage) : byKind(usage))
     return EXIT.ok
   },
@@ -58,3 +61,38 @@ function everything({ items }: Usage): string {
 }
 
 const sum = (items: readonly { readonly size: number }[]): number => items.reduce((bytes, item) => bytes + item.size, 0)
+
+const HEADS: Readonly<Record<string, string>> = {
+  TotalCount: 'TOTAL',
+  LastUsedAt: 'LAST USED',
+  LastUsedSince: 'LAST USED',
+}
+
+/** As docker system df names them. */
+function kindRows({ items }: Usage): Row[] {
+  return (['blob', 'snapshot', 'record'] as const).map((kind) => {
+    const all = items.filter((item) => item.kind === kind)
+    const free = all.filter((item) => item.reclaimable)
+    return {
+      Type: `${kind}s`,
+      TotalCount: all.length,
+      Active: all.length - free.length,
+      Size: formatBytes(sum(all)),
+      Reclaimable: formatBytes(sum(free)),
+    }
+  })
+}
+
+/** As docker buildx du names them. */
+function itemRows({ items }: Usage): Row[] {
+  const now = Date.now()
+  return items.map(({ kind, id, description, size, reclaimable, lastUsed }) => ({
+    ID: id,
+    Type: kind,
+    Description: description ?? '',
+    Size: formatBytes(size),
+    Reclaimable: reclaimable,
+    LastUsedAt: new Date(lastUsed).toISOString(),
+    LastUsedSince: formatAge(lastUsed, now),
+  }))
+}

@@ -1,5 +1,6 @@
 /** `tsbuild help`. */
 import { defineCommand } from '../command.ts'
+import { dockerHabit } from '../docker-habits.ts'
 import { EXIT } from '../exit-codes.ts'
 import { suggest } from '../flags/suggest.ts'
 import { commandHelp, overview } from '../help.ts'
@@ -24,6 +25,8 @@ export const command = defineCommand({
     }
     const entry = findCommand(name)
     if (!entry) {
+      const habit = dockerHabit([name])
+      if (habit) throw new UsageError(`tsbuild has no command ${name}`, habit.hint)
       const close = suggest(
         name,
         COMMANDS.map((command) => command.name),

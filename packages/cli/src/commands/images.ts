@@ -1,6 +1,8 @@
 /** `tsbuild images`. */
 import { type CommandContext, defineCommand } from '../command.ts'
 import { EXIT } from '../exit-codes.ts'
+import { parseFormat, renderRows } from '../format/rows.ts'
+import type { ListedImage } from '../images/rows.ts'
 import { write } from '../io.ts'
 import { openStore } from '../library.ts'
 import { formatBytes } from '../progress/format.ts'
@@ -9,69 +11,98 @@ import { formatAge, renderTable, shortDigest } from '../table.ts'
 export const command = defineCommand({
   name: 'images',
   usage: ['images [FLAGS] [NAME]'],
-  description: 'NAME shows only the images of that repository, or of that name and tag.',
+  description:
+    'NAME shows only the images of that repository, or of that name and tag. Sizes are those of the compressed layers.',
   arity: { min: 0, max: 1 },
   flags: [
+    { name: 'all', alias: 'a', type: 'boolean', help: 'Show all images (the default: there are none without a name)' },
+    { name: 'digests', type: 'boolean', help: 'Show digests in full' },
+    { name: 'no-trunc', type: 'boolean', help: 'Show digests and ids in full' },
+    {
+      name: 'filter',
+      alias: 'f',
+      type: 'list',
+      value: 'KEY=VALUE',
+      help: 'Only images that fit: reference=PATTERN, label=KEY[=VALUE], before=NAME, since=NAME, until=TIME, dangling=BOOL (repeatable)',
+    },
     { name: 'quiet', alias: 'q', type: 'boolean', help: 'Print digests only' },
     {
       name: 'format',
       type: 'string',
       value: 'FORMAT',
-      choices: ['table', 'json'],
-      help: 'table or json (default table)',
+      help: "table, json, or a Go template such as 'table {{.Repository}}\\t{{.Tag}}\\t{{.ID}}' (default table)",
     },
   ],
   examples: [
     { text: 'List all images', command: 'tsbuild images' },
     { text: 'The digest of one image', command: 'tsbuild images -q my-app:1.0' },
     { text: 'For other programs', command: 'tsbuild images --format json' },
+    { text: 'As docker shows them', command: "tsbuild images --format 'table {{.Repository}}\\t{{.Tag}}\\t{{.ID}}'" },
   ],
   async run({ values, words }, context) {
-    const images = await listImages(words[0], context)
-    await write(context.io.stdout, show(images, values.quiet ? 'quiet' : values.format === 'json' ? 'json' : 'table'))
+    const format = parseFormat(values.format)
+    const { images, rows } = await listImages(words[0], values.filter ?? [], context)
+    const full = values['no-trunc'] === true
+    await write(context.io.stdout, values.quiet ? digests(images) : await show(images, rows, format, values, full))
     return EXIT.ok
   },
 })
 
-interface ImageRow {
-  readonly name: string
-  readonly digest: string
-  readonly mediaType: string
-  readonly platforms: readonly string[]
-  /** Bytes of the compressed layers, each counted once. */
-  readonly size: number
-  /** RFC 3339. */
-  readonly tagged?: string
-}
+type Rows = typeof import('../images/rows.ts')
 
-async function listImages(filter: string | undefined, context: CommandContext): Promise<ImageRow[]> {
-  const { inspectImage } = await import('../image-reader.ts')
+async function listImages(
+  name: string | undefined,
+  filters: readonly string[],
+  context: CommandContext,
+): Promise<{ images: readonly ListedImage[]; rows: Rows }> {
+  const [{ inspectImage }, rows, { imageFilter }] = await Promise.all([
+    import('../image-reader.ts'),
+    import('../images/rows.ts'),
+    import('../images/filter.ts'),
+  ])
   await using store = await openStore(context, 'read')
-  const rows: ImageRow[] = []
-  for (const { name, descriptor, tagged } of await store.images.list()) {
-    if (filter !== undefined && !matches(name, filter)) continue
-    const fetched = await store.images.fetchManifest(descriptor)
-    const { images } = await inspectImage(store.images, name, fetched, context.signal)
-    const layers = new Map(images.flatMap((image) => image.layers).map((layer) => [layer.digest, layer.size]))
-    rows.push({
-      name,
-      digest: descriptor.digest,
-      mediaType: descriptor.mediaType,
-      platforms: images.map((image) => image.platform),
-      size: [...layers.values()].reduce((sum, size) => sum + size, 0),
-      ...(tagged === undefined ? {} : { tagged: new Date(tagged).toISOString() }),
-    })
+  const { signal } = context
+  const look = async (reference: string): Promise<ListedImage> => {
+    const fetched = await store.images.fetchManifest(reference)
+    return rows.listedImage(await inspectImage(store.images, reference, fetched, signal), undefined)
   }
-  return rows
+  const fits = await imageFilter(filters, look, Date.now())
+  const images: ListedImage[] = []
+  for (const { name: full, descriptor, tagged } of await store.images.list()) {
+    if (name !== undefined && !matches(full, name)) continue
+    const inspection = await inspectImage(store.images, full, await store.images.fetchManifest(descriptor), signal)
+    const image = rows.listedImage(inspection, tagged)
+    if (fits(image)) images.push(image)
+  }
+  return { images, rows }
 }
 
-function show(images: readonly ImageRow[], format: 'quiet' | 'json' | 'table'): string {
-  if (format === 'json') return `${JSON.stringify(images, null, 2)}\n`
-  if (format === 'quiet') return [...new Set(images.map((image) => `${image.digest}\n`))].join('')
+const digests = (images: readonly ListedImage[]): string =>
+  [...new Set(images.map(({ image }) => `${image.digest}\n`))].join('')
+
+async function show(
+  images: readonly ListedImage[],
+  { IMAGE_HEADS, imageRow }: Rows,
+  format: ReturnType<typeof parseFormat>,
+  { digests }: { readonly digests?: boolean },
+  full: boolean,
+): Promise<string> {
+  if (format.kind === 'json')
+    return `${JSON.stringify(
+      images.map(({ image }) => image),
+      null,
+      2,
+    )}\n`
   const now = Date.now()
-  const rows = images.map((image) => [
+  if (format.kind === 'template')
+    return renderRows(
+      images.map((image) => imageRow(image, !full, now)),
+      format.text,
+      IMAGE_HEADS,
+    )
+  const rows = images.map(({ image }) => [
     image.name,
-    shortDigest(image.digest),
+    full || digests ? image.digest : shortDigest(image.digest),
     image.platforms.join(','),
     formatBytes(image.size),
     image.tagged === undefined ? '' : formatAge(Date.parse(image.tagged), now),

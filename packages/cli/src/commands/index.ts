@@ -35,6 +35,24 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./inspect.ts'),
   },
   {
+    name: 'history',
+    group: 'Images',
+    summary: 'Show what the layers of an image were made by',
+    load: () => import('./history.ts'),
+  },
+  {
+    name: 'save',
+    group: 'Images',
+    summary: 'Write images of the local store to an archive',
+    load: () => import('./save.ts'),
+  },
+  {
+    name: 'load',
+    group: 'Images',
+    summary: 'Read the images of an archive into the local store',
+    load: () => import('./load.ts'),
+  },
+  {
     name: 'tag',
     group: 'Images',
     summary: 'Give an image of the local store another name',

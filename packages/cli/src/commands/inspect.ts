@@ -1,9 +1,9 @@
 /** `tsbuild inspect`. */
-import { type CommandContext, defineCommand } from '../command.ts'
+import { defineCommand } from '../command.ts'
 import { EXIT } from '../exit-codes.ts'
+import { parseFormat } from '../format/rows.ts'
 import { write } from '../io.ts'
-import { isUnknownImage, openStore } from '../library.ts'
-import { openRegistry } from '../registry.ts'
+import { lookAt } from '../look-at.ts'
 import { type Inspection, renderInspection } from '../render-inspection.ts'
 import { UsageError } from '../usage-error.ts'
 
@@ -14,7 +14,13 @@ export const command = defineCommand({
   arity: { min: 1, max: 1 },
   flags: [
     { name: 'raw', type: 'boolean', help: 'Print the bytes of the manifest or index as they are' },
-    { name: 'format', type: 'string', value: 'FORMAT', choices: ['text', 'json'], help: 'text or json (default text)' },
+    {
+      name: 'format',
+      alias: 'f',
+      type: 'string',
+      value: 'FORMAT',
+      help: "text, json, or a Go template with the fields of docker inspect, such as '{{json .Config.Env}}' (default text)",
+    },
     {
       name: 'platform',
       type: 'string',
@@ -26,40 +32,26 @@ export const command = defineCommand({
   examples: [
     { text: 'Show an image', command: 'tsbuild inspect my-app:1.0' },
     { text: 'Its manifest and config as JSON', command: 'tsbuild inspect --format json my-app:1.0' },
+    { text: 'One property', command: "tsbuild inspect -f '{{.Config.WorkingDir}}' my-app:1.0" },
     { text: 'The digest of a manifest, computed again', command: 'tsbuild inspect --raw my-app:1.0 | sha256sum' },
   ],
   async run({ values, words }, context) {
     if (values.raw && values.format) throw new UsageError('--raw and --format cannot be used together')
-    const inspection = await inspect(words[0]!, values, context)
+    const format = parseFormat(values.format === 'text' ? undefined : values.format)
+    const { inspection, image } = await lookAt(words[0]!, values, context)
     const { stdout } = context.io
     if (values.raw) await write(stdout, inspection.bytes)
-    else if (values.format === 'json') await write(stdout, `${JSON.stringify(toJson(inspection), null, 2)}\n`)
+    else if (format.kind === 'template') {
+      const [{ compileTemplate }, { dockerView }] = await Promise.all([
+        import('../format/template.ts'),
+        import('../images/docker-view.ts'),
+      ])
+      await write(stdout, `${compileTemplate(format.text)(dockerView(inspection, image))}\n`)
+    } else if (format.kind === 'json') await write(stdout, `${JSON.stringify(toJson(inspection), null, 2)}\n`)
     else await write(stdout, renderInspection(inspection))
     return EXIT.ok
   },
 })
-
-/** From the local store, else from the registry. */
-async function inspect(
-  name: string,
-  { platform, remote }: { readonly platform?: string; readonly remote?: boolean },
-  context: CommandContext,
-): Promise<Inspection> {
-  const { inspectImage, readManifest } = await import('../image-reader.ts')
-  const { signal } = context
-  if (!remote) {
-    await using store = await openStore(context, 'read')
-    try {
-      return await inspectImage(store.images, name, await readManifest(store.images, name, platform, signal), signal)
-    } catch (error) {
-      if (!isUnknownImage(error)) throw error
-    }
-  }
-  await using client = await openRegistry(context)
-  const repository = client.repository(name)
-  const fetched = await readManifest(repository, repository.defaultReference, platform, signal)
-  return await inspectImage(repository, name, fetched, signal)
-}
 
 function toJson({ bytes, ...rest }: Inspection): object {
   return { ...rest, manifest: JSON.parse(bytes.toString('utf8')) }

@@ -1,4 +1,5 @@
 /** `tsbuild pull`. */
+import type { RegistryClient } from '@tsbuild/registry-client'
 import { defineCommand } from '../command.ts'
 import { EXIT } from '../exit-codes.ts'
 import { write } from '../io.ts'
@@ -15,6 +16,7 @@ export const command = defineCommand({
   flags: [
     { name: 'platform', type: 'string', value: 'OS/ARCH[/VARIANT]', help: "Platform to pull (default this machine's)" },
     { name: 'all-platforms', type: 'boolean', help: 'Pull every platform of the image' },
+    { name: 'all-tags', alias: 'a', type: 'boolean', help: 'Pull every tag of the repository IMAGE' },
     ...EXTRA_FLAGS,
     ...TRANSFER_FLAGS,
   ],
@@ -34,7 +36,8 @@ export const command = defineCommand({
     const platform = values['all-platforms'] ? undefined : chosen
     await using store = await openStore(context, 'write')
     await using client = await openRegistry(context, values['allow-nondistributable'])
-    for (const word of words) {
+    const names = values['all-tags'] ? await tagsOf(words, client, context.signal) : words
+    for (const word of names) {
       const reference = withDefaultTag(parseReference(word))
       const name = formatReference(reference)
       const source = client.repository(reference)
@@ -61,3 +64,14 @@ export const command = defineCommand({
     return EXIT.ok
   },
 })
+
+/** Every name that the registry has in some repositories. */
+async function tagsOf(words: readonly string[], client: RegistryClient, signal: AbortSignal): Promise<string[]> {
+  const { repositoryOf } = await import('../all-tags.ts')
+  const names: string[] = []
+  for (const word of words) {
+    const repository = repositoryOf(word)
+    for await (const tag of client.repository(word).tags({ signal })) names.push(`${repository}:${tag}`)
+  }
+  return names
+}

@@ -1,5 +1,7 @@
 /** `tsbuild push`. */
+import type { OpenedImages } from '@tsbuild/builder'
 import { defineCommand } from '../command.ts'
+import { CommandError } from '../command-error.ts'
 import { EXIT } from '../exit-codes.ts'
 import { write } from '../io.ts'
 import { openStore } from '../library.ts'
@@ -11,7 +13,11 @@ export const command = defineCommand({
   usage: ['push [FLAGS] NAME [NAME…]'],
   description: 'Pushes images of the local store under their names and prints each digest on stdout.',
   arity: { min: 1 },
-  flags: [...EXTRA_FLAGS, ...TRANSFER_FLAGS],
+  flags: [
+    { name: 'all-tags', alias: 'a', type: 'boolean', help: 'Push every tag that the store has of the repository NAME' },
+    ...EXTRA_FLAGS,
+    ...TRANSFER_FLAGS,
+  ],
   examples: [
     { text: 'Push an image that was built as this name', command: 'tsbuild push registry.example/team/my-app:1.0' },
     {
@@ -23,7 +29,8 @@ export const command = defineCommand({
     const { formatReference, parseReference, withDefaultTag } = await import('@tsbuild/registry-client')
     await using store = await openStore(context, 'write')
     await using client = await openRegistry(context, values['allow-nondistributable'])
-    for (const word of words) {
+    const names = values['all-tags'] ? await tagsOf(words, store) : words
+    for (const word of names) {
       const reference = withDefaultTag(parseReference(word))
       const name = formatReference(reference)
       const target = client.repository(reference)
@@ -45,3 +52,15 @@ export const command = defineCommand({
     return EXIT.ok
   },
 })
+
+/** Every name that the store has in some repositories. */
+async function tagsOf(words: readonly string[], { images }: OpenedImages): Promise<string[]> {
+  const { repositoryOf } = await import('../all-tags.ts')
+  const known = await images.list()
+  return words.flatMap((word) => {
+    const repository = repositoryOf(word)
+    const names = known.map(({ name }) => name).filter((name) => name.startsWith(`${repository}:`))
+    if (names.length === 0) throw new CommandError(`the store has no image of ${repository}`)
+    return names
+  })
+}

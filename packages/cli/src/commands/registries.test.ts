@@ -149,6 +149,64 @@ describe('commands for registries', () => {
     })
   })
 
+  it('images, inspect, history, du, save, load and all tags, as docker has them', async () => {
+    const repository = `${registry.host}/team/docker`
+    for (const tag of ['1', '2']) await run(['copy', '-q', `${app()}:1`, `${repository}:${tag}`])
+    const root = ['--root', join(dir, 'docker-like')]
+    const here = ['--platform', 'linux/amd64']
+    expect(await run(['pull', '-q', '-a', ...root, ...here, repository])).toMatchObject({
+      code: 0,
+      stdout: `${digests.amd64}\n`.repeat(2),
+    })
+    expect(await run(['pull', '-a', ...root, `${repository}:1`])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("tag can't be used with --all-tags/-a"),
+    })
+    const table = await run(['images', ...root, '--format', 'table {{.Repository}}\\t{{.Tag}}'])
+    expect(table.stdout).toBe(
+      ['REPOSITORY', repository, repository]
+        .map((name, i) => `${name.padEnd(repository.length + 3)}${['TAG', '1', '2'][i]}\n`)
+        .join(''),
+    )
+    expect(
+      (await run(['images', ...root, '-a', '--filter', 'reference=*/team/*:2', '--format', '{{.Tag}}'])).stdout,
+    ).toBe('2\n')
+    expect((await run(['images', ...root, '--digests'])).stdout).toContain(digests.amd64)
+    const field = async (...args: string[]): Promise<string> => (await run([...args, ...root])).stdout
+    const id = await field('inspect', '-f', '{{.Id}}', `${repository}:1`)
+    expect(id).toMatch(/^sha256:[0-9a-f]{64}\n$/)
+    expect(await field('images', '--no-trunc', '--format', '{{.ID}}', `${repository}:1`)).toBe(id)
+    expect(await field('images', '--format', '{{.ID}}', `${repository}:1`)).toBe(`${id.slice(7, 19)}\n`)
+    expect(await field('inspect', '-f', '{{json .Config.Cmd}} {{index .RepoTags 0}}', `${repository}:1`)).toBe(
+      `["/app"] ${repository}:1\n`,
+    )
+    expect(await run(['inspect', '-f', '{{.Nope}}', ...root, `${repository}:1`])).toMatchObject({ code: 2 })
+    expect(await field('du', '--format', '{{.Type}}')).toBe('blobs\nsnapshots\nrecords\n')
+    expect(await run(['history', ...root, `${repository}:1`])).toMatchObject({ code: 0 })
+
+    const archive = join(dir, 'saved.tar')
+    expect(await run(['save', ...root, '-o', archive, `${repository}:1`, `${repository}:2`])).toMatchObject({
+      code: 0,
+      stdout: '',
+    })
+    const other = ['--root', join(dir, 'loaded')]
+    expect((await run(['load', '-q', ...other, '-i', archive])).stdout).toBe(
+      `Loaded image: ${repository}:1\nLoaded image: ${repository}:2\n`,
+    )
+    expect((await run(['inspect', '-f', '{{.Id}}', ...other, `${repository}:2`])).stdout).toBe(id)
+    expect(await run(['save', ...root, '-o', join(dir, 'none.tar'), 'nope'])).toMatchObject({ code: 1 })
+    await expect(stat(join(dir, 'none.tar'))).rejects.toMatchObject({ code: 'ENOENT' })
+
+    const target = `${registry.host}/team/all`
+    expect(await run(['tag', ...root, `${repository}:1`, `${target}:a`, `${target}:b`])).toMatchObject({ code: 0 })
+    expect((await run(['push', '-q', '-a', ...root, target])).stdout).toBe(`${digests.amd64}\n`.repeat(2))
+    expect((await run(['tags', target])).stdout).toBe('a\nb\n')
+    expect(await run(['push', '-a', ...root, `${registry.host}/none`])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('the store has no image of'),
+    })
+  })
+
   it('copy goes between registry, layout, archives and store', async () => {
     const steps = [
       [`${app()}:1`, `oci:${dir}/layout:one`],

@@ -2,12 +2,14 @@
 import type { ProgressListener, RunImageOptions } from '@tsbuild/builder'
 import { defineCommand } from '../command.ts'
 import { parseAddHost, parseDns } from '../flags/build/add-host.ts'
+import { ISOLATION_CHOICES, parseIsolation } from '../flags/build/isolation.ts'
 import { parseUlimit } from '../flags/build/limits.ts'
 import { parseSize } from '../flags/values.ts'
 import { escapeControls } from '../progress/escape.ts'
 import { startProgress } from '../progress/index.ts'
 import { CONSOLE_FLAGS, openConsole, runToEnd } from '../run/console.ts'
-import { LIMIT_FLAGS, makeVolumes, parseLimits, parseVariables, parseVolume } from '../run/options.ts'
+import { makeVolumes, parseMount, parseTmpfs, parseVolume } from '../run/mounts.ts'
+import { LIMIT_FLAGS, parseLimits, parseVariables } from '../run/options.ts'
 import { UsageError } from '../usage-error.ts'
 
 const NETWORKS: Readonly<Record<string, NonNullable<RunImageOptions['network']>>> = {
@@ -42,7 +44,24 @@ export const command = defineCommand({
       completes: 'file',
       help: 'Show a file or directory of this machine (repeatable)',
     },
+    {
+      name: 'mount',
+      type: 'list',
+      value: 'type=bind|tmpfs,…',
+      help: 'The same in the long form: type=bind,src=HOST,dst=CONTAINER[,readonly] or type=tmpfs,dst=CONTAINER[,tmpfs-size=SIZE] (repeatable)',
+    },
+    {
+      name: 'tmpfs',
+      type: 'list',
+      value: 'DIR[:OPTIONS]',
+      help: 'An empty directory in memory; options size, mode, exec (repeatable)',
+    },
+    { name: 'read-only', type: 'boolean', help: 'Do not let the root filesystem be written' },
     { name: 'user', alias: 'u', type: 'string', value: 'USER[:GROUP]', help: 'User, by name or number' },
+    { name: 'group-add', type: 'list', value: 'GROUP', help: 'Further group, by name or number (repeatable)' },
+    { name: 'cap-add', type: 'slice', value: 'CAPABILITY', help: 'Add a capability, or ALL (repeatable)' },
+    { name: 'cap-drop', type: 'slice', value: 'CAPABILITY', help: 'Take a capability away, or ALL (repeatable)' },
+    { name: 'init', type: 'boolean', help: 'Have a process 1 that collects orphans' },
     { name: 'workdir', alias: 'w', type: 'string', value: 'DIR', help: 'Working directory' },
     {
       name: 'entrypoint',
@@ -50,7 +69,7 @@ export const command = defineCommand({
       value: 'PROGRAM',
       help: "Program in place of the image's ENTRYPOINT and CMD",
     },
-    { name: 'hostname', type: 'string', value: 'NAME', help: 'Host name (default random)' },
+    { name: 'hostname', alias: 'h', type: 'string', value: 'NAME', help: 'Host name (default random)' },
     {
       name: 'network',
       type: 'string',
@@ -76,14 +95,15 @@ export const command = defineCommand({
       name: 'isolation',
       type: 'string',
       value: 'LEVEL',
-      choices: ['auto', 'namespaces', 'oci', 'chroot'],
+      choices: ISOLATION_CHOICES,
       help: 'auto, namespaces, oci or chroot (default auto)',
     },
     { name: 'oci-runtime', type: 'string', value: 'PATH', completes: 'file', help: 'Runtime of --isolation oci' },
     { name: 'quiet', alias: 'q', type: 'boolean', help: 'Do not show how the image is fetched' },
+    { name: 'privileged', type: 'boolean', hidden: true, help: 'Not supported' },
     { name: 'detach', alias: 'd', type: 'boolean', hidden: true, help: 'Not supported' },
     { name: 'publish', alias: 'p', type: 'list', value: 'PORT', hidden: true, help: 'Not supported' },
-    { name: 'rm', type: 'boolean', help: 'No effect, accepted for scripts written for docker: nothing is ever left' },
+    { name: 'rm', type: 'boolean', help: 'What always holds: nothing is left of the process' },
   ],
   examples: [
     { text: 'Try what was built', command: 'tsbuild run my-app:1.0' },
@@ -96,9 +116,22 @@ export const command = defineCommand({
   async run({ values, words: [image, ...args] }, context) {
     const { io, signal, global } = context
     if (values.detach) throw new UsageError('--detach is not supported', 'the process runs in the foreground')
+    if (values.rm === false)
+      throw new UsageError('--rm=false is not supported', 'nothing stays of a process; take files out with -v')
     if (values.publish)
       throw new UsageError('--publish is not supported', "the process is in this machine's network: its ports are open")
-    const volumes = (values.volume ?? []).map(parseVolume)
+    if (values.privileged)
+      throw new UsageError(
+        '--privileged is not supported: it would hand this machine and its devices to the process',
+        'see --cap-add for single rights, and -v for single files',
+      )
+    const named = (values.volume ?? []).map(parseVolume)
+    const mounts = (values.mount ?? []).map((text) => parseMount(text, io.cwd))
+    const volumes = [...named, ...mounts.flatMap((mount) => ('volume' in mount ? [mount.volume] : []))]
+    const tmpfs = [
+      ...(values.tmpfs ?? []).map(parseTmpfs),
+      ...mounts.flatMap((mount) => ('tmpfs' in mount ? [mount.tmpfs] : [])),
+    ]
     const { stdin, stdout, stderr, tty } = openConsole(io, {
       interactive: values.interactive === true,
       tty: values.tty === true,
@@ -110,11 +143,11 @@ export const command = defineCommand({
       hostname: values.hostname,
       network: values.network === undefined ? undefined : NETWORKS[values.network],
       platform: values.platform,
+      // The parser has checked the choices.
       pull: values.pull as 'always' | undefined,
       shmSize: values['shm-size'] === undefined ? undefined : parseSize(values['shm-size'], 'shm-size'),
       cgroupParent: values['cgroup-parent'],
-      // The parser has checked the choices.
-      isolation: values.isolation as 'auto' | undefined,
+      isolation: parseIsolation(values.isolation),
       ociRuntime: values['oci-runtime'],
       root: global.root,
       mirrors: global.mirrors,
@@ -127,6 +160,12 @@ export const command = defineCommand({
       command: args,
       variables: parseVariables(values.env ?? [], values['env-file'] ?? [], io.env),
       volumes,
+      tmpfs,
+      readonlyRoot: values['read-only'] === true,
+      capAdd: values['cap-add'] ?? [],
+      capDrop: values['cap-drop'] ?? [],
+      groups: values['group-add'] ?? [],
+      init: values.init === true,
       addHosts: (values['add-host'] ?? []).map(parseAddHost),
       dns: (values.dns ?? []).map(parseDns),
       resources: parseLimits(values),
@@ -138,7 +177,7 @@ export const command = defineCommand({
       stderr,
       tty,
     }
-    await makeVolumes(volumes)
+    await makeVolumes(named)
     const { runImage } = await import('@tsbuild/builder')
     using display = startProgress(values.quiet ? 'quiet' : 'plain', io.stderr, io.env)
     const onProgress: ProgressListener = (event) => {

@@ -13,6 +13,7 @@ const RENDERERS: Readonly<Record<Exclude<ProgressMode, 'auto'>, (options: Render
   plain: plainRenderer,
   tty: ttyRenderer,
   quiet: quietRenderer,
+  none: quietRenderer,
   rawjson: rawJsonRenderer,
 }
 

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { UsageError } from '../usage-error.ts'
-import { makeVolumes, parseLimits, parseVariables, parseVolume } from './options.ts'
+import { makeVolumes, parseMount, parseTmpfs, parseVolume } from './mounts.ts'
+import { parseLimits, parseVariables } from './options.ts'
 
 describe('flags of run', () => {
   it.each([
@@ -15,6 +16,35 @@ describe('flags of run', () => {
   it.each(['/a', '/a:', ':/b', '/a:b', 'name:/b', '/a:/b:rx', '/a:/b:ro:x'])('--volume %s is refused', (text) =>
     expect(() => parseVolume(text)).toThrow(UsageError),
   )
+
+  it.each([
+    ['/t', { target: '/t' }],
+    ['/t:', { target: '/t' }],
+    ['/t:rw,size=64m,mode=0755,exec,nosuid', { target: '/t', size: 64 * 2 ** 20, mode: 0o755, exec: true }],
+  ])('--tmpfs %s', (text, expected) => expect(parseTmpfs(text)).toEqual(expected))
+
+  it.each(['t', '/t:ro', '/t:uid=5', '/t:mode=9', '/t:size='])('--tmpfs %s is refused', (text) =>
+    expect(() => parseTmpfs(text)).toThrow(UsageError),
+  )
+
+  it.each([
+    ['type=bind,src=/,dst=/m', { volume: { source: '/', target: '/m', readonly: false } }],
+    ['type=bind,source=.,target=/m,readonly', { volume: { source: '/', target: '/m', readonly: true } }],
+    ['type=bind,source=/,destination=/m,ro=false', { volume: { source: '/', target: '/m', readonly: false } }],
+    ['type=tmpfs,dst=/m,tmpfs-size=1m,tmpfs-mode=1770', { tmpfs: { target: '/m', size: 2 ** 20, mode: 0o1770 } }],
+  ])('--mount %s', (text, expected) => expect(parseMount(text, '/')).toEqual(expected))
+
+  it.each([
+    ['dst=/m,src=x', '--mount type=volume is not supported'],
+    ['type=bnd,dst=/m', 'type=bnd is not supported'],
+    ['type=bind,dst=/m', 'needs a source'],
+    ['type=bind,src=/', 'a target is required'],
+    ['type=bind,src=/,dst=m', 'mount path must be absolute'],
+    ['type=bind,src=/nope,dst=/m', 'bind source path does not exist: /nope'],
+    ['type=bind,src=/,dst=/m,tmpfs-size=1', 'tmpfs-size cannot be given for type=bind'],
+    ['type=tmpfs,dst=/m,readonly', 'readonly cannot be given for type=tmpfs'],
+    ['type=bind,src=/,dst=/m,volume-nocopy', 'unknown key "volume-nocopy"'],
+  ])('--mount %s is refused', (text, message) => expect(() => parseMount(text, '/')).toThrow(message))
 
   it('makes directories of volumes that are missing and leaves files alone', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'tsbuild-volumes-'))

@@ -1,45 +1,15 @@
 /** The flags of `tsbuild run` that mean more than their text. */
 import { readFileSync } from 'node:fs'
-import type { RunImageOptions } from '@tsbuild/builder'
+import { getSystemErrorMessage } from 'node:util'
 import { type Resources, resource } from '../flags/build/limits.ts'
 import { parseInteger } from '../flags/values.ts'
 import type { Environment } from '../io.ts'
 import { UsageError } from '../usage-error.ts'
 
-type Volume = NonNullable<RunImageOptions['volumes']>[number]
-
-/** One `HOST:CONTAINER[:OPTIONS]`; of the options, ro and rw have a meaning. */
-export function parseVolume(text: string): Volume {
-  const [source, target, options = '', ...rest] = text.split(':')
-  if (!source || !target || rest.length > 0)
-    throw new UsageError(`invalid volume specification: ${JSON.stringify(text)}`, 'write it as -v HOST:CONTAINER[:ro]')
-  if (!target.startsWith('/'))
-    throw new UsageError(`invalid volume specification: ${JSON.stringify(text)}: mount path must be absolute`)
-  if (!/[/.]/.test(source))
-    throw new UsageError(
-      `there are no named volumes: ${JSON.stringify(source)}`,
-      'name a directory, such as ./data or /srv/data',
-    )
-  const words = options.split(',').filter((word) => word !== '')
-  const unknown = words.find((word) => !['ro', 'rw', 'z', 'Z'].includes(word))
-  if (unknown !== undefined) throw new UsageError(`invalid mode of a volume: ${JSON.stringify(unknown)}`)
-  return { source, target, readonly: words.includes('ro') }
-}
-
-/** Makes the directories that do not exist, as docker does. */
-export async function makeVolumes(volumes: readonly Volume[]): Promise<void> {
-  const { makeDirectory } = await import('@tsbuild/registry-client')
-  for (const { source } of volumes)
-    await makeDirectory(source).catch((error: NodeJS.ErrnoException) => {
-      // A file.
-      if (error.code !== 'EEXIST') throw error
-    })
-}
-
 /** Variables of files, then of flags: `NAME=value`, or `NAME` for the caller's own, which is left out when unset. */
 export function parseVariables(flags: readonly string[], files: readonly string[], env: Environment): string[] {
   const lines = files.flatMap((file) =>
-    readFileSync(file, 'utf8')
+    readVariableFile(file)
       .split(/\r?\n/)
       .map((line) => line.trimStart())
       .filter((line) => line !== '' && !line.startsWith('#')),
@@ -51,6 +21,16 @@ export function parseVariables(flags: readonly string[], files: readonly string[
     if (equals >= 0) return [text]
     return env[name] === undefined ? [] : [`${name}=${env[name]}`]
   })
+}
+
+function readVariableFile(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    const { errno, message } = error as NodeJS.ErrnoException
+    const reason = errno === undefined ? message : getSystemErrorMessage(errno)
+    throw new UsageError(`cannot read --env-file ${file}: ${reason}`)
+  }
 }
 
 /** Flags of limits by name, as docker run has them. */

@@ -26,7 +26,7 @@ const FILES = {
 /** Those whose compiled code is kept from one process to the next (bin/load.js), and what for. */
 const KEPT: Readonly<Record<string, string>> = {
   // What only looks at something would keep a small part of what a build uses.
-  main: "process.argv.some((word) => /^(--?h(elp)?|version|help|completion|images|inspect|tags|digest|du|log(in|out)|tag|rmi)$/.test(word)) ? undefined : 'build'",
+  main: "process.argv.some((word) => /^(--?h(elp)?|version|help|completion|images|inspect|history|tags|digest|du|log(in|out)|tag|rmi)$/.test(word)) ? undefined : 'build'",
   'worker-main': "process.argv.includes('--will-run') ? 'run' : 'files'",
 }
 

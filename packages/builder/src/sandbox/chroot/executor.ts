@@ -14,6 +14,7 @@ import type { Executor, ProcessExit, ProcessIO, ProcessSpec } from '../executor.
 import { withGroup } from '../limits/with-group.ts'
 import { allMounts } from '../mounts/order.ts'
 import { removeStubs, type Stub } from '../mounts/stubs.ts'
+import { defaultCapabilities } from '../native/capabilities.ts'
 import { CLONE } from '../native/process.ts'
 import { Substitutes } from './substitutes.ts'
 
@@ -47,9 +48,18 @@ export class ChrootExecutor implements Executor {
       throw sandboxErrors.isolationUnavailable([
         `network ${spec.network} needs namespaces, which this machine does not allow`,
       ])
+    const ownMounts = await this.#ownMounts
+    if (spec.readonlyRoot && !ownMounts)
+      throw sandboxErrors.isolationUnavailable([
+        'a read-only root filesystem needs mounts, which this machine does not allow',
+      ])
+    const added = spec.capabilities?.find((name) => !defaultCapabilities.includes(name))
+    if (added !== undefined)
+      throw sandboxErrors.isolationUnavailable([
+        `the capability ${added} would be one over this machine without namespaces`,
+      ])
     const cloner = await this.#cloner.get()
     throwIfAborted(signal)
-    const ownMounts = await this.#ownMounts
     const stubs: Stub[] = []
     await using resources = new AsyncDisposableStack()
     resources.defer(async () => removeStubs(rootfs, stubs))

@@ -12,7 +12,7 @@ import { stubMessage } from '../namespaces/rootfs.ts'
 import { onPoint, STANDARD_PLACES, standardMounts } from '../namespaces/standard-mounts.ts'
 import { AT_FDCWD, O_DIRECTORY, O_PATH, openAt } from '../native/files.ts'
 import { check, raw } from '../native/libc.ts'
-import { bindOn, MS, mount, mountOn } from '../native/mount.ts'
+import { bindOn, MS, mount, mountOn, remountReadonly } from '../native/mount.ts'
 import { resolveInRoot } from '../native/resolve.ts'
 import { procFiles } from './proc-files.ts'
 
@@ -34,5 +34,6 @@ export function enterOwnMounts(spec: InitSpec, tell: (message: InitStatus) => vo
   const dev = resolveInRoot(root, '/dev', { noLinks: true }).fd
   mountAll(points, allMounts(spec.process), { sandboxed, scratch: dev })
   fs.closeSync(dev)
+  if (spec.process.readonlyRoot) remountReadonly(root)
   check(raw.fchdir(root), 'fchdir')
 }

@@ -20,7 +20,9 @@ import {
   setCapabilities,
 } from '../native/capabilities.ts'
 import { readMemoryFile } from '../native/descriptors.ts'
+import { AT_FDCWD, O_DIRECTORY, O_PATH, openAt } from '../native/files.ts'
 import { check, raw } from '../native/libc.ts'
+import { remountReadonly } from '../native/mount.ts'
 import {
   type CloneableMemory,
   closeOnExecFrom,
@@ -58,8 +60,14 @@ export function runInit(fds: readonly number[], memory: CloneableMemory, staged?
       tell({ type: 'pid', pid: Number(fs.readlinkSync('/proc/self')) })
       if (fs.readSync(life, Buffer.alloc(1)) === 0) raw.exit(1)
     }
-    if (spec.mode === 'namespaces') setUp(spec, tell, staged)
-    else {
+    if (spec.mode === 'namespaces') {
+      setUp(spec, tell, staged)
+      if (spec.process.init) {
+        // Until the program is executed, nobody in there may look into this process or take its descriptors.
+        hideMemory()
+        superviseClone(life, memory, tell, { orphans: true })
+      }
+    } else {
       superviseClone(life, memory, tell)
       setUpChroot(spec, tell)
     }
@@ -80,6 +88,13 @@ export function runInit(fds: readonly number[], memory: CloneableMemory, staged?
   }
   // Not reached: exec replaced the program or _exit ended it.
   return process.abort()
+}
+
+const PR_SET_DUMPABLE = 4
+
+/** As for a program that may not be read: its /proc entries belong to root outside. An exec ends it. */
+function hideMemory(): void {
+  check(raw.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0), 'prctl PR_SET_DUMPABLE')
 }
 
 /** A session that shares no terminal and no keys with anybody. */
@@ -105,7 +120,13 @@ function setUp(spec: InitSpec, tell: (message: InitStatus) => void, staged: Stag
   tameOpenFiles()
   setResourceLimits(wanted.ulimits)
   enterDirectory(wanted)
-  dropPrivileges(spec, status, defaultCapabilities, staged !== undefined)
+  if (wanted.readonlyRoot) {
+    const root = openAt(AT_FDCWD, '/', O_PATH | O_DIRECTORY)
+    remountReadonly(root)
+    fs.closeSync(root)
+  }
+  const keep = wanted.capabilities ?? defaultCapabilities
+  dropPrivileges(spec, status, keep, staged !== undefined && wanted.capabilities === undefined)
 }
 
 /** The root alone is another one; without mounts of its own, the worker has put files where they would be. */
@@ -125,7 +146,9 @@ function setUpChroot(spec: InitSpec, tell: (message: InitStatus) => void): void 
   tameOpenFiles()
   setResourceLimits(wanted.ulimits)
   enterDirectory(wanted)
-  dropPrivileges(spec, status, chrootCapabilities, false)
+  const { capabilities } = wanted
+  const keep = chrootCapabilities.filter((name) => capabilities?.includes(name) ?? true)
+  dropPrivileges(spec, status, keep, false)
 }
 
 /** Makes descriptor 0 the controlling terminal. */

@@ -7,20 +7,31 @@ import type { InitStatus } from './protocol.ts'
 const SIGKILL = 9
 /** How often the process is looked for where the kernel cannot tell of its end by descriptor. */
 const POLL_MS = 5
+/** How often orphans that have ended are collected. */
+const ORPHANS_MS = 100
 
 /**
  * Clones once more and returns in that clone only, which becomes the program. This process stays as its supervisor and
  * ends with its exit code.
+ *
+ * @param options.orphans collect them when they end, and not only with the program
  */
-export function superviseClone(life: number, memory: CloneableMemory, tell: (message: InitStatus) => void): void {
+export function superviseClone(
+  life: number,
+  memory: CloneableMemory,
+  tell: (message: InitStatus) => void,
+  { orphans = false }: { readonly orphans?: boolean } = {},
+): void {
   adoptOrphans()
   const pid = cloneProcess(0, memory)
   if (pid === 0) return
   const pidFd = openPidFd(pid)
   for (;;) {
-    const [closed] = waitReadable(pidFd === undefined ? [life] : [life, pidFd], pidFd === undefined ? POLL_MS : -1)
+    const pause = pidFd === undefined ? POLL_MS : orphans ? ORPHANS_MS : -1
+    const [closed] = waitReadable(pidFd === undefined ? [life] : [life, pidFd], pause)
     if (closed) raw.kill(pid, SIGKILL)
-    const ended = reap(pid, closed)
+    let ended = orphans ? reap(-1, closed) : reap(pid, closed)
+    while (ended !== undefined && ended.pid !== pid) ended = reap(-1, closed)
     if (ended === undefined) continue
     killDescendants()
     if (ended.signal !== undefined) tell({ type: 'signal', number: ended.signal })

@@ -44,7 +44,8 @@ export function mountAt(target: number, wanted: SandboxMount, { sandboxed, scrat
   if (wanted.type === 'tmpfs') {
     const size = wanted.size === undefined || wanted.size === 0 ? '' : `,size=${wanted.size}`
     const mode = (wanted.mode ?? 0o1777).toString(8)
-    mountOn(target, 'tmpfs', MS.NOSUID | MS.NODEV, `mode=${mode}${size}`)
+    const flags = MS.NOSUID | MS.NODEV | (wanted.noexec ? MS.NOEXEC : 0)
+    mountOn(target, 'tmpfs', flags, `mode=${mode}${size}`)
   } else if (wanted.type === 'bind')
     bindOn(wanted.source, target, { recursive: true, readonly: wanted.readonly, nodev: sandboxed })
   else showFile(scratch, wanted, target)

@@ -11,6 +11,7 @@ import { attachNetwork, type NetworkHelpers } from '../isolated-network.ts'
 import { withGroup } from '../limits/with-group.ts'
 import { removeStubs, type Stub } from '../mounts/stubs.ts'
 import { CLONE } from '../native/process.ts'
+import { compileProfile } from '../seccomp/compile.ts'
 import { STAGED_FLAGS, suitsStage } from './stage.ts'
 
 /** What the worker knows about its machine when it makes the executor. */
@@ -57,7 +58,7 @@ export class NamespacesExecutor implements Executor {
           cgroups,
           ownMounts: false,
           singleId: this.#options.singleId,
-          seccomp: this.#options.seccomp,
+          seccomp: filterFor(spec, this.#options.seccomp),
           terminal: io.terminal !== undefined,
           waitForGo: isolated,
         }
@@ -82,4 +83,9 @@ export class NamespacesExecutor implements Executor {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#cloner[Symbol.asyncDispose]()
   }
+}
+
+/** The filter of the machine, or where capabilities are chosen one that lets them be used. */
+function filterFor({ capabilities }: ProcessSpec, usual: Uint8Array | undefined): Uint8Array | undefined {
+  return usual && capabilities ? compileProfile(process.arch, capabilities) : usual
 }

@@ -42,6 +42,8 @@ export function stage(directory: string, singleId: boolean): Staged {
 export function suitsStage(spec: InitSpec): boolean {
   return (
     spec.process.network === 'host' &&
+    // What is bounded once cannot be had again.
+    (spec.process.capabilities ?? []).every((name) => defaultCapabilities.includes(name)) &&
     // Control groups have to be joined before their file system is mounted.
     spec.cgroups.length === 0 &&
     isDeepStrictEqual(standardMounts(spec), usualMounts(spec.singleId))

@@ -1,73 +1,11 @@
-/** Linux capabilities by number, docker's default set, and how a process gives the others up. */
+/** How a process gives capabilities up. */
 
 import { hasCode } from '../../util/has-code.ts'
+import { type Capability, capabilityNames, defaultCapabilities } from '../capability-names.ts'
 import { check, raw, SystemError } from './libc.ts'
 import { numbers } from './numbers.ts'
 
-/** In the order of their numbers: CAP_CHOWN is 0. */
-export const capabilityNames = [
-  'CHOWN',
-  'DAC_OVERRIDE',
-  'DAC_READ_SEARCH',
-  'FOWNER',
-  'FSETID',
-  'KILL',
-  'SETGID',
-  'SETUID',
-  'SETPCAP',
-  'LINUX_IMMUTABLE',
-  'NET_BIND_SERVICE',
-  'NET_BROADCAST',
-  'NET_ADMIN',
-  'NET_RAW',
-  'IPC_LOCK',
-  'IPC_OWNER',
-  'SYS_MODULE',
-  'SYS_RAWIO',
-  'SYS_CHROOT',
-  'SYS_PTRACE',
-  'SYS_PACCT',
-  'SYS_ADMIN',
-  'SYS_BOOT',
-  'SYS_NICE',
-  'SYS_RESOURCE',
-  'SYS_TIME',
-  'SYS_TTY_CONFIG',
-  'MKNOD',
-  'LEASE',
-  'AUDIT_WRITE',
-  'AUDIT_CONTROL',
-  'SETFCAP',
-  'MAC_OVERRIDE',
-  'MAC_ADMIN',
-  'SYSLOG',
-  'WAKE_ALARM',
-  'BLOCK_SUSPEND',
-  'AUDIT_READ',
-  'PERFMON',
-  'BPF',
-  'CHECKPOINT_RESTORE',
-] as const
-
-export type Capability = (typeof capabilityNames)[number]
-
-/** What docker and BuildKit leave a container's root: 0xa80425fb. */
-export const defaultCapabilities: readonly Capability[] = [
-  'CHOWN',
-  'DAC_OVERRIDE',
-  'FOWNER',
-  'FSETID',
-  'KILL',
-  'SETGID',
-  'SETUID',
-  'SETPCAP',
-  'NET_BIND_SERVICE',
-  'NET_RAW',
-  'SYS_CHROOT',
-  'MKNOD',
-  'AUDIT_WRITE',
-  'SETFCAP',
-]
+export { type Capability, capabilityNames, defaultCapabilities }
 
 /**
  * Without namespaces two more go: chroot would lead out of the root, device nodes to the machine. And since processes may

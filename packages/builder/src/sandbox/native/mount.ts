@@ -175,6 +175,11 @@ function bindByPath(source: string, target: number, options: BindOptions): void 
   }
 }
 
+/** Makes the mount that `fd` is open on the root of one that cannot be written. */
+export function remountReadonly(fd: number): void {
+  remount(fd, { readonly: true })
+}
+
 /** Adds attributes to the mount that `fd` is open on the root of, the others stay as they are. */
 function remount(fd: number, options: BindOptions): void {
   const flags = flagsOf(options) | inheritedFlags(fd)

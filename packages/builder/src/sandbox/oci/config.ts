@@ -30,7 +30,7 @@ export interface OciOptions {
 /** The configuration of one process. */
 export function ociConfig(spec: ProcessSpec, options: OciOptions): unknown {
   const sandboxed = spec.security === 'sandbox'
-  const capabilities = (sandboxed ? defaultCapabilities : capabilityNames)
+  const capabilities = (sandboxed ? (spec.capabilities ?? defaultCapabilities) : capabilityNames)
     .filter((name) => hasCapability(options.capabilities, name))
     .map((name) => `CAP_${name}`)
   const namespaces = ['pid', 'ipc', 'uts', 'mount', ...(spec.network === 'host' ? [] : ['network'])]
@@ -56,7 +56,7 @@ export function ociConfig(spec: ProcessSpec, options: OciOptions): unknown {
       })),
       noNewPrivileges: false,
     },
-    root: { path: options.rootfs, readonly: false },
+    root: { path: options.rootfs, readonly: spec.readonlyRoot === true },
     hostname: spec.hostname,
     mounts: [...standardMounts(spec, options), ...options.mounts],
     linux: {
@@ -65,7 +65,7 @@ export function ociConfig(spec: ProcessSpec, options: OciOptions): unknown {
       resources: { devices: [{ allow: !sandboxed, access: 'rwm' }], ...resources(spec) },
       maskedPaths: sandboxed ? masked() : [],
       readonlyPaths: sandboxed ? readonlyPaths.proc.map((name) => `/proc/${name}`) : [],
-      ...(sandboxed && options.seccomp ? { seccomp: ociProfile(process.arch) } : {}),
+      ...(sandboxed && options.seccomp ? { seccomp: ociProfile(process.arch, spec.capabilities) } : {}),
     },
   }
 }

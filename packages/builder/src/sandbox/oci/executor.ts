@@ -58,6 +58,7 @@ export class OciExecutor implements Executor {
   }
 
   async run(spec: ProcessSpec, rootfs: string, io: ProcessIO, signal: AbortSignal): Promise<ProcessExit> {
+    if (spec.init) throw sandboxErrors.isolationUnavailable(['an init process needs --isolation namespaces'])
     throwIfAborted(signal)
     checkUlimits(spec.ulimits)
     const state = join(this.#options.root, 'oci-runtime')

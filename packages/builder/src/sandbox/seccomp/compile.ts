@@ -1,5 +1,6 @@
 /** Compiles the profile to a classic BPF program over struct seccomp_data. */
-import { AF_VSOCK, harmlessPersonalities, namespaceFlags, type Verdict, verdictOf } from './profile.ts'
+import type { Capability } from '../capability-names.ts'
+import { AF_VSOCK, harmlessPersonalities, namespaceFlags, unlockedCalls, type Verdict, verdictOf } from './profile.ts'
 import { armTable, i386Table } from './tables-32.ts'
 import { genericTable, riscv64Table, type SyscallTable, x64Table } from './tables-64.ts'
 
@@ -83,11 +84,11 @@ interface Run {
 }
 
 /** The whole range of numbers as runs, ascending from 0. */
-function runsOf(table: SyscallTable): Run[] {
+function runsOf(table: SyscallTable, unlocked: ReadonlySet<string>): Run[] {
   const verdicts = new Map<number, Verdict>()
   for (const [first, names] of table) {
     for (const [i, name] of names.trim().split(/\s+/).entries())
-      if (name !== '-') verdicts.set(first + i, verdictOf(name))
+      if (name !== '-') verdicts.set(first + i, unlocked.has(name) ? 'allow' : verdictOf(name))
   }
   const runs: Run[] = [{ first: 0, verdict: 'missing' }]
   let expected = 0
@@ -111,13 +112,18 @@ function search(runs: readonly Run[]): Instruction[] {
   return branch(BPF.jumpGreaterEqual, runs[middle]!.first, search(runs.slice(middle)), search(runs.slice(0, middle)))
 }
 
-/** The default profile for a machine (as `process.arch`) as struct sock_filter[]; undefined for machines without a table. */
-export function compileProfile(machine: string): Uint8Array | undefined {
+/**
+ * The default profile for a machine (as `process.arch`) as struct sock_filter[]; undefined for machines without a table.
+ *
+ * @param capabilities those that a process keeps, where they are not the default ones: their calls are allowed too
+ */
+export function compileProfile(machine: string, capabilities: readonly Capability[] = []): Uint8Array | undefined {
+  const unlocked = new Set(unlockedCalls(capabilities))
   const known = abis[machine]
   if (known === undefined) return undefined
   const perAbi = known.reduceRight<Instruction[]>(
     (otherwise, { arch, table }) =>
-      branch(BPF.jumpEqual, arch, [statement(BPF.load, DATA.nr), ...search(runsOf(table))], otherwise),
+      branch(BPF.jumpEqual, arch, [statement(BPF.load, DATA.nr), ...search(runsOf(table, unlocked))], otherwise),
     [statement(BPF.ret, RET.killProcess)],
   )
   return encode([statement(BPF.load, DATA.arch), ...perAbi])

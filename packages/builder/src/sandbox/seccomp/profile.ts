@@ -3,6 +3,8 @@
  * refused with EPERM; numbers that no table knows are refused with ENOSYS, so that programs try older ways.
  */
 
+import type { Capability } from '../capability-names.ts'
+
 /** What is done with a call; the lower three depend on its arguments. */
 export type Verdict = 'allow' | 'refuse' | 'missing' | 'plain-clone' | 'plain-personality' | 'no-vsock'
 
@@ -60,6 +62,29 @@ const verdicts: ReadonlyMap<string, Verdict> = new Map([
   ...allowedNames.map((name): [string, Verdict] => [name, 'allow']),
   ...Object.entries(special),
 ])
+
+/** Calls that docker's profile allows to those who have a capability that is not one of the default ones. */
+const unlocked: { readonly [C in Capability]?: string } = {
+  DAC_READ_SEARCH: 'open_by_handle_at',
+  SYS_ADMIN:
+    'bpf clone clone3 fanotify_init fsconfig fsmount fsopen fspick lookup_dcookie lsm_get_self_attr lsm_list_modules lsm_set_self_attr mount mount_setattr move_mount open_tree open_tree_attr perf_event_open quotactl quotactl_fd setdomainname sethostname setns syslog umount umount2 unshare',
+  SYS_BOOT: 'reboot',
+  SYS_MODULE: 'delete_module init_module finit_module',
+  SYS_PACCT: 'acct',
+  SYS_PTRACE: 'kcmp pidfd_getfd process_madvise',
+  SYS_RAWIO: 'iopl ioperm',
+  SYS_TIME: 'settimeofday stime clock_settime clock_settime64',
+  SYS_TTY_CONFIG: 'vhangup',
+  SYS_NICE: 'get_mempolicy mbind set_mempolicy set_mempolicy_home_node',
+  SYSLOG: 'syslog',
+  BPF: 'bpf',
+  PERFMON: 'perf_event_open',
+}
+
+/** The further calls that come with capabilities. */
+export function unlockedCalls(capabilities: readonly Capability[]): readonly string[] {
+  return capabilities.flatMap((name) => unlocked[name]?.split(' ') ?? [])
+}
 
 /** What the profile does with a call. */
 export function verdictOf(name: string): Verdict {

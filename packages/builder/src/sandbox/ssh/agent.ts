@@ -5,6 +5,7 @@ import fs from 'node:fs/promises'
 import net from 'node:net'
 import { join } from 'node:path'
 import { makeDirectory } from '../../util/make-directory.ts'
+import { systemReason } from '../../util/system-error.ts'
 import { sandboxErrors } from '../errors.ts'
 import { forwardAgent } from './forward.ts'
 import { KeyAgent } from './key-agent.ts'
@@ -54,7 +55,12 @@ export async function openAgent(options: AgentOptions): Promise<AgentSocket> {
   }
 }
 
-async function chooseServer(options: AgentOptions): Promise<(client: net.Socket) => void> {
+/** Finds out whether {@link openAgent} would succeed. @throws BuildError SSH_UNAVAILABLE */
+export async function checkAgent(options: Omit<AgentOptions, 'directory'>): Promise<void> {
+  await chooseServer(options)
+}
+
+async function chooseServer(options: Omit<AgentOptions, 'directory'>): Promise<(client: net.Socket) => void> {
   const paths = options.paths.length > 0 ? options.paths : options.authSock === undefined ? [] : [options.authSock]
   if (paths.length === 0)
     throw sandboxErrors.sshUnavailable(['no SSH agent: $SSH_AUTH_SOCK is not set and no key was given'])
@@ -62,7 +68,7 @@ async function chooseServer(options: AgentOptions): Promise<(client: net.Socket)
   const sockets: string[] = []
   for (const path of paths) {
     const stat = await fs.stat(path).catch((error: Error) => {
-      throw sandboxErrors.sshUnavailable([`cannot use ${path} for SSH: ${error.message}`])
+      throw sandboxErrors.sshUnavailable([`cannot use ${path} for SSH: ${systemReason(error)}`])
     })
     if (stat.isSocket()) sockets.push(path)
     else keys.push(...(await readKey(path)))

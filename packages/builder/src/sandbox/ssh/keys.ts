@@ -2,6 +2,7 @@
 import { createPrivateKey, createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
+import { systemReason } from '../../util/system-error.ts'
 import { sandboxErrors } from '../errors.ts'
 import { SshReader, sshNumber, sshString } from './frames.ts'
 
@@ -25,8 +26,8 @@ const CURVES: Readonly<Record<string, { readonly ssh: string; readonly bytes: nu
 
 /** The keys of a file. Throws SSH_UNAVAILABLE for what is no private key or is protected by a passphrase. */
 export async function readKey(path: string): Promise<AgentKey[]> {
-  const text = await readFile(path)
   try {
+    const text = await readFile(path)
     if (text.length > FILE_LIMIT) throw new Error('the file is too large')
     if (isPublicKey(text)) throw new PublicKeyError('it is a public key')
     const body = /-----BEGIN OPENSSH PRIVATE KEY-----([\s\S]+?)-----END OPENSSH PRIVATE KEY-----/.exec(
@@ -35,7 +36,7 @@ export async function readKey(path: string): Promise<AgentKey[]> {
     if (body !== undefined) return parseOpenSsh(Buffer.from(body.replace(/\s+/g, ''), 'base64'))
     return [agentKey(createPrivateKey(text), basename(path))]
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error)
+    const why = systemReason(error)
     throw sandboxErrors.sshUnavailable([`cannot use ${path} as an SSH key: ${why}`], {
       hint:
         error instanceof PublicKeyError

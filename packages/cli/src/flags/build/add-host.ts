@@ -7,6 +7,11 @@ export function parseAddHost(text: string): string {
   const match = /^([^:=\s]+)[:=](.+)$/.exec(text)
   if (!match)
     throw new UsageError(`bad format for add-host: ${JSON.stringify(text)}`, 'write it as --add-host NAME:ADDRESS')
+  if (match[2] === 'host-gateway')
+    throw new UsageError(
+      `host-gateway in add-host stands for the gateway of docker's bridge network, which does not exist here`,
+      `RUN is in this machine's network: write --add-host ${match[1]}:127.0.0.1`,
+    )
   const address = match[2]!.replace(/^\[(.*)\]$/, '$1')
   if (isIP(address) === 0) throw new UsageError(`invalid IP address in add-host: ${JSON.stringify(match[2])}`)
   return `${match[1]}:${address}`

@@ -11,6 +11,7 @@ const KINDS: Readonly<Record<string, Call['kind'] | 'build'>> = {
   lint: 'check',
   outline: 'outline',
   targets: 'targets',
+  'subrequests.describe': 'describe',
 }
 
 const FORMATS: readonly Call['format'][] = ['text', 'json', 'sarif']
@@ -44,7 +45,7 @@ function parseKind(text: string): Call['kind'] | 'build' {
   const close = suggest(text, Object.keys(KINDS))
   throw new UsageError(
     `unknown --call method ${JSON.stringify(text)}`,
-    close ? `did you mean ${close}?` : 'the methods are build, check, outline and targets',
+    close ? `did you mean ${close}?` : 'the methods are build, check, outline, targets and subrequests.describe',
   )
 }
 

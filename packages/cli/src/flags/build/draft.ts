@@ -2,11 +2,12 @@
 import type { BuildOptions } from '@tsbuild/builder'
 import type { Environment } from '../../io.ts'
 
-export type ProgressMode = 'auto' | 'plain' | 'tty' | 'quiet' | 'rawjson'
+export const PROGRESS_MODES = ['auto', 'plain', 'tty', 'quiet', 'none', 'rawjson'] as const
+export type ProgressMode = (typeof PROGRESS_MODES)[number]
 
 /** What `--call` asks for in place of a build. */
 export interface Call {
-  readonly kind: 'check' | 'outline' | 'targets'
+  readonly kind: 'check' | 'outline' | 'targets' | 'describe'
   readonly format: 'text' | 'json' | 'sarif'
   /** Exit 0 although there are findings. */
   readonly ignoreStatus: boolean

@@ -1,6 +1,7 @@
 /** Build flags: what is shown, checks in place of a build, and flags of docker that mean something else here. */
 import { UsageError } from '../../usage-error.ts'
 import { parseCall } from './call.ts'
+import { PROGRESS_MODES } from './draft.ts'
 import { resource } from './limits.ts'
 import type { BuildFlag } from './row.ts'
 
@@ -9,12 +10,10 @@ export const DISPLAY_FLAGS: readonly BuildFlag[] = [
     name: 'progress',
     type: 'string',
     value: 'STYLE',
-    choices: ['auto', 'plain', 'tty', 'quiet', 'rawjson'],
-    help: 'How progress is shown: auto, plain, tty, quiet or rawjson (default $BUILDKIT_PROGRESS, else auto)',
+    choices: PROGRESS_MODES,
+    help: 'How progress is shown: auto, plain, tty, quiet, none or rawjson (default $BUILDKIT_PROGRESS, else auto)',
     set: (draft, value) => {
-      if (value === 'auto' || value === 'plain' || value === 'tty' || value === 'quiet' || value === 'rawjson') {
-        draft.progress = value
-      }
+      draft.progress = PROGRESS_MODES.find((mode) => mode === value)
     },
   },
   {

@@ -2,7 +2,7 @@
 import type { BuildOptions } from '@tsbuild/builder'
 import { UsageError } from '../../usage-error.ts'
 import type { GlobalOptions } from '../global.ts'
-import type { BuildDraft, Call, ProgressMode } from './draft.ts'
+import { type BuildDraft, type Call, PROGRESS_MODES, type ProgressMode } from './draft.ts'
 import type { Output } from './output.ts'
 
 /** A build command line, checked. */
@@ -131,8 +131,6 @@ function resolveCall(draft: BuildDraft): Pick<BuildRequest, 'call' | 'fix'> {
   if (draft.fix && call?.kind !== 'check') throw new UsageError('--fix needs --check')
   return { call, fix: draft.fix }
 }
-
-const PROGRESS_MODES = ['auto', 'plain', 'tty', 'quiet', 'rawjson'] as const
 
 function resolveProgress(draft: BuildDraft): Pick<BuildRequest, 'progress' | 'quiet'> {
   if (draft.quiet) {

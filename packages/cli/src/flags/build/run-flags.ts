@@ -3,6 +3,7 @@ import { UsageError } from '../../usage-error.ts'
 import { suggest } from '../suggest.ts'
 import { parseDuration, parseInteger, parseSize } from '../values.ts'
 import { parseAddHost, parseDns } from './add-host.ts'
+import { ISOLATION_CHOICES, parseIsolation } from './isolation.ts'
 import { parseResources, parseUlimit } from './limits.ts'
 import { parseOutput } from './output.ts'
 import type { BuildFlag } from './row.ts'
@@ -97,11 +98,11 @@ export const RUN_FLAGS: readonly BuildFlag[] = [
     name: 'isolation',
     type: 'string',
     value: 'LEVEL',
-    choices: ['auto', 'namespaces', 'oci', 'chroot'],
+    choices: ISOLATION_CHOICES,
     help: 'How RUN is isolated: auto, namespaces, oci or chroot',
     set: (draft, value) => {
-      if (value === 'auto' || value === 'namespaces' || value === 'oci' || value === 'chroot')
-        draft.options.isolation = value
+      const level = parseIsolation(value)
+      if (level) draft.options.isolation = level
     },
   },
   {

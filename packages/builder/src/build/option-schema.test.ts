@@ -1,0 +1,202 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { afterAll, describe, expect, it } from 'vitest'
+import {
+  BuildError,
+  build,
+  check,
+  debug,
+  diagnose,
+  diskUsage,
+  keptRootfs,
+  openImages,
+  outline,
+  prune,
+  runImage,
+  targets,
+} from '../index.ts'
+import { checkOptions } from './option-schema.ts'
+
+const directory = mkdtempSync(join(tmpdir(), 'tsbuild-options-'))
+afterAll(() => rmSync(directory, { recursive: true }))
+
+const refusal = (call: () => unknown): BuildError => {
+  try {
+    call()
+  } catch (error) {
+    if (error instanceof BuildError) return error
+    throw error
+  }
+  throw new Error('it was accepted')
+}
+
+describe('options', () => {
+  it.each<[options: unknown, message: string]>([
+    [undefined, 'options: expected an object, not undefined'],
+    [null, 'options: expected an object, not null'],
+    ['x', 'options: expected an object, not a string'],
+    [[], 'options: expected an object, not an array'],
+    [{ tag: 'x' }, 'unknown option "tag"'],
+    [{ tags: 'x' }, 'tags: expected an array, not a string'],
+    [{ tags: ['x', 5] }, 'tags[1]: expected a string, not 5'],
+    [{ context: 5 }, 'context: expected a path or a file: URL, not 5'],
+    [{ context: '' }, 'context: expected a path or a file: URL, not a string'],
+    [{ context: 'a\0b' }, 'context: expected a path or a file: URL, not a string'],
+    [{ root: new URL('http://example.com/') }, 'root: expected a path or a file: URL, not an object'],
+    [{ root: new URL('file://other/x') }, 'root: expected a file: URL of this machine, not an object'],
+    [{ cwd: 1 }, 'cwd: expected a path or a file: URL, not 1'],
+    [{ buildArgs: { A: 1 } }, 'buildArgs["A"]: expected a string, not 1'],
+    [{ buildArgs: ['A=1'] }, 'buildArgs: expected an object, not an array'],
+    [{ labels: { a: null } }, 'labels["a"]: expected a string, not null'],
+    [{ outputs: {} }, 'outputs: expected an array, not an object'],
+    [{ outputs: ['type=oci'] }, 'outputs[0]: expected an object, not a string'],
+    [{ outputs: [{ typ: 'oci' }] }, 'outputs[0]: unknown option "typ"'],
+    [{ outputs: [{ type: 'oci', attrs: { dest: 5 } }] }, 'outputs[0].attrs["dest"]: expected a string, not 5'],
+    [{ noCache: 'yes' }, 'noCache: expected a boolean, not a string'],
+    [{ network: 'bridge' }, 'network: expected one of "default", "none", "host", "isolated", not "bridge"'],
+    [{ secrets: [{ id: 'a' }] }, 'secrets[0]: expected one of src, env, value and get'],
+    [{ secrets: [{ id: 'a', value: 5 }] }, 'secrets[0].value: expected a string or a Uint8Array, not 5'],
+    [{ secrets: [{ src: 'a' }] }, 'secrets[0].id: expected a value, not undefined'],
+    [{ sshKnownHosts: 'x' }, 'sshKnownHosts: expected an array, not a string'],
+    [{ caFiles: [5] }, 'caFiles[0]: expected a path or a file: URL, not 5'],
+    [{ insecureRegistries: 'x' }, 'insecureRegistries: expected an array, not a string'],
+    [{ ssh: ['default'] }, 'ssh[0]: expected an object, not a string'],
+    [
+      { ulimits: [{ name: 'nofile', soft: 1.5, hard: 2 }] },
+      'ulimits[0].soft: expected a whole number from -1 up, not 1.5',
+    ],
+    [{ resources: { memory: '1g' } }, 'resources.memory: expected a whole number from 0 up, not a string'],
+    [{ resources: { mem: 1 } }, 'resources: unknown option "mem"'],
+    [{ runTimeout: 0 }, 'runTimeout: expected a number of milliseconds above 0, not 0'],
+    [{ runTimeout: Number.NaN }, 'runTimeout: expected a number of milliseconds above 0, not NaN'],
+    [{ signal: {} }, 'signal: expected an AbortSignal, not an object'],
+    [{ onProgress: 'x' }, 'onProgress: expected a function, not a string'],
+    [{ stdout: {} }, 'stdout: expected a writable stream, not an object'],
+    [{ env: { A: 5 } }, 'env["A"]: expected a string, not 5'],
+    [{ ociRuntime: 5 }, 'ociRuntime: expected a path or a file: URL, not 5'],
+  ])('%j are refused', (options, message) => {
+    expect(refusal(() => checkOptions('build', options))).toMatchObject({ code: 'OPTION_INVALID', message })
+  })
+
+  it('that are mistyped are known again', () => {
+    expect(refusal(() => checkOptions('build', { tag: [] })).hint).toBe('did you mean tags?')
+    expect(refusal(() => checkOptions('run', { image: 'x', volume: [] })).hint).toBe('did you mean volumes?')
+  })
+
+  it('of one call are not those of another', () => {
+    expect(checkOptions('open', { readOnly: true })).toEqual({ readOnly: true })
+    expect(refusal(() => checkOptions('store', { readOnly: true })).code).toBe('OPTION_INVALID')
+  })
+
+  it('never say what a text is', () => {
+    const { message } = refusal(() => checkOptions('build', { secrets: [{ id: 'a', value: ['hunter2'] }] }))
+    expect(message).not.toContain('hunter2')
+  })
+
+  it('have paths that count from cwd, whatever they are', () => {
+    const cwd = pathToFileURL('/base/')
+    const { context, dockerfile, root, buildContexts, secrets, ssh, outputs, ociRuntime } = checkOptions('build', {
+      cwd,
+      context: 'ctx',
+      dockerfile: new URL('file:///d/My%20Dockerfile'),
+      root: '../state',
+      buildContexts: {
+        dir: 'x',
+        image: 'docker-image://alpine',
+        stage: 'target:y',
+        remote: new URL('https://example.com/a.git'),
+        layout: 'oci-layout://l:v1@sha256:00',
+      },
+      secrets: [{ id: 'a', src: 's' }],
+      ssh: [{ id: 'default', paths: ['k'] }],
+      outputs: [
+        { type: 'oci', attrs: { dest: 'out.tar', name: 'n' } },
+        { type: 'tar', attrs: { dest: '-' } },
+        { type: 'local', attrs: { dest: pathToFileURL('/o') } },
+        { type: 'cacheonly' },
+      ],
+      ociRuntime: 'crun',
+    })
+    expect({ context, dockerfile, root, buildContexts, secrets, ssh, outputs, ociRuntime }).toEqual({
+      context: '/base/ctx',
+      dockerfile: '/d/My Dockerfile',
+      root: '/state',
+      buildContexts: {
+        dir: '/base/x',
+        image: 'docker-image://alpine',
+        stage: 'target:y',
+        remote: 'https://example.com/a.git',
+        layout: 'oci-layout:///base/l:v1@sha256:00',
+      },
+      secrets: [{ id: 'a', src: '/base/s' }],
+      ssh: [{ id: 'default', paths: ['/base/k'] }],
+      outputs: [
+        { type: 'oci', attrs: { dest: '/base/out.tar', name: 'n' } },
+        { type: 'tar', attrs: { dest: '-' } },
+        { type: 'local', attrs: { dest: '/o' } },
+        { type: 'cacheonly', attrs: {} },
+      ],
+      ociRuntime: 'crun',
+    })
+    expect(checkOptions('build', { cwd, ociRuntime: './crun' }).ociRuntime).toBe('/base/crun')
+    expect(checkOptions('build', { cwd, caFiles: ['ca'], sshKnownHosts: ['hosts'] })).toMatchObject({
+      caFiles: ['/base/ca'],
+      sshKnownHosts: ['/base/hosts'],
+    })
+    expect(
+      checkOptions('run', { cwd, image: 'x', stdout: process.stdout, stderr: process.stderr, caFiles: ['ca'] }),
+    ).toMatchObject({ caFiles: ['/base/ca'] })
+    expect(checkOptions('build', { cwd }).context).toBe('/base')
+    expect(checkOptions('build', { cwd, context: '-', dockerfile: '-' })).toMatchObject({
+      context: '-',
+      dockerfile: '-',
+    })
+  })
+
+  it('leave the Dockerfile of a context that is fetched where it is', () => {
+    for (const context of [
+      'https://example.com/r.git#main:sub',
+      new URL('https://example.com/x.tar'),
+      'git@example.com:r.git',
+    ])
+      expect(checkOptions('build', { context, dockerfile: 'docker/Dockerfile' }).dockerfile).toBe('docker/Dockerfile')
+  })
+
+  it('are the same when the process goes elsewhere meanwhile', async () => {
+    const [context, elsewhere] = [join(directory, 'context'), join(directory, 'elsewhere')]
+    for (const path of [context, elsewhere]) mkdirSync(path)
+    writeFileSync(join(context, 'Dockerfile'), 'FROM scratch\nCOPY a /\n')
+    writeFileSync(join(context, 'a'), '1')
+    const options = {
+      cwd: directory,
+      context: 'context',
+      root: 'root',
+      outputs: [{ type: 'oci', attrs: { dest: 'out.tar' } }],
+    }
+    const building = build(options as Parameters<typeof build>[0])
+    const { outputs } = await building
+    expect(outputs).toEqual([expect.objectContaining({ type: 'oci', dest: join(directory, 'out.tar') })])
+  })
+})
+
+describe('every call', () => {
+  const calls: Readonly<Record<string, (options: never) => Promise<unknown>>> = {
+    build,
+    check,
+    outline,
+    targets,
+    runImage,
+    debug,
+    diagnose,
+    diskUsage,
+    keptRootfs,
+    openImages,
+    prune,
+  }
+  it.each(Object.keys(calls))('of %s refuses what it does not know', async (name) => {
+    for (const options of [{ bogus: 1 }, null, 'x', { root: 5 }, { env: 5 }])
+      await expect(calls[name]!(options as never)).rejects.toMatchObject({ code: 'OPTION_INVALID' })
+  })
+})

@@ -1,0 +1,242 @@
+/**
+ * The options of every call: the one table that they are checked against, once, where they enter the library. The types
+ * say when an option is missing here.
+ */
+import { isRemoteContext } from '../context/remote.ts'
+import type {
+  BuildOptions,
+  DebugOptions,
+  DiagnoseOptions,
+  DockerfileOptions,
+  OpenOptions,
+  OutputSpec,
+  Place,
+  RunImageOptions,
+  StoreOptions,
+} from '../options.ts'
+import type { PruneOptions } from '../store/index.ts'
+import {
+  bytesOrText,
+  type Check,
+  count,
+  flag,
+  func,
+  having,
+  listOf,
+  milliseconds,
+  oneOf,
+  optionErrors,
+  path,
+  pathUnless,
+  type Spot,
+  shape,
+  tableOf,
+  text,
+} from './option-types.ts'
+
+/** A check for each key of a type. */
+type Table<T> = { readonly [K in keyof Required<T>]: Check }
+
+const signal = having('addEventListener', 'an AbortSignal')
+const readable = having('pipe', 'a readable stream')
+const writable = having('write', 'a writable stream')
+/** Undefined values of an environment are variables that are not set. */
+const environment: Check = (value, spot) =>
+  tableOf((item, at) => (item === undefined ? undefined : text(item, at)))(value, spot)
+const isolation = oneOf('auto', 'namespaces', 'oci', 'chroot')
+/** A name that is looked up in PATH, or a path. */
+const program = pathUnless((name) => name !== '' && !name.includes('/'))
+/** A directory, or what stands for something else than a directory. */
+const source = pathUnless((name) => isRemoteContext(name) || /^(docker-image:\/\/|target:)/.test(name))
+const context: Check = (value, spot) =>
+  typeof value === 'string' && value.startsWith('oci-layout://') ? layout(value, spot) : source(value, spot)
+
+const layout = (value: string, spot: Spot): string => {
+  const [, directory = '', rest = ''] =
+    /^oci-layout:\/\/(.*?)((?::[\w][\w.-]{0,127})?(?:@sha\d+:[0-9a-f]+)?)$/.exec(value) ?? []
+  return `oci-layout://${directory === '' ? '' : path(directory, spot)}${rest}`
+}
+
+const output: Check = (value, spot) => {
+  const { type, attrs = {} } = shape({ type: text, attrs: tableOf(attribute) } satisfies Table<OutputSpec>, ['type'])(
+    value,
+    spot,
+  ) as { type: string; attrs?: Record<string, string> }
+  const at = { ...spot, path: `${spot.path}.attrs["dest"]` }
+  return { type, attrs: attrs.dest ? { ...attrs, dest: pathUnless((name) => name === '-')(attrs.dest, at) } : attrs }
+}
+const attribute: Check = (value, spot) => (value instanceof URL ? path(value, spot) : text(value, spot))
+const cache = shape({ type: text, attrs: tableOf(text) }, ['type', 'attrs'])
+
+const secret: Check = (value, spot) => {
+  const fields = { id: text, src: path, env: text, value: bytesOrText, get: func }
+  const found = shape(fields, ['id'])(value, spot) as object
+  const sources = ['src', 'env', 'value', 'get'].filter((key) => key in found)
+  if (sources.length === 1) return found
+  throw optionErrors.optionInvalid([`${spot.path}: expected one of src, env, value and get`])
+}
+
+const dockerfile: Table<DockerfileOptions> = {
+  context,
+  dockerfile: pathUnless((name) => name === '-'),
+  dockerfileText: text,
+  buildArgs: tableOf(text),
+  target: text,
+  platforms: listOf(text),
+  buildContexts: tableOf(context),
+  secrets: listOf(secret),
+  ssh: listOf(shape({ id: text, paths: listOf(path) }, ['id', 'paths'])),
+  sshKnownHosts: listOf(path),
+  stdin: readable,
+  signal,
+  onProgress: func,
+  cwd: path,
+  root: path,
+  mirrors: tableOf(text),
+  caFiles: listOf(path),
+  insecureRegistries: listOf(text),
+  pull: flag,
+  dockerConfig: path,
+  env: environment,
+}
+
+const limits = {
+  addHosts: listOf(text),
+  dns: listOf(text),
+  shmSize: count(),
+  ulimits: listOf(shape({ name: text, soft: count(-1), hard: count(-1) }, ['name', 'soft', 'hard'])),
+  resources: shape({
+    memory: count(),
+    memorySwap: count(-1),
+    cpuShares: count(),
+    cpuPeriod: count(),
+    cpuQuota: count(-1),
+    cpusetCpus: text,
+    cpusetMems: text,
+    pids: count(-1),
+  }),
+  cgroupParent: text,
+  isolation,
+  ociRuntime: program,
+}
+
+const build: Table<BuildOptions> = {
+  ...dockerfile,
+  ...limits,
+  tags: listOf(text),
+  labels: tableOf(text),
+  annotations: listOf(text),
+  outputs: listOf(output),
+  noCache: flag,
+  noCacheFilter: listOf(text),
+  network: oneOf('default', 'none', 'host', 'isolated'),
+  allow: listOf(oneOf('network.host', 'security.insecure')),
+  allowSecretsInLayers: flag,
+  runTimeout: milliseconds,
+  runRetries: count(),
+  onError: oneOf('fail', 'keep', 'shell'),
+  openConsole: func,
+  outputOnFailure: output,
+  attests: listOf(text),
+  cacheFrom: listOf(cache),
+  cacheTo: listOf(cache),
+  stdout: writable,
+}
+
+const store: Table<StoreOptions> = { cwd: path, root: path, env: environment }
+
+const open: Table<OpenOptions> = { ...store, readOnly: flag }
+
+const run: Table<RunImageOptions> = {
+  ...limits,
+  ...store,
+  signal,
+  onProgress: func,
+  mirrors: tableOf(text),
+  caFiles: listOf(path),
+  insecureRegistries: listOf(text),
+  dockerConfig: path,
+  image: text,
+  pull: oneOf('always', 'missing', 'never'),
+  command: listOf(text),
+  entrypoint: listOf(text),
+  variables: listOf(text),
+  volumes: listOf(shape({ source: path, target: text, readonly: flag }, ['source', 'target'])),
+  tmpfs: listOf(shape({ target: text, size: count(), mode: count(), exec: flag }, ['target'])),
+  readonlyRoot: flag,
+  capAdd: listOf(text),
+  capDrop: listOf(text),
+  groups: listOf(text),
+  init: flag,
+  network: oneOf('host', 'none', 'isolated'),
+  user: text,
+  workdir: text,
+  hostname: text,
+  platform: text,
+  tty: flag,
+  stdin: readable,
+  stdout: writable,
+  stderr: writable,
+}
+
+const terminal = shape({ stdin: readable, stdout: writable, stderr: writable, tty: flag }, ['stdout', 'stderr', 'tty'])
+
+const prune: Table<StoreOptions & PruneOptions> = {
+  ...store,
+  signal,
+  all: flag,
+  keepStorage: count(),
+  until: count(),
+  dryRun: flag,
+}
+const debug: Table<DebugOptions> = {
+  ...store,
+  signal,
+  name: text,
+  command: listOf(text),
+  console: terminal,
+  isolation,
+  ociRuntime: program,
+}
+const diagnose: Table<DiagnoseOptions> = { ...store, signal, isolation, ociRuntime: program }
+
+/** The Dockerfile of a context that is fetched is a path in it. A context that is not named is the current directory now. */
+const buildOptions: Check = (value, spot) => {
+  const named = (value as DockerfileOptions<Place> | undefined)?.context
+  const fetched = named !== undefined && isRemoteContext(String(named)) && named !== '-'
+  const checked = shape(fetched ? { ...build, dockerfile: text } : build)(value, spot) as BuildOptions
+  return { context: spot.cwd, ...checked }
+}
+
+const CALLS = {
+  build: buildOptions,
+  run: shape(run, ['image', 'stdout', 'stderr']),
+  store: shape({ ...store, signal }),
+  open: shape(open),
+  prune: shape(prune),
+  debug: shape(debug, ['name', 'console']),
+  diagnose: shape(diagnose),
+} as const
+
+/** The options of a call as the library uses them: checked, with absolute paths. */
+interface CallOptions {
+  build: BuildOptions
+  run: RunImageOptions
+  store: StoreOptions & Pick<PruneOptions, 'signal'>
+  open: OpenOptions
+  prune: StoreOptions & PruneOptions
+  debug: DebugOptions
+  diagnose: DiagnoseOptions
+}
+
+/**
+ * Checks the options of a call where they enter the library: unknown keys, wrong types. Relative paths are resolved now.
+ *
+ * @throws BuildError OPTION_INVALID with the path of the option and what is expected there
+ */
+export function checkOptions<C extends keyof CallOptions>(call: C, options: unknown): CallOptions[C] {
+  const here = process.cwd()
+  const named = typeof options === 'object' && options !== null ? (options as { cwd?: Place }).cwd : undefined
+  const cwd = named === undefined ? here : (path(named, { path: 'cwd', cwd: here }) as string)
+  return CALLS[call](options, { path: '', cwd }) as CallOptions[C]
+}
