@@ -170,13 +170,10 @@ describe.skipIf(needs.skip)(`attributes of outputs${needs.note}`, () => {
     async 'source-date-epoch'(type) {
       expect((await make(type, 'source-date-epoch=5', EPOCH)).config.created).toBe('1970-01-01T00:00:05Z')
       expect((await make(type, '', EPOCH)).config.created).toBe('2001-09-09T01:46:40Z')
+      // What the command line says stays in the history, as in the reference: reproducible.test.ts has what a file sets.
       const without = await make(type, 'source-date-epoch=', EPOCH)
-      expect(Date.parse(without.config.created)).toBeGreaterThan(Date.parse('2020-01-01'))
+      expect(without.config).toMatchObject({ history: [{}, { created: '2001-09-09T01:46:40Z' }] })
       expect(without.manifests[0]!.layers[1]!.digest).toBe((await make(type, '')).manifests[0]!.layers[1]!.digest)
-      // One output's wish is not another's.
-      const two = place.join(`two-${type}`)
-      const made = await make(type, 'source-date-epoch=', [...EPOCH, '-o', `type=oci,dest=${two}.tar`])
-      expect(made.config.created).not.toMatch(/^(1970|2001)/)
     },
     async annotation(type) {
       const { manifests } = await make(type, 'annotation.a=b,annotation[linux/arm64].c=d', BOTH)
