@@ -1,5 +1,6 @@
 /** Overlay mounts: the kernel stacks layers' directories. */
 import { mkdirSync, symlinkSync } from 'node:fs'
+import { release } from 'node:os'
 import { join, relative } from 'node:path'
 import { removeTree } from '../util/remove-tree.ts'
 import { MOUNT_ATTR, type MountParameter, mountFs, mountOld } from '../util/syscalls.ts'
@@ -28,6 +29,17 @@ const COMPLETE: readonly MountParameter[] = [
   ['index', 'off'],
 ]
 
+/**
+ * Whether paths through the mount follow links: the worker itself follows none, whoever swaps a directory with one. What a
+ * RUN sees of it is another mount, which follows them; taking the attribute away needs Linux 5.12.
+ */
+const REFUSES_LINKS = atLeast(5, 12)
+
+function atLeast(major: number, minor: number): boolean {
+  const [ownMajor = 0, ownMinor = 0] = release().split('.').map((part) => Number.parseInt(part, 10))
+  return ownMajor > major || (ownMajor === major && ownMinor >= minor)
+}
+
 /** Mounts; on kernels before 6.5, which lack `lowerdir+`, through mount(2). */
 export function mountOverlay(mount: OverlayMount): void {
   const { lowers, upper } = mount
@@ -53,7 +65,8 @@ function mountWithFsconfig({ target, lowers, upper, userXattr }: OverlayMount): 
   ]
   if (userXattr) parameters.push(['userxattr'])
   if (upper) parameters.push(['upperdir', upper.directory], ['workdir', upper.work], ['volatile'])
-  mountFs('overlay', target, parameters, upper ? 0 : MOUNT_ATTR.readonly)
+  const attributes = (upper ? 0 : MOUNT_ATTR.readonly) | (REFUSES_LINKS ? MOUNT_ATTR.nosymfollow : 0)
+  mountFs('overlay', target, parameters, attributes)
 }
 
 /** The options of 500 layers fit into one page when each is a short link beside the working directory. */
@@ -74,7 +87,9 @@ export function mountWithOptions({ target, lowers, upper, userXattr, scratch }: 
   process.chdir(scratch)
   try {
     const MS_RDONLY = 1
-    mountOld('overlay', target, 'overlay', upper ? 0 : MS_RDONLY, options.join(','))
+    const MS_NOSYMFOLLOW = 256
+    const flags = (upper ? 0 : MS_RDONLY) | (REFUSES_LINKS ? MS_NOSYMFOLLOW : 0)
+    mountOld('overlay', target, 'overlay', flags, options.join(','))
   } finally {
     process.chdir(before)
     removeTree(scratch)

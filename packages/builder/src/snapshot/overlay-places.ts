@@ -85,9 +85,9 @@ export class OverlayPlaces {
     return directory
   }
 
-  /** A path on the snapshots' file system where nothing is yet. */
+  /** A path on the tmpfs where nothing is yet. */
   unused(): string {
-    return join(this.#directory, String(++this.#count))
+    return join(this.#memory, String(++this.#count))
   }
 
   /** Deletes a small directory on the snapshots' file system when what is under way has got its turn. */

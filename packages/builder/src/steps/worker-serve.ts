@@ -1,9 +1,11 @@
 /** The table of the worker's operations. It runs inside the namespaces; the main process never imports it. */
 import { join } from 'node:path'
 import type { LastingCloner } from '../sandbox/cloner/lasting-cloner.ts'
+import { refuseLinks } from '../sandbox/mounts/own-trees.ts'
 import { type CallContext, type OperationTable, serveWorker } from '../sandbox/worker-host.ts'
 import { listSnapshots, openSnapshotter, type SnapshotInfo, type Snapshotter } from '../snapshot/index.ts'
 import { openStore } from '../store/store.ts'
+import { makeDirectorySync } from '../util/make-directory.ts'
 import type { OpenParams, WorkerEvent, WorkerOperations } from './worker-api.ts'
 import type { OperationContext } from './worker-files.ts'
 import { applyFiles, fingerprintFiles } from './worker-files.ts'
@@ -22,6 +24,9 @@ class WorkerState {
   constructor(params: OpenParams, cloner: LastingCloner | undefined) {
     this.params = params
     if (params.access === 'write') {
+      const walked = ['snapshots', 'cache-mounts'].map((name) => join(params.root, name))
+      for (const directory of walked) makeDirectorySync(directory, 0o700)
+      if (params.mode !== 'plain') refuseLinks(walked)
       const { snapshotter, fallback } = openSnapshotter(join(params.root, 'snapshots'), 'auto')
       this.#snapshotter = snapshotter
       this.copies = fallback

@@ -178,7 +178,7 @@ const CLOEXEC = 1
 const MOVE_MOUNT_F_EMPTY_PATH = 4
 
 /** Attributes of {@link mountFs}. */
-export const MOUNT_ATTR = { readonly: 1, nosuid: 2, nodev: 4, noexec: 8 } as const
+export const MOUNT_ATTR = { readonly: 1, nosuid: 2, nodev: 4, noexec: 8, nosymfollow: 0x200000 } as const
 
 /**
  * Mounts a file system through the new mount API (Linux 5.2), which has no limit on the length of options.

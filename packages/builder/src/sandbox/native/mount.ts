@@ -20,6 +20,7 @@ export const MS = {
   STRICTATIME: 1 << 24,
 } as const
 const MNT_DETACH = 2
+const MOUNT_ATTR_NOSYMFOLLOW = 0x200000
 const EAGAIN = 11
 const OPEN_TREE_CLONE = 1
 const AT_RECURSIVE = 0x8000
@@ -62,6 +63,8 @@ export interface BindOptions {
   readonly nodev?: boolean
   readonly nosuid?: boolean
   readonly noexec?: boolean
+  /** No path through it follows a link, whatever the source's own mount does: others are followed. Needs Linux 5.12. */
+  readonly nosymfollow?: boolean
   /** Mounts below the source come along, with the same attributes. */
   readonly recursive?: boolean
 }
@@ -117,14 +120,15 @@ export function cloneMount(path: string, options: BindOptions): number {
 }
 
 /**
- * Adds attributes to the mount that `fd` is open on the root of; nothing is taken away. Throws ENOSYS before Linux 5.12,
- * where only a mount that has got its place can be given attributes.
+ * Adds attributes to the mount that `fd` is open on the root of; nothing is taken away but `nosymfollow`. Throws ENOSYS
+ * before Linux 5.12, where only a mount that has got its place can be given attributes.
  */
 export function restrictMount(fd: number, options: BindOptions): void {
-  const attributes = flagsOf(options)
-  if (attributes === 0 || numbers === undefined) return
+  if (numbers === undefined) throw new SystemError('mount_setattr', 38)
+  // struct mount_attr: what is set, what is cleared.
   const argument = Buffer.alloc(32)
-  argument.writeBigUInt64LE(BigInt(attributes), 0)
+  argument.writeBigUInt64LE(BigInt(flagsOf(options) | (options.nosymfollow ? MOUNT_ATTR_NOSYMFOLLOW : 0)), 0)
+  argument.writeBigUInt64LE(BigInt(options.nosymfollow ? 0 : MOUNT_ATTR_NOSYMFOLLOW), 8)
   const flags = AT_EMPTY_PATH | (options.recursive ? AT_RECURSIVE : 0)
   check(raw.syscallAtPath(numbers.mountSetattr, fd, '', flags, argument, argument.length), 'mount_setattr')
 }
