@@ -94,8 +94,8 @@ const BUILD = `
 import { build } from '@tsbuild/builder'
 
 const [context, target] = process.argv.slice(2)
-const { digest } = await build({ context, target, buildArgs: { SOURCE_DATE_EPOCH: '0' } })
-console.log(digest)
+const { platforms } = await build({ context, target, buildArgs: { SOURCE_DATE_EPOCH: '0' } })
+console.log(platforms[0].config.digest)
 `
 
 describe.skipIf(needs.skip).each<PackageManager>(['npm', 'pnpm'])(`packed by %s${needs.note}`, (manager) => {
