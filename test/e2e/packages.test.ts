@@ -173,7 +173,6 @@ describe.skipIf(needs.skip).each<PackageManager>(['npm', 'pnpm'])(`packed by %s$
 
     it.each([
       ['node16', 'node16'],
-      ['nodenext', 'nodenext'],
       ['esnext', 'bundler'],
     ])('types are complete by themselves: module %s, resolved as %s', async (module, moduleResolution) => {
       const compilerOptions = { module, moduleResolution, target: 'es2022', strict: true, skipLibCheck: false }
