@@ -75,7 +75,7 @@ export async function openSolver(
     // Packing overlaps with the steps that follow, which the worker gets first. Errors are met again when the image is
     // assembled.
     onResult: (step, { stack }) => {
-      if (exported.has(step)) setImmediate(() => layers.blob(stack, stack.length - 1).catch(() => undefined))
+      if (exported.has(step)) setImmediate(() => layers.blob(stack).catch(() => undefined))
     },
     emit: (event) => session.emit(event),
     signal,

@@ -75,7 +75,12 @@ class Machine {
     const temporary = async () => ({ path: '/none', [Symbol.asyncDispose]: async () => {} })
     const store = { blobs: { temporary } } as never
     const blobs = { size: async () => undefined } as never
-    const cache = new StepCache(records as never, blobs, async (id) => this.snapshots.has(id), async () => {})
+    const cache = new StepCache(
+      records as never,
+      blobs,
+      async (id) => this.snapshots.has(id),
+      async () => {},
+    )
     const signal = new AbortController().signal
     const common = { store, cache, worker: this.worker, signal, now: () => 5, nonce: () => String(++this.#nonces) }
     const task = async () => expect.unreachable('nothing is to be fetched')
@@ -214,7 +219,7 @@ async function outcome(build: Build, machine: Machine): Promise<unknown> {
     let steps = 0
     for (let step = tops[i]; step !== undefined; step = step.kind === 'image' ? undefined : step.parent) steps++
     expect(stack, 'one layer for each step').toHaveLength(steps)
-    return [...machine.flat(stack.map((layer) => layer.snapshot))].sort(([a], [b]) => (a < b ? -1 : 1))
+    return [...machine.flat(stack.snapshots())].sort(([a], [b]) => (a < b ? -1 : 1))
   })
 }
 
