@@ -45,14 +45,25 @@ async function least(text: string): Promise<Costs> {
   return { made: Math.min(...all.map(({ made }) => made)), cached: Math.min(...all.map(({ cached }) => cached)) }
 }
 
+/** The mean of as many as make up a large one: collecting garbage is a part of the work, which small ones may escape. */
+async function mean(text: string): Promise<Costs> {
+  let [made, cached] = [0, 0]
+  for (let i = 0; i < 10; i++) {
+    const one = await costs(text)
+    made += one.made / 10
+    cached += one.cached / 10
+  }
+  return { made, cached }
+}
+
 /** Microseconds: what is too little to be measured counts as so much. */
-const unit = 20_000
+const unit = 10_000
 
 describe('building grows with the steps', () => {
   for (const [name, text] of kinds) {
     it(name, { timeout: 600_000 }, async () => {
       await costs(text(100))
-      const [before, after] = [await least(text(100)), await least(text(1000))]
+      const [before, after] = [await mean(text(100)), await least(text(1000))]
       expect(after.made / Math.max(before.made, unit), 'made').toBeLessThanOrEqual(12)
       expect(after.cached / Math.max(before.cached, unit), 'cached').toBeLessThanOrEqual(12)
     })
