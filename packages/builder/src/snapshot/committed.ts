@@ -111,15 +111,6 @@ export class CommittedSnapshots {
     return undefined
   }
 
-  /** Has a snapshot that is finished, with nothing to be changed any more, say how it looks. */
-  seal(id: SnapshotId): void {
-    const path = this.#path(id)
-    const temporary = join(path, `seal.${process.pid}`)
-    writeFileSync(temporary, sealOf(this.content(id)))
-    renameSync(temporary, join(path, 'seal'))
-    this.#seen.add(id)
-  }
-
   /**
    * Looks whether snapshots are still as they were finished; those that are not are removed.
    *
@@ -147,18 +138,18 @@ export class CommittedSnapshots {
   /** Whether nothing has come or gone. */
   #isWhole(id: SnapshotId): boolean {
     const seal = this.#sealOf(id)
-    return seal === undefined ? existsSync(this.content(id)) : hasSealedDirectories(this.content(id), seal)
+    return seal !== undefined && hasSealedDirectories(this.content(id), seal)
   }
 
   /** Whether all of its files are as they were, too. */
   async #isWholly(id: SnapshotId): Promise<boolean> {
     const seal = this.#sealOf(id)
-    const whole = seal === undefined ? existsSync(this.content(id)) : await isStillSealed(this.content(id), seal)
+    const whole = seal !== undefined && (await isStillSealed(this.content(id), seal))
     if (whole) this.#seen.add(id)
     return whole
   }
 
-  /** undefined when its maker was killed before it was sealed, or is about to do it. */
+  /** undefined when something else has deleted it. */
   #sealOf(id: SnapshotId): string | undefined {
     try {
       return readFileSync(join(this.#path(id), 'seal'), 'utf8')
@@ -204,17 +195,22 @@ export class CommittedSnapshots {
     }
   }
 
-  /** Gives a finished temporary directory (with its content in `fs`) its name; an existing snapshot stays. */
-  install(temporary: string, id: SnapshotId, facts: Omit<LayerFacts, 'boot'>): void {
+  /**
+   * Gives a finished temporary directory (with its content in `fs`) its name, sealed. An existing snapshot stays if it is
+   * as its own maker has sealed it; whoever makes one anew may do so because that one is damaged.
+   */
+  async install(temporary: string, id: SnapshotId, facts: Omit<LayerFacts, 'boot'>): Promise<void> {
     writeFileSync(join(temporary, 'layer.json'), JSON.stringify({ format: FORMAT, ...facts, boot: this.#boot }))
+    writeFileSync(join(temporary, 'seal'), sealOf(join(temporary, 'fs')))
     for (let attempt = 1; ; attempt++) {
       try {
         renameSync(temporary, this.#path(id))
+        this.#seen.add(id)
         return
       } catch (error) {
         if (!hasCode(error, 'ENOTEMPTY', 'EEXIST', 'ENOTDIR') || attempt === MOST_ATTEMPTS) throw error
       }
-      if (this.facts(id)) {
+      if (this.facts(id) && (await this.#isWholly(id))) {
         removeTree(temporary)
         return
       }
