@@ -24,7 +24,7 @@ import { openWorkspace, type Workspace } from '../support/workspace.ts'
 
 const needs = gate('root', 'busybox', 'tar', 'setfattr')
 
-const CASES = Number(process.env.TSBUILD_CACHE_CASES ?? 8)
+const CASES = Number(process.env.TSBUILD_CACHE_CASES ?? 6)
 const SEED = Number(process.env.TSBUILD_CACHE_SEED ?? (process.env.TSBUILD_CACHE_CASES ? Date.now() % 2 ** 31 : 4))
 
 interface Place {
