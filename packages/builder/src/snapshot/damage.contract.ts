@@ -79,6 +79,19 @@ export const damageCases: readonly ContractCase[] = [
     },
   },
   {
+    name: 'takes a snapshot that hides files for whole when what made it is gone',
+    async run({ open }) {
+      {
+        await using s = open()
+        await layer(s, [], 'below', write)
+        await layer(s, ['below'], 'above', sh('rm d/one d/e/two'))
+        await layer(s, ['below', 'above'], 'top', sh('rm -r d'))
+      }
+      await using s = open()
+      await s.verify(['below', 'above', 'top'], 'files')
+    },
+  },
+  {
     name: 'puts a snapshot that is made again in the place of one that was changed',
     async run({ open, directory }) {
       for (const [i, damage] of CHANGES.entries()) {
