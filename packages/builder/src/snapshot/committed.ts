@@ -37,7 +37,7 @@ import { abandonedIn, livesBeside, markSynced, oncePerBoot, UNFINISHED } from '.
 import { snapshotErrors } from './errors.ts'
 import { currentBoot, FACTS_FILE, type LayerFacts, readFacts, writeFacts } from './facts.ts'
 import type { Depth } from './seal.ts'
-import { Seals } from './seals.ts'
+import { Seals, writeSeal } from './seals.ts'
 import { directorySize } from './size.ts'
 import type { SnapshotId, SnapshotInfo } from './snapshotter.ts'
 
@@ -98,11 +98,6 @@ export class CommittedSnapshots {
     return undefined
   }
 
-  /** Has a snapshot that is finished, with nothing to be changed any more, say how it looks. */
-  seal(id: SnapshotId): void {
-    this.#seals.write(id)
-  }
-
   /**
    * Looks whether snapshots are still as they were finished; those that are not are removed.
    *
@@ -154,17 +149,22 @@ export class CommittedSnapshots {
     }
   }
 
-  /** Gives a finished temporary directory (with its content in `fs`) its name; an existing snapshot stays. */
-  install(temporary: string, id: SnapshotId, facts: Omit<LayerFacts, 'boot'>): void {
+  /**
+   * Gives a finished temporary directory (with its content in `fs`) its name, sealed. An existing snapshot stays if it is
+   * as its own maker has sealed it; whoever makes one anew may do so because that one is damaged.
+   */
+  async install(temporary: string, id: SnapshotId, facts: Omit<LayerFacts, 'boot'>): Promise<void> {
     writeFacts(temporary, { ...facts, boot: this.#boot })
+    writeSeal(join(temporary, 'fs'))
     for (let attempt = 1; ; attempt++) {
       try {
         renameSync(temporary, this.#path(id))
+        this.#seals.trust(id)
         return
       } catch (error) {
         if (!hasCode(error, 'ENOTEMPTY', 'EEXIST', 'ENOTDIR') || attempt === MOST_ATTEMPTS) throw error
       }
-      if (this.facts(id)) {
+      if (this.facts(id) && (await this.#seals.isUnchanged(id, 'files'))) {
         removeTree(temporary)
         return
       }

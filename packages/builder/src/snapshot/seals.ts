@@ -1,5 +1,5 @@
 /** The seals of committed snapshots, each in a file beside the content that it is of. See seal.ts. */
-import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { type Depth, hasSealedDirectories, isStillSealed, sealOf } from './seal.ts'
 import type { SnapshotId } from './snapshotter.ts'
@@ -14,13 +14,8 @@ export class Seals {
     this.#content = content
   }
 
-  /** Has a snapshot that is finished say how it looks. */
-  write(id: SnapshotId): void {
-    const content = this.#content(id)
-    const path = join(dirname(content), 'seal')
-    const temporary = `${path}.${process.pid}`
-    writeFileSync(temporary, sealOf(content))
-    renameSync(temporary, path)
+  /** Notes that all files of a snapshot are as its seal says: it was just made. */
+  trust(id: SnapshotId): void {
     this.#seen.add(id)
   }
 
@@ -32,7 +27,7 @@ export class Seals {
   isWhole(id: SnapshotId): boolean {
     const content = this.#content(id)
     const seal = readSeal(content)
-    return seal === undefined ? existsSync(content) : hasSealedDirectories(content, seal)
+    return seal !== undefined && hasSealedDirectories(content, seal)
   }
 
   /** Whether it is as it was finished, as closely as is asked. Every file is looked at once: that is what takes time. */
@@ -40,16 +35,25 @@ export class Seals {
     if (depth === 'directories' || this.#seen.has(id)) return this.isWhole(id)
     const content = this.#content(id)
     const seal = readSeal(content)
-    const whole = seal === undefined ? existsSync(content) : await isStillSealed(content, seal)
+    const whole = seal !== undefined && (await isStillSealed(content, seal))
     if (whole) this.#seen.add(id)
     return whole
   }
 }
 
-/** undefined when its maker was killed before it was sealed, or is about to do it. */
+/** Has content that is finished, and has not got its name yet, say how it looks. */
+export function writeSeal(content: string): void {
+  writeFileSync(sealFile(content), sealOf(content))
+}
+
+function sealFile(content: string): string {
+  return join(dirname(content), 'seal')
+}
+
+/** undefined when something else has deleted it. */
 function readSeal(content: string): string | undefined {
   try {
-    return readFileSync(join(dirname(content), 'seal'), 'utf8')
+    return readFileSync(sealFile(content), 'utf8')
   } catch {
     return undefined
   }

@@ -141,10 +141,7 @@ async function finish(
   await active.commit(id, { from, time: mtime })
   const patterns = scanFor.flatMap(secretPatterns)
   const path = patterns.length === 0 ? undefined : await findSecret(snapshotter.changes(id, signal), patterns)
-  if (path === undefined) {
-    await snapshotter.seal(id)
-    return { status: 'succeeded' }
-  }
+  if (path === undefined) return { status: 'succeeded' }
   await snapshotter.remove(id)
   return { status: 'secret', path: `/${path}` }
 }
