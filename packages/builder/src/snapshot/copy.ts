@@ -103,7 +103,7 @@ export function openCopySnapshotter(directory: string): Snapshotter {
           const attributes = currentRoot(root)
           const rootChanged = !sameRoot(attributes, inherited)
           if (made) settleRoot(root, time, rootChanged, made)
-          let index = await copyChanges(root, tree.index, below, delta)
+          let index = await copyChanges(root, tree.index, below, delta, signal)
           if (made?.time !== undefined) {
             await settleTimes(readChanges(delta, fileWhiteouts, false), made)
             index = await takeTimes(readChanges(delta, fileWhiteouts, false), root, index)

@@ -65,7 +65,7 @@ export function openOverlaySnapshotter(directory: string): Snapshotter {
       async commit(id, made) {
         committed.content(id)
         release()
-        if (mounted) settle(upper, lowers, opaqueXattr)
+        if (mounted) await settle(upper, lowers, opaqueXattr, signal)
         const facts = { based: mounted !== undefined, rootChanged: !sameRoot(currentRoot(upper), inherited) }
         if (made) {
           await settleTimes(readChanges(upper, deviceWhiteouts, false), made)
