@@ -22,7 +22,9 @@ export function limitProblem(limits: ResourceLimits, { cpus, mems }: Available):
   if (cpuPeriod !== 0 && (cpuPeriod < 1000 || cpuPeriod > 1_000_000))
     return 'CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)'
   if (cpuQuota > 0 && cpuQuota < 1000) return 'CPU cfs quota can not be less than 1ms (i.e. 1000)'
-  return setProblem('CPUs', 'cpuset cpus', cpusetCpus, cpus) ?? setProblem('memory nodes', 'cpuset mems', cpusetMems, mems)
+  return (
+    setProblem('CPUs', 'cpuset cpus', cpusetCpus, cpus) ?? setProblem('memory nodes', 'cpuset mems', cpusetMems, mems)
+  )
 }
 
 function setProblem(
