@@ -215,6 +215,12 @@ export const registryErrors = {
     doc: 'A directory or tar is not an OCI image layout, or an archive is not one of docker save.',
     message: (path: string, why: string) => `${path}: ${why}`,
   }),
+  archiveFailed: define({
+    code: 'ARCHIVE_FAILED',
+    doc: 'An archive cannot be written: no space, no permission, or a path that does not exist.',
+    message: (path: string, why: string) => `failed to write ${path}: ${why}`,
+    hint: 'Name a file in an existing directory that you may write to, on a disk that has room for it.',
+  }),
   unsupported: define({
     code: 'UNSUPPORTED',
     doc: 'The source or target cannot do this: a tar read as a stream cannot be written, an archive has no referrers.',

@@ -56,6 +56,11 @@ describe('options', () => {
     [{ outputs: [{ type: 'oci', attrs: { dest: 5 } }] }, 'outputs[0].attrs["dest"]: expected a string, not 5'],
     [{ noCache: 'yes' }, 'noCache: expected a boolean, not a string'],
     [{ network: 'bridge' }, 'network: expected one of "default", "none", "host", "isolated", not "bridge"'],
+    [{ resources: { memorySwap: 100 } }, 'you should always set the memory limit when using memory-swap'],
+    [
+      { resources: { cpuPeriod: 1 } },
+      'CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)',
+    ],
     [{ secrets: [{ id: 'a' }] }, 'secrets[0]: expected one of src, env, value and get'],
     [{ secrets: [{ id: 'a', value: 5 }] }, 'secrets[0].value: expected a string or a Uint8Array, not 5'],
     [{ secrets: [{ src: 'a' }] }, 'secrets[0].id: expected a value, not undefined'],

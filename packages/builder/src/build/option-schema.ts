@@ -14,6 +14,8 @@ import type {
   RunImageOptions,
   StoreOptions,
 } from '../options.ts'
+import type { ResourceLimits } from '../sandbox/executor.ts'
+import { available, limitProblem } from '../sandbox/limits/check.ts'
 import type { PruneOptions } from '../store/index.ts'
 import {
   bytesOrText,
@@ -100,21 +102,30 @@ const dockerfile: Table<DockerfileOptions> = {
   env: environment,
 }
 
+const amounts = shape({
+  memory: count(),
+  memorySwap: count(-1),
+  cpuShares: count(),
+  cpuPeriod: count(),
+  cpuQuota: count(-1),
+  cpusetCpus: text,
+  cpusetMems: text,
+  pids: count(-1),
+} satisfies Table<ResourceLimits>)
+
+/** Limits that no machine, or not this one, can have are found now, not by the RUN that is to have them. */
+function possible(limits: ResourceLimits): ResourceLimits {
+  const problem = limitProblem(limits, available())
+  if (problem !== undefined) throw optionErrors.optionInvalid([problem])
+  return limits
+}
+
 const limits = {
   addHosts: listOf(text),
   dns: listOf(text),
   shmSize: count(),
   ulimits: listOf(shape({ name: text, soft: count(-1), hard: count(-1) }, ['name', 'soft', 'hard'])),
-  resources: shape({
-    memory: count(),
-    memorySwap: count(-1),
-    cpuShares: count(),
-    cpuPeriod: count(),
-    cpuQuota: count(-1),
-    cpusetCpus: text,
-    cpusetMems: text,
-    pids: count(-1),
-  }),
+  resources: (value: unknown, spot: Spot) => possible(amounts(value, spot) as ResourceLimits),
   cgroupParent: text,
   isolation,
   ociRuntime: program,

@@ -55,6 +55,15 @@ export async function checkSecrets(sources: readonly SecretSource[]): Promise<vo
   for (const source of sources) if ('src' in source) await checkFile(source)
 }
 
+/** Says which secrets there will not be. No error: a RUN may do without, and other builders go on. */
+export function unsetSecrets(sources: readonly SecretSource[], env: Env): string[] {
+  return sources.flatMap((source) =>
+    'env' in source && env[source.env] === undefined
+      ? [`secret ${source.id} is not offered: the environment variable ${source.env} is not set`]
+      : [],
+  )
+}
+
 async function checkFile(source: SecretFile): Promise<void> {
   try {
     const found = await stat(source.src)

@@ -22,6 +22,16 @@ describe('options', () => {
     )
   })
 
+  it('warns of secrets from variables that are not set, before a RUN asks for them', () => {
+    const secrets = [
+      { id: 'a', env: 'NOPE' },
+      { id: 'b', env: 'EMPTY' },
+    ]
+    expect(resolveBuildSettings({ env: { EMPTY: '' }, secrets }).warnings).toEqual([
+      'secret a is not offered: the environment variable NOPE is not set',
+    ])
+  })
+
   it('names tags in full, each once', () => {
     expect(resolveBuildSettings({ env, tags: ['app', 'docker.io/library/app:latest', 'h:5000/x:1'] }).tags).toEqual([
       'docker.io/library/app:latest',

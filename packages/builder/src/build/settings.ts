@@ -23,6 +23,7 @@ import type { BuildOptions, DockerfileOptions } from '../options.ts'
 import { storeErrors } from '../store/errors.ts'
 import { isSystemError, systemReason } from '../util/system-error.ts'
 import { optionErrors } from './option-types.ts'
+import { unsetSecrets } from './secrets.ts'
 
 export { optionErrors }
 
@@ -132,7 +133,7 @@ export function resolveBuildSettings(options: BuildOptions): BuildSettings {
     extraHosts: (options.addHosts ?? []).map(hostOption),
     noCache: options.noCache === true ? true : new Set((options.noCacheFilter ?? []).map((s) => s.toLowerCase())),
     annotations,
-    warnings: checkOutputs(outputs, annotations, settings),
+    warnings: [...checkOutputs(outputs, annotations, settings), ...unsetSecrets(options.secrets ?? [], settings.env)],
   }
 }
 

@@ -14,6 +14,7 @@ export const exportErrors = {
     code: 'OUTPUT_FAILED',
     doc: 'Writing an output failed: no space, no permission, or a path that is in the way. Nothing half-written is left.',
     message: (dest: string, problem: string) => `failed to write ${dest}: ${problem}`,
+    hint: 'name a destination that you may write to, on a disk that has room for it',
   }),
   pushFailed: defineError({
     code: 'PUSH_FAILED',

@@ -1,7 +1,8 @@
 /** `type=local` and `type=tar`: the root filesystem itself. */
 import { createReadStream } from 'node:fs'
 import type { OutputSpec } from '../options.ts'
-import { writeOutput } from './atomic.ts'
+import { makeDirectory } from '../util/make-directory.ts'
+import { outputError, writeOutput } from './atomic.ts'
 import { Attributes } from './attrs.ts'
 import type { ExportContext, Exporter } from './exporter.ts'
 
@@ -38,6 +39,10 @@ export async function writeFiles(
   { store, stdout, signal }: Pick<ExportContext, 'store' | 'stdout' | 'signal'>,
 ): Promise<void> {
   if (type === 'local') {
+    // Made here, where what is in the way can be told from what fails inside it.
+    await makeDirectory(dest).catch((error: unknown) => {
+      throw outputError(dest, error, signal)
+    })
     await write(dest, 'directory')
     return
   }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { OutputSpec } from '../options.ts'
+import type { ExportContext } from './exporter.ts'
 import { prepareOutput } from './index.ts'
 
 describe('outputs', () => {
@@ -29,4 +30,14 @@ describe('outputs', () => {
     { type: 'registry', attrs: { name: 'host:5000/x', 'oci-mediatypes': '0' } },
     { type: 'cacheonly', attrs: {} },
   ])('takes %j', (spec) => expect(prepareOutput(spec).type).toBe(spec.type))
+
+  it('says that a directory cannot be made', async () => {
+    const dest = '/proc/no-such-place/output'
+    const context = { signal: new AbortController().signal, writeRootfs: async () => {} } as unknown as ExportContext
+    await expect(prepareOutput({ type: 'local', attrs: { dest } }).export(context)).rejects.toMatchObject({
+      code: 'OUTPUT_FAILED',
+      message: `failed to write ${dest}: no such file or directory`,
+      hint: expect.any(String),
+    })
+  })
 })

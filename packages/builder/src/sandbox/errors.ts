@@ -74,7 +74,7 @@ export const sandboxErrors = {
   }),
   badLimit: defineError({
     code: 'BAD_LIMIT',
-    doc: 'A ulimit has an unknown name or values that contradict each other, or the machine does not permit it.',
+    doc: 'A ulimit has an unknown name or values that contradict each other, or the machine does not permit it; or the kernel does not take the value of a resource limit.',
     message: (what: string) => what,
   }),
   sshUnavailable: defineError({

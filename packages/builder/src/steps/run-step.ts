@@ -27,9 +27,10 @@ export const runErrors = {
   }),
   secretMissing: defineError({
     code: 'SECRET_NOT_FOUND',
-    doc: 'A RUN needs a secret that was not given with --secret.',
+    doc: 'A RUN needs a secret that was not given with --secret, or whose environment variable is not set.',
     message: (id: string) => `secret ${id}: not found`,
-    hint: (id: string) => `pass it with --secret id=${id},src=FILE or --secret id=${id},env=NAME`,
+    hint: (id: string) =>
+      `pass it with --secret id=${id},src=FILE, or with --secret id=${id},env=NAME and the variable NAME set`,
   }),
   secretInLayer: defineError({
     code: 'SECRET_IN_LAYER',

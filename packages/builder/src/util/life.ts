@@ -36,7 +36,8 @@ let own: Owner | undefined
 /** By directory: a process lives once, however many stores and builds it has open. */
 const held = new Map<string, Held>()
 
-function currentOwner(): Owner {
+/** Names this process, for things that are to be swept when it is gone. */
+export function currentOwner(): Owner {
   own ??= [process.pid, startTime(process.pid) ?? 0, pidNamespace(), bootId(), randomBytes(3).toString('hex')].join('-')
   return own
 }
@@ -93,11 +94,12 @@ function release(directory: string): void {
 /**
  * Whether the process is gone that `name` begins with (`<owner>` or `<owner>.<anything>`).
  *
- * @param directory where it made itself known
+ * @param directory where it made itself known; undefined for things that have no such place: those of processes that cannot
+ *   be looked up then count as nameless
  * @param touched when the thing that has the name was last changed, milliseconds since the epoch: decides for names that
  *   tell of no process, which others or earlier versions have made
  */
-export function isGone(directory: string, name: string, touched: number, now: number): boolean {
+export function isGone(directory: string | undefined, name: string, touched: number, now: number): boolean {
   const match = /^((\d+)-(\d+)-(\d+)(?:-([0-9a-f]+)-[0-9a-f]+)?)(?:\.|$)/.exec(name)
   if (match === null) return now - touched > NAMELESS_MS
   const [, owner, pid, started, namespace, boot] = match
@@ -105,11 +107,13 @@ export function isGone(directory: string, name: string, touched: number, now: nu
     const state = stateOf(Number(pid), started!)
     if (state !== 'unknown') return state === 'gone'
   }
-  return boot === undefined ? now - touched > NAMELESS_MS : !isLocked(join(directory, owner!))
+  return boot === undefined || directory === undefined
+    ? now - touched > NAMELESS_MS
+    : !isLocked(join(directory, owner!))
 }
 
 /** Whether the thing at `path` was left by a process that is gone; see {@link isGone}. */
-export function isAbandoned(directory: string, path: string, name: string, now: number): boolean {
+export function isAbandoned(directory: string | undefined, path: string, name: string, now: number): boolean {
   const touched = statSync(path, { throwIfNoEntry: false })?.mtimeMs
   return touched !== undefined && isGone(directory, name, touched, now)
 }

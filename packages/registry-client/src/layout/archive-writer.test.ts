@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { zstdCompressSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
@@ -93,6 +93,23 @@ describe('archives for docker', () => {
     await using archive = await ImageArchive.create(join(folder.path, 'a.tar'), { format })
     await archive.pushManifest(bytes, descriptor.mediaType, { tags: ['v1'] })
     await expect(archive.finish()).rejects.toMatchObject({ code: 'LAYOUT_INVALID' })
+  })
+
+  it('name the path that was asked for when it cannot be written', async () => {
+    await using folder = await temporaryDirectory()
+    const path = join(folder.path, 'absent', 'a.tar')
+    await expect(ImageArchive.create(path, { format: 'oci' })).rejects.toMatchObject({
+      code: 'ARCHIVE_FAILED',
+      message: `failed to write ${path}: no such file or directory`,
+    })
+    const directory = join(folder.path, 'directory')
+    await mkdir(directory)
+    await using archive = await ImageArchive.create(directory, { format: 'oci' })
+    await expect(archive.finish()).rejects.toMatchObject({
+      code: 'ARCHIVE_FAILED',
+      message: expect.stringContaining(`failed to write ${directory}: `),
+    })
+    expect(await readdir(folder.path)).toEqual(['directory'])
   })
 
   it('give a name with a digest to that content only', async () => {

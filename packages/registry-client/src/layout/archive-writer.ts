@@ -3,6 +3,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { type FileHandle, open, rename, rm } from 'node:fs/promises'
+import { getSystemErrorMessage } from 'node:util'
 import { companionTag } from '../companions.ts'
 import type { BlobPushResult, OpenContent, PushBlobOptions, PushManifestOptions, Target } from '../content.ts'
 import {
@@ -75,10 +76,14 @@ export class ImageArchive implements Target, AsyncDisposable {
     this.#format = format
   }
 
-  /** Begins an archive at a path; an existing file stays until the new one is finished. */
+  /**
+   * Begins an archive at a path; an existing file stays until the new one is finished.
+   *
+   * @throws RegistryError ARCHIVE_FAILED
+   */
   static async create(path: string, { format }: ImageArchiveOptions): Promise<ImageArchive> {
     const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`
-    return new ImageArchive(path, temporary, await open(temporary, 'wx+'), format)
+    return new ImageArchive(path, temporary, await writing(path, open(temporary, 'wx+')), format)
   }
 
   async hasBlob({ digest }: Pick<Descriptor, 'digest'>): Promise<boolean> {
@@ -157,7 +162,12 @@ export class ImageArchive implements Target, AsyncDisposable {
     await this.#writeAt(Buffer.alloc(2 * blockBytes), this.#end)
     this.#closed = true
     await this.#handle.close()
-    await rename(this.#temporary, this.#path)
+    try {
+      await writing(this.#path, rename(this.#temporary, this.#path))
+    } catch (error) {
+      await rm(this.#temporary, { force: true })
+      throw error
+    }
   }
 
   /** Gives up an archive that was not finished: nothing of it is left. */
@@ -213,9 +223,21 @@ export class ImageArchive implements Target, AsyncDisposable {
 
   async #writeAt(bytes: Buffer, position: number): Promise<void> {
     for (let written = 0; written < bytes.length; ) {
-      const { bytesWritten } = await this.#handle.write(bytes, written, bytes.length - written, position + written)
+      const call = this.#handle.write(bytes, written, bytes.length - written, position + written)
+      const { bytesWritten } = await writing(this.#path, call)
       written += bytesWritten
     }
+  }
+}
+
+/** What the system says of the temporary file, told of the archive that it is to become. */
+async function writing<T>(path: string, call: Promise<T>): Promise<T> {
+  try {
+    return await call
+  } catch (error) {
+    const { errno, message } = error as NodeJS.ErrnoException
+    const why = errno === undefined ? message : getSystemErrorMessage(errno)
+    throw registryErrors.archiveFailed([path, why], { cause: error })
   }
 }
 

@@ -3,6 +3,7 @@ import fs from 'node:fs'
 import { dirname, join } from 'node:path'
 import { hasCode } from '../../util/has-code.ts'
 import { makeDirectorySync } from '../../util/make-directory.ts'
+import { isSystemError, systemReason } from '../../util/system-error.ts'
 import { sandboxErrors } from '../errors.ts'
 import type { ResourceLimits } from '../executor.ts'
 import { type Controller, findPlaces, type GroupPlace } from './hierarchy.ts'
@@ -13,7 +14,7 @@ export interface GroupOptions {
   readonly limits: ResourceLimits
   /** `--cgroup-parent`: absolute from the hierarchy's root, else below our own group. */
   readonly parent: string | undefined
-  /** Unique among the groups of this machine; starts with `groupPrefix`. */
+  /** Unique among the groups of this machine; see `groupName`. */
   readonly name: string
   /** Contents of /proc/self/cgroup and /proc/self/mountinfo. */
   readonly cgroup: string
@@ -43,7 +44,7 @@ export class ControlGroup {
     this.#memory = memory
   }
 
-  /** Makes the group; undefined when there is nothing to limit. Throws LIMIT_UNAVAILABLE. */
+  /** Makes the group; undefined when there is nothing to limit. Throws LIMIT_UNAVAILABLE, BAD_LIMIT. */
   static async open(options: GroupOptions): Promise<ControlGroup | undefined> {
     const places = findPlaces(options.cgroup, options.mountinfo)
     const versions = [1, 2] as const
@@ -56,6 +57,7 @@ export class ControlGroup {
     const made = new Set<string>()
     const parents = new Set<string>()
     const unavailable: string[] = []
+    const refused: string[] = []
     let memory: { version: 1 | 2; directory: string } | undefined
     for (const [controller, values] of settings) {
       const place = places.get(controller)
@@ -66,12 +68,14 @@ export class ControlGroup {
         writeSettings(directory, values)
         if (controller === 'memory') memory = { version: place.version, directory }
       } catch (error) {
-        unavailable.push(`${controller} (${error instanceof Error ? error.message : error})`)
+        if (error instanceof RefusedValue) refused.push(error.message)
+        else unavailable.push(`${controller} (${error instanceof Error ? error.message : error})`)
       }
     }
     const group = new ControlGroup([...made], [...parents], memory)
-    if (unavailable.length === 0) return group
+    if (unavailable.length + refused.length === 0) return group
     await group.remove()
+    if (refused.length > 0) throw sandboxErrors.badLimit([refused.join(', ')])
     throw sandboxErrors.limitUnavailable([unavailable.join(', ')])
   }
 
@@ -110,11 +114,18 @@ function makeGroup(
 ): string {
   const above =
     parent === undefined ? place.own : parent.startsWith('/') ? join(place.mount, parent) : join(place.own, parent)
-  makeBelow(above, place, controller, (made) => parents.add(made))
-  sweepGroups(above)
   const directory = join(above, name)
-  makeBelow(directory, place, controller, () => {})
-  return directory
+  for (let attempt = 0; ; attempt++) {
+    try {
+      makeBelow(above, place, controller, (made) => parents.add(made))
+      sweepGroups(above)
+      makeBelow(directory, place, controller, () => {})
+      return directory
+    } catch (error) {
+      // Another run that ends takes the parents away that it has made.
+      if (attempt === 20 || !hasCode(error, 'ENOENT', 'ENODEV')) throw error
+    }
+  }
 }
 
 function makeBelow(directory: string, place: GroupPlace, controller: Controller, onMade: (path: string) => void): void {
@@ -122,8 +133,13 @@ function makeBelow(directory: string, place: GroupPlace, controller: Controller,
   if (fs.existsSync(directory)) return
   makeBelow(above, place, controller, onMade)
   if (place.version === 2) delegate(above, controller)
-  fs.mkdirSync(directory)
-  onMade(directory)
+  try {
+    fs.mkdirSync(directory)
+    onMade(directory)
+  } catch (error) {
+    // Another run has been faster.
+    if (!hasCode(error, 'EEXIST')) throw error
+  }
   if (place.version === 1 && controller === 'cpuset') {
     // Empty in a new group, and nothing can join it then.
     for (const file of ['cpuset.cpus', 'cpuset.mems']) fs.writeFileSync(join(directory, file), read(join(above, file)))
@@ -150,6 +166,19 @@ function writeSettings(directory: string, settings: readonly Setting[]): void {
   for (const [file, value] of settings) {
     // Without swap accounting there is no such file, and no swap to limit.
     if (/swap|memsw/.test(file) && !fs.existsSync(join(directory, file))) continue
-    fs.writeFileSync(join(directory, file), value)
+    try {
+      fs.writeFileSync(join(directory, file), value)
+    } catch (error) {
+      // What may not be opened is none of the value's fault.
+      if (isSystemError(error) && error.syscall === 'write') throw new RefusedValue(file, value, error)
+      throw error
+    }
+  }
+}
+
+/** The file of a limit could be opened, but the kernel does not take this value. */
+class RefusedValue extends Error {
+  constructor(file: string, value: string, cause: unknown) {
+    super(`the kernel refuses ${JSON.stringify(value)} for ${file}: ${systemReason(cause)}`, { cause })
   }
 }

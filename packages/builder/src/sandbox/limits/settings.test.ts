@@ -64,7 +64,8 @@ describe('settings', () => {
   })
 
   it('are none without limits', () => {
-    expect(settingsOf({}, 1).size + settingsOf({}, 2).size).toBe(0)
+    for (const none of [{}, { memory: 0, memorySwap: 0, cpuShares: 0, cpuPeriod: 0, cpuQuota: 0, pids: 0 }])
+      expect(settingsOf(none, 1).size + settingsOf(none, 2).size).toBe(0)
   })
 })
 

@@ -5,13 +5,18 @@ import type { Controller } from './hierarchy.ts'
 /** A file of a group and its content. */
 export type Setting = readonly [file: string, value: string]
 
-/** The controllers that limits need, with their settings; in the order in which they must be written. */
+/**
+ * The controllers that limits need, with their settings; in the order in which they must be written. Zero is no limit, as in
+ * docker.
+ */
 export function settingsOf(limits: ResourceLimits, version: 1 | 2): Map<Controller, Setting[]> {
   const settings = new Map<Controller, Setting[]>()
   const add = (controller: Controller, file: string, value: string): void => {
     settings.set(controller, [...(settings.get(controller) ?? []), [`${controller}.${file}`, value]])
   }
-  const { memory, memorySwap, cpuShares, cpuPeriod, cpuQuota, cpusetCpus, cpusetMems, pids } = limits
+  const { memory, memorySwap, cpuShares, cpuPeriod, cpuQuota, cpusetCpus, cpusetMems, pids } = Object.fromEntries(
+    Object.entries(limits).filter(([, value]) => value !== 0),
+  ) as ResourceLimits
   // docker's rule: without a word about swap, as much of it as memory.
   const total = memory === undefined ? memorySwap : (memorySwap ?? memory * 2)
   if (version === 1) {

@@ -1,11 +1,18 @@
-/** Removes control groups that are ours and empty: what a killed worker or runtime has left. */
+/** Names control groups, and removes those that a killed worker or runtime has left. */
+import { randomUUID } from 'node:crypto'
 import fs from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { hasCode } from '../../util/has-code.ts'
+import { currentOwner, isAbandoned } from '../../util/life.ts'
 
 /** Groups of ours start with this. */
 export const groupPrefix = 'tsbuild-run-'
+
+/** A new name that tells whose the group is. */
+export function groupName(): string {
+  return `${groupPrefix}${currentOwner()}.${randomUUID()}`
+}
 
 /** Removes a group; false when it is still in use, which may last a moment after its processes have ended. */
 export function removeGroup(directory: string): boolean {
@@ -22,7 +29,10 @@ export async function removeGroupSoon(directory: string): Promise<void> {
   for (let attempt = 0; attempt < 20 && !removeGroup(directory); attempt++) await setTimeout(10)
 }
 
-/** Removes what can be removed of the groups in a directory that start with our prefix. */
+/**
+ * Removes the empty groups in a directory whose owner is gone. That a group is empty says nothing: a process that lives may
+ * have made it just now, and join it next.
+ */
 export function sweepGroups(above: string): void {
   let names: string[] = []
   try {
@@ -30,7 +40,12 @@ export function sweepGroups(above: string): void {
   } catch (error) {
     if (!hasCode(error, 'ENOENT', 'EACCES')) throw error
   }
-  for (const name of names) if (name.startsWith(groupPrefix)) removeGroup(join(above, name))
+  const now = Date.now()
+  for (const name of names) {
+    const path = join(above, name)
+    if (name.startsWith(groupPrefix) && isAbandoned(undefined, path, name.slice(groupPrefix.length), now))
+      removeGroup(path)
+  }
 }
 
 /** Directories that hierarchies of control groups are mounted on. */

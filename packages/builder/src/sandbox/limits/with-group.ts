@@ -1,9 +1,8 @@
 /** Runs something in a control group with limits. */
-import { randomUUID } from 'node:crypto'
 import fs from 'node:fs'
 import type { ProcessExit, ProcessSpec } from '../executor.ts'
 import { ControlGroup } from './group.ts'
-import { groupPrefix } from './sweep.ts'
+import { groupName } from './sweep.ts'
 
 /** Calls `run` with the groups that the process has to join (none without limits) and adds what they know to its exit. */
 export async function withGroup(
@@ -14,7 +13,7 @@ export async function withGroup(
   const group = await ControlGroup.open({
     limits: spec.resources,
     parent: spec.cgroupParent,
-    name: `${groupPrefix}${randomUUID()}`,
+    name: groupName(),
     cgroup: fs.readFileSync('/proc/self/cgroup', 'utf8'),
     mountinfo: fs.readFileSync('/proc/self/mountinfo', 'utf8'),
   })

@@ -1,6 +1,5 @@
 /** The executor over an OCI runtime: runc, crun or youki, each process a container of its own. */
 import { execFile, spawn } from 'node:child_process'
-import { randomUUID } from 'node:crypto'
 import fs from 'node:fs'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -11,7 +10,7 @@ import { sandboxErrors } from '../errors.ts'
 import type { Executor, ProcessExit, ProcessIO, ProcessSpec } from '../executor.ts'
 import { checkUlimits } from '../limits/rlimit.ts'
 import {
-  groupPrefix,
+  groupName,
   hierarchyMounts,
   missingParents,
   removeGroup,
@@ -64,7 +63,7 @@ export class OciExecutor implements Executor {
     const state = join(this.#options.root, 'oci-runtime')
     await makeDirectory(state, 0o700)
     const bundle = await mkdtemp(join(state, 'bundle-'))
-    const id = `${groupPrefix}${randomUUID()}`
+    const id = groupName()
     const stubs: Stub[] = []
     try {
       await using mounts = await prepare(() =>

@@ -1,0 +1,36 @@
+import { expect, it } from 'vitest'
+import { limitProblem } from './check.ts'
+
+const machine = { cpus: '0-3,6', mems: '0' }
+
+it.each([
+  [{ memorySwap: 100 }, 'you should always set the memory limit when using memory-swap'],
+  [{ memory: 100, memorySwap: 50 }, 'minimum memory-swap limit should be larger than memory limit'],
+  [{ cpuPeriod: 1 }, 'CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)'],
+  [{ cpuPeriod: 1_000_001 }, 'CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)'],
+  [{ cpuQuota: 999 }, 'CPU cfs quota can not be less than 1ms (i.e. 1000)'],
+  [{ cpusetCpus: '99' }, 'requested CPUs are not available - requested 99, available: 0-3,6'],
+  [{ cpusetCpus: '0,3-6' }, 'requested CPUs are not available - requested 0,3-6, available: 0-3,6'],
+  [{ cpusetCpus: '3-1' }, 'invalid value "3-1" for cpuset cpus'],
+  [{ cpusetMems: '1' }, 'requested memory nodes are not available - requested 1, available: 0'],
+])('%j is refused', (limits, problem) => {
+  expect(limitProblem(limits, machine)).toBe(problem)
+})
+
+it.each([
+  {},
+  { memory: 100, memorySwap: 100 },
+  { memory: 100, memorySwap: -1 },
+  { memorySwap: -1 },
+  { memory: 100, memorySwap: 0 },
+  { cpuPeriod: 1000, cpuQuota: 1000 },
+  { cpuPeriod: 1_000_000, cpuQuota: -1 },
+  { cpuPeriod: 0, cpuQuota: 0 },
+  { cpusetCpus: '0-1,3,6', cpusetMems: '0' },
+])('%j is taken', (limits) => {
+  expect(limitProblem(limits, machine)).toBeUndefined()
+})
+
+it('takes any processor where the machine does not tell', () => {
+  expect(limitProblem({ cpusetCpus: '99' }, { cpus: undefined, mems: undefined })).toBeUndefined()
+})
