@@ -70,7 +70,7 @@ const imageUnknown = defineError({
 
 const nameMismatch = defineError({
   code: 'IMAGE_NAME_MISMATCH',
-  doc: 'An image was to be given a name that has the digest of another one.',
+  doc: 'A name with a digest was to be given to another image than that of the digest, or is used for a name that another image has in the local store.',
   message: (name: string, digest: string) => `${name} cannot be the name of ${digest}: it has another digest`,
 })
 
