@@ -19,7 +19,7 @@ import type { Store } from '../store/store.ts'
 import { Contexts } from './contexts.ts'
 import { gitAccess } from './git-access.ts'
 import type { Settings } from './settings.ts'
-import { openState } from './state.ts'
+import { openStateToAsk, openStateToWrite } from './state.ts'
 
 export class Session implements AsyncDisposable {
   readonly settings: Settings
@@ -60,12 +60,15 @@ export class Session implements AsyncDisposable {
     )
   }
 
-  /** Opens the store and what a call needs at least. The caller disposes the session. */
-  static async open(settings: Settings): Promise<Session> {
+  /**
+   * Opens the store and what a call needs at least. The caller disposes the session.
+   *
+   * @param access `ask`: the call can do without writing to the store
+   */
+  static async open(settings: Settings, access: 'write' | 'ask' = 'write'): Promise<Session> {
     const resources = new AsyncDisposableStack()
     try {
-      const store = await openState(settings.root, 'write')
-      resources.use(await store.lease(Date.now()))
+      const store = await (access === 'ask' ? openStateToAsk : openStateToWrite)(settings.root, resources)
       return new Session(settings, store, resources.use(openRegistryClient(settings)), resources)
     } catch (error) {
       await resources.disposeAsync()
