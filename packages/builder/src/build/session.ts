@@ -16,6 +16,7 @@ import { workDigest } from '../graph/vertex.ts'
 import { type FoundImage, ImageResolver } from '../image/resolve.ts'
 import type { BuildWarning, ProgressEvent, ProgressListener } from '../progress.ts'
 import type { Store } from '../store/store.ts'
+import { callbackFailure } from './callback.ts'
 import { Contexts } from './contexts.ts'
 import { gitAccess } from './git-access.ts'
 import type { Settings } from './settings.ts'
@@ -105,7 +106,11 @@ export class Session implements AsyncDisposable {
   }
 
   emit(event: ProgressEvent): void {
-    this.#listener?.(event)
+    try {
+      this.#listener?.(event)
+    } catch (cause) {
+      throw callbackFailure('onProgress', cause)
+    }
   }
 
   nextId(): string {
