@@ -28,7 +28,7 @@ const BUILDER: Readonly<Record<string, readonly string[] | 'all'>> = {
   instructions: ['graph', 'dockerfile'],
   lint: ['dockerfile', 'instructions', 'graph', 'registry-client'],
   layer: ['snapshot', 'store', 'registry-client'],
-  snapshot: [],
+  snapshot: ['registry-client'],
   sandbox: [],
   store: ['registry-client'],
   context: ['registry-client'],

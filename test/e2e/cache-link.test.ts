@@ -6,7 +6,7 @@ import { build, prune } from '@tsbuild/builder'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { cacheDirectory } from '../support/base-images.ts'
 import { readFromTar, readLayoutArchive } from '../support/image-layout.ts'
-import { writeBases } from '../support/random-builds.ts'
+import { writeBases } from '../support/random-inputs.ts'
 import { gate } from '../support/tools.ts'
 import { openWorkspace, type Workspace } from '../support/workspace.ts'
 

@@ -1,8 +1,11 @@
+import { mkdir, readdir, symlink } from 'node:fs/promises'
+import { join } from 'node:path'
 import { BuildError, build, type ProgressEvent } from '@tsbuild/builder'
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest'
 import { readLayoutArchive } from '../support/image-layout.ts'
 import { processesOf } from '../support/leftovers.ts'
-import { gate } from '../support/tools.ts'
+import { must } from '../support/process.ts'
+import { gate, repository } from '../support/tools.ts'
 import { openWorkspace, type Workspace } from '../support/workspace.ts'
 
 const needs = gate('docker-registry', 'busybox')
@@ -95,6 +98,55 @@ describe('build()', () => {
     await one(1)
     const again = await one(1)
     expect(again.steps.cached).toBe(again.steps.total)
+  })
+
+  it.skipIf(needs.skip)(`goes by the directory of its call, wherever the process goes then${needs.note}`, async () => {
+    await place.files({
+      'context/file': '1',
+      'named/file': '2',
+      'files/Dockerfile': [
+        `FROM ${inject('registry')}/busybox AS run`,
+        'COPY file /1',
+        'COPY --from=named file /2',
+        'RUN --mount=type=secret,id=s test "$(cat /1 /2 /run/secrets/s)" = 123',
+        'FROM scratch',
+        'COPY --from=run /1 /2 /',
+      ].join('\n'),
+      'files/secret': '3',
+      'elsewhere/file': 'wrong',
+      'build.mts': `
+        import { chdir } from 'node:process'
+        import { build } from '@tsbuild/builder'
+
+        const call = build({
+          context: 'context',
+          dockerfile: 'files/Dockerfile',
+          buildContexts: { named: './named' },
+          secrets: [{ id: 's', src: 'files/secret' }],
+          dockerConfig: 'config',
+          root: 'state',
+          tags: ['app:1'],
+          outputs: [
+            { type: 'oci', attrs: { dest: 'image.tar' } },
+            { type: 'local', attrs: { dest: 'out/files' } },
+            { type: 'image', attrs: {} },
+          ],
+          outputOnFailure: { type: 'local', attrs: { dest: 'failed' } },
+          onProgress: () => chdir('/'),
+        })
+        chdir('elsewhere')
+        const { outputs } = await call
+        console.log(JSON.stringify(outputs.map(({ dest }) => dest)))
+      `,
+    })
+    const cwd = place.join('context')
+    await mkdir(join(cwd, 'node_modules'))
+    await symlink(join(repository, 'node_modules/@tsbuild'), join(cwd, 'node_modules/@tsbuild'))
+    const stdout = await must(process.execPath, ['build.mts'], { cwd, env: { PATH: env.PATH, HOME: place.home } })
+    expect(JSON.parse(stdout)).toEqual([join(cwd, 'image.tar'), join(cwd, 'out/files'), null])
+    expect((await readdir(join(cwd, 'out/files'))).sort()).toEqual(['1', '2'])
+    expect(await readdir(join(cwd, 'elsewhere'))).toEqual(['file'])
+    expect(await readdir(cwd)).toEqual(expect.arrayContaining(['image.tar', 'state']))
   })
 
   it.skipIf(needs.skip)(`a secret may be asked for when RUN needs it${needs.note}`, async () => {

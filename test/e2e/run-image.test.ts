@@ -66,7 +66,7 @@ describe.each(userCases('docker-registry', 'busybox'))('tsbuild run, $title', ({
     const mounts = 'cat /data/file; touch /data/x 2>/dev/null || echo refused; stat -c %a /mem'
     const flags = ['--mount', bind, '--mount', 'type=tmpfs,dst=/mem,tmpfs-mode=0700']
     expect(await sh(mounts, ...flags)).toMatchObject({ stdout: 'here\nrefused\n700\n', stderr: '' })
-    const noexec = 'cp /bin/busybox /t/b; /t/b true 2>/dev/null && echo run || echo refused'
+    const noexec = 'cp /bin/busybox /t/busybox; /t/busybox true 2>/dev/null && echo run || echo refused'
     expect((await sh(noexec, '--tmpfs', '/t:size=64m')).stdout).toBe('refused\n')
     expect((await sh(noexec, '--tmpfs', '/t:size=64m,exec')).stdout).toBe('run\n')
   })

@@ -1,17 +1,19 @@
 /**
- * Builds, prunes and kill -9 side by side on one store. TSBUILD_STRESS_ROUNDS says how often (default 2). Every image must
- * be, byte for byte, the one that an empty store gives.
+ * Builds, prunes, removals of images, pushes and kill -9 side by side on one store. TSBUILD_STRESS_ROUNDS says how often
+ * (default 2). Every image must be, byte for byte, the one that an empty store gives; what is pushed as well, or there is
+ * an error.
  */
 import { readFile } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, inject, it } from 'vitest'
+import { type Descriptor, readFromTar } from '../support/image-layout.ts'
 import type { Finished, Running } from '../support/process.ts'
 import { gate } from '../support/tools.ts'
 import { openWorkspace, type Workspace } from '../support/workspace.ts'
 
 const needs = gate('docker-registry', 'busybox')
 const ROUNDS = Number(process.env.TSBUILD_STRESS_ROUNDS ?? 2)
-const FILES = 1000
+const FILES = 400
 /** Milliseconds: many times what it takes, on a machine that does other things as well. */
 const LONGEST = 300_000 + ROUNDS * 120_000
 
@@ -25,6 +27,8 @@ FROM base
 COPY --from=other /joined /
 RUN find /src /made -type f | sort | xargs cat | sha256sum > /sum-${last % 3}; echo ${last} > /last
 `
+
+const nameOf = (last: number) => `${inject('registry')}/stress:${last}`
 
 interface Build {
   readonly running: Running
@@ -44,12 +48,31 @@ function startBuild(place: Workspace, last: number, name: string, root = place.r
     '-',
     '-o',
     `type=oci,dest=${archive},rewrite-timestamp=true`,
+    '-o',
+    `type=image,name=${nameOf(last)},rewrite-timestamp=true`,
   ]
-  const running = place.start([...args, '-t', `image:${last}`, place.join('context')], {
+  const running = place.start([...args, place.join('context')], {
     stdin: dockerfile(last),
     timeout: LONGEST,
   })
   return { running, last, archive }
+}
+
+/** The digest of the image in an archive. */
+async function digestOf(archive: string): Promise<string> {
+  const index = JSON.parse(await readFromTar(archive, 'index.json')) as { manifests: [{ digest: string }] }
+  return index.manifests[0].digest
+}
+
+/** What a registry has: all of it, and that image. */
+async function checkPushed(last: number, digest: string): Promise<void> {
+  const repository = `http://${inject('registry')}/v2/stress`
+  const accept = 'application/vnd.oci.image.manifest.v1+json'
+  const answer = await fetch(`${repository}/manifests/${last}`, { headers: { accept } })
+  expect(answer.headers.get('docker-content-digest')).toBe(digest)
+  const { layers, config } = (await answer.json()) as Record<'layers', Descriptor[]> & { config: Descriptor }
+  for (const { digest } of [config, ...layers])
+    expect((await fetch(`${repository}/blobs/${digest}`, { method: 'HEAD' })).status).toBe(200)
 }
 
 const seeded = (seed: number) => () => {
@@ -65,11 +88,13 @@ it.skipIf(needs.skip)(title, { timeout: LONGEST }, async () => {
     Object.fromEntries(Array.from({ length: FILES }, (_, i) => [`d${i % 20}/f${i}`, `content of ${i}\n`.repeat(20)])),
   )
   const expected = new Map<number, Buffer>()
+  const digests: string[] = []
   const variants = 3
   for (let last = 0; last < variants; last++) {
     const alone = startBuild(place, last, `alone-${last}`, place.join(`empty-${last}`))
     expect(await alone.running.finished).toMatchObject({ code: 0 })
     expected.set(last, await readFile(alone.archive))
+    digests.push(await digestOf(alone.archive))
   }
   const random = seeded(Number(process.env.TSBUILD_STRESS_SEED ?? 1))
   const check = async ({ last, archive }: Build, result: Finished) => {
@@ -101,7 +126,14 @@ it.skipIf(needs.skip)(title, { timeout: LONGEST }, async () => {
     })
     later(random() * spread, async () => {
       // There, or gone by another round: both are answers.
-      expect((await place.run(['rmi', '-f', `image:${pick()}`])).code).toBe(0)
+      expect((await place.run(['rmi', '-f', nameOf(pick())])).code).toBe(0)
+    })
+    later(random() * spread, async () => {
+      const last = pick()
+      const { code, stderr } = await place.run(['push', nameOf(last)], { timeout: LONGEST })
+      // Removed before or meanwhile.
+      if (code !== 0) expect(stderr).toMatch(/^ERROR: (?!.*mistake in tsbuild)./m)
+      else await checkPushed(last, digests[last]!)
     })
     await Promise.all(work)
   }

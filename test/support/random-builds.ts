@@ -1,14 +1,9 @@
 /**
  * Random builds, for properties of the cache: a Dockerfile of several stages and changes of it, of the context and of how
- * it is built. Few names, so that what is drawn meets itself again.
+ * it is built. Few names and short stages, so that what is drawn meets itself again: the same instruction above other
+ * ones, on other bases, twice in one stage. Most changes are far below what looks at them.
  */
-import { copyFile, mkdir, rm, symlink, utimes } from 'node:fs/promises'
-import { join } from 'node:path'
 import fc from 'fast-check'
-import { writeLayout } from './image-layout.ts'
-import { must } from './process.ts'
-import { type FileTree, writeTree } from './temp.ts'
-import { which } from './tools.ts'
 
 /** One instruction. Stages that it names are counted from the first; those that come later become earlier ones. */
 export type Line =
@@ -20,7 +15,7 @@ export type Line =
       readonly chown: string | undefined
       readonly chmod: string | undefined
     }
-  | { readonly kind: 'run'; readonly command: string; readonly mount: number | 'context' | undefined }
+  | { readonly kind: 'run'; readonly command: string; readonly mount: number | 'context' | 'cache' | undefined }
   | { readonly kind: 'text'; readonly text: string }
 
 export interface RandomStage {
@@ -29,28 +24,42 @@ export interface RandomStage {
   readonly lines: readonly Line[]
 }
 
+/** What files of the context are beside their content. */
+export interface Attributes {
+  /** Mode of `a`. */
+  readonly mode: number
+  /** An extended attribute of `a`. */
+  readonly xattr: string | undefined
+  /** Where `d/l` leads. */
+  readonly link: string
+}
+
 /** One build as it is told to the library. */
 export interface RandomBuild {
   readonly stages: readonly RandomStage[]
-  /** Content of files of the context, and their modes. */
+  /** Content of files of the context. */
   readonly files: Readonly<Record<string, string>>
-  readonly executable: boolean
+  readonly attributes: Attributes
   readonly epoch: number | undefined
   readonly platforms: readonly string[]
   readonly buildArg: string
   readonly noCache: 'nothing' | 'everything' | 'first stage'
-  /** Done to the store before it: pruned, or some of its snapshots lost. */
-  readonly before: 'nothing' | 'prune' | 'prune a part' | 'lose snapshots'
+  /**
+   * Done to the store before it: pruned, some of its snapshots lost, or the same build begun and killed when it has
+   * printed so many lines.
+   */
+  readonly before: 'nothing' | 'prune' | 'prune a part' | 'lose snapshots' | number
 }
 
-type Change = (build: RandomBuild) => RandomBuild
+/** @param all the builds until now; the last one is changed */
+type Change = (build: RandomBuild, all: readonly RandomBuild[]) => RandomBuild
 
-export const BASES = ['base-a', 'base-b', 'base-c', 'scratch'] as const
+const BASES = ['base-a', 'base-b', 'base-a', 'base-b', 'base-c', 'scratch'] as const
 
 /** Sources and where they go: files stay files and directories directories, or most builds would fail. */
 const FILES = ['/x/f', '/y/g', '/who', '/x/', '/y/']
 const fromContext = fc.oneof(
-  fc.tuple(fc.constantFrom('a', 'b', 'd/p'), fc.constantFrom(...FILES)),
+  fc.tuple(fc.constantFrom('a', 'b'), fc.constantFrom(...FILES)),
   fc.tuple(fc.constantFrom('d', 'd/', '.'), fc.constantFrom('/x/', '/y/', '/w/')),
 )
 const fromRootfs = fc.oneof(
@@ -58,24 +67,44 @@ const fromRootfs = fc.oneof(
   fc.tuple(fc.constantFrom('/x', '/y', '/etc', '/'), fc.constantFrom('/x/', '/y/', '/w/')),
 )
 
+/** @param share how many of so many have none */
+const rarely = <T>(share: number, value: fc.Arbitrary<T>) =>
+  fc.oneof({ weight: share, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: value })
+
 const copyFlags = {
-  link: fc.constantFrom(true, true, false),
-  chown: fc.option(fc.constantFrom('7:8', 'user', 'user:staff', '9'), { nil: undefined, freq: 4 }),
-  chmod: fc.option(fc.constantFrom('600', '4755', 'u+x'), { nil: undefined, freq: 1 }),
+  link: fc.constantFrom(true, true, true, false),
+  chown: rarely(5, fc.constantFrom('7:8', 'user', 'user:staff', '9')),
+  chmod: rarely(9, fc.constantFrom('600', '4755', 'u+x')),
 }
+/** Those that anything is built upon: so few that they come again. */
+const linked: fc.Arbitrary<Line> = fc.constantFrom('a /x/f', 'b /y/g', 'a /y/g').map((text) => ({
+  kind: 'copy',
+  link: true,
+  from: 'context',
+  pair: text.split(' ') as [string, string],
+  chown: undefined,
+  chmod: undefined,
+}))
 const copy: fc.Arbitrary<Line> = fc.oneof(
-  fc.record({
-    kind: fc.constant('copy' as const),
-    from: fc.constant('context' as const),
-    pair: fromContext,
-    ...copyFlags,
-  }),
-  fc.record({
-    kind: fc.constant('copy' as const),
-    from: fc.oneof(fc.nat(2), fc.constant('image' as const)),
-    pair: fromRootfs,
-    ...copyFlags,
-  }),
+  { weight: 3, arbitrary: linked },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant('copy' as const),
+      from: fc.constant('context' as const),
+      pair: fromContext,
+      ...copyFlags,
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant('copy' as const),
+      from: fc.oneof({ weight: 4, arbitrary: fc.nat(2) }, { weight: 1, arbitrary: fc.constant('image' as const) }),
+      pair: fromRootfs,
+      ...copyFlags,
+    }),
+  },
 )
 
 const stats = (paths: string) => `find ${paths} -exec stat -c "%n %F %a %u %g %s TIME" {} + 2>/dev/null | sort`
@@ -96,19 +125,22 @@ const OTHER = [
   'touch /x/new && rm /x/new || true',
 ]
 const MOUNTED = ['cat /m/who /m/x/f /m/a > /seen 2>/dev/null || true', `${stats('/m/who /m/x /m/y /m/a /m/d')} > /seen`]
+const commands = (weight: number, all: readonly string[], mount?: 'cache') => ({
+  weight,
+  arbitrary: fc.constantFrom(...all).map((command): Line => ({ kind: 'run', command, mount })),
+})
 const run: fc.Arbitrary<Line> = fc.oneof(
+  commands(5, WRITING),
+  commands(5, READING),
+  commands(4, OTHER),
+  // What a cache holds is nobody's content: what comes of it must not depend on it.
+  commands(1, ['echo $V >> /m/log; cat /who /x/f > /seen 2>/dev/null || true'], 'cache'),
   {
-    weight: 5,
-    arbitrary: fc
-      .oneof(fc.constantFrom(...WRITING), fc.constantFrom(...READING), fc.constantFrom(...OTHER))
-      .map((command) => ({ kind: 'run' as const, command, mount: undefined })),
-  },
-  {
-    weight: 1,
+    weight: 3,
     arbitrary: fc.record({
       kind: fc.constant('run' as const),
       command: fc.constantFrom(...MOUNTED),
-      mount: fc.oneof(fc.nat(2), fc.constant('context' as const)),
+      mount: fc.oneof(fc.nat(2), fc.nat(2), fc.constant('context' as const)),
     }),
   },
 )
@@ -127,24 +159,36 @@ const text: fc.Arbitrary<Line> = fc
   )
   .map((text) => ({ kind: 'text', text }))
 const line: fc.Arbitrary<Line> = fc.oneof(
-  { arbitrary: copy, weight: 5 },
-  { arbitrary: run, weight: 5 },
-  { arbitrary: text, weight: 2 },
+  { arbitrary: copy, weight: 6 },
+  { arbitrary: run, weight: 6 },
+  { arbitrary: text, weight: 1 },
 )
 
 const base = fc.oneof(
   { arbitrary: fc.constantFrom<string | number>(...BASES), weight: 3 },
   { arbitrary: fc.nat(2), weight: 2 },
 )
-const stage: fc.Arbitrary<RandomStage> = fc.record({ base, lines: fc.array(line, { minLength: 2, maxLength: 6 }) })
+const stage: fc.Arbitrary<RandomStage> = fc
+  .tuple(base, fc.array(line, { minLength: 2, maxLength: 4 }), rarely(1, fc.nat(4)))
+  // Some have an instruction twice.
+  .map(([base, lines, again]) => ({
+    base,
+    lines: again === undefined ? lines : [...lines, lines[again % lines.length]!],
+  }))
 
-const NAMES = ['a', 'b', 'd/p', 'd/q', 'unused']
+export const NAMES = ['a', 'b', 'd/p', 'd/q', 'unused'] as const
 const content = fc.constantFrom('1\n', '2\n')
+
+const attributes: fc.Arbitrary<Attributes> = fc.record({
+  mode: fc.constantFrom(0o644, 0o755, 0o600),
+  xattr: fc.constantFrom(undefined, '1', '2'),
+  link: fc.constantFrom('p', 'q', '/who'),
+})
 
 const first: fc.Arbitrary<RandomBuild> = fc.record({
   stages: fc.array(stage, { minLength: 1, maxLength: 3 }),
   files: fc.record(Object.fromEntries(NAMES.map((name) => [name, content]))),
-  executable: fc.boolean(),
+  attributes,
   epoch: fc.constantFrom(undefined, 1_600_000_000, 1_600_000_000, 1_600_000_000, 1_650_000_000),
   platforms: fc.oneof(
     { weight: 6, arbitrary: fc.constant(['linux/amd64']) },
@@ -169,7 +213,7 @@ function flipped(line: Line): Line {
 const position = fc.nat(5)
 const change: fc.Arbitrary<Change> = fc.oneof(
   {
-    weight: 5,
+    weight: 8,
     arbitrary: position.map(
       (at): Change =>
         (build) =>
@@ -212,7 +256,7 @@ const change: fc.Arbitrary<Change> = fc.oneof(
     ),
   },
   {
-    weight: 3,
+    weight: 5,
     arbitrary: fc.tuple(position, base).map(
       ([at, b]): Change =>
         (build) =>
@@ -226,10 +270,22 @@ const change: fc.Arbitrary<Change> = fc.oneof(
         (build) => ({ ...build, files: { ...build.files, [name]: c } }),
     ),
   },
-  fc.boolean().map(
-    (executable): Change =>
-      (build) => ({ ...build, executable }),
-  ),
+  {
+    weight: 2,
+    arbitrary: attributes.map(
+      (attributes): Change =>
+        (build) => ({ ...build, attributes }),
+    ),
+  },
+  // What was built before, again.
+  {
+    weight: 3,
+    arbitrary: position.map(
+      (at): Change =>
+        (_, all) =>
+          all[at % all.length]!,
+    ),
+  },
   first.map(
     ({ epoch }): Change =>
       (build) => ({ ...build, epoch }),
@@ -247,11 +303,13 @@ const change: fc.Arbitrary<Change> = fc.oneof(
       (build) => ({ ...build, noCache }),
   ),
   {
-    weight: 2,
-    arbitrary: fc.constantFrom<RandomBuild['before']>('prune', 'prune a part', 'lose snapshots').map(
-      (before): Change =>
-        (build) => ({ ...build, before }),
-    ),
+    weight: 3,
+    arbitrary: fc
+      .oneof(fc.constantFrom<RandomBuild['before']>('prune', 'prune a part', 'lose snapshots'), fc.nat(20))
+      .map(
+        (before): Change =>
+          (build) => ({ ...build, before }),
+      ),
   },
 )
 
@@ -261,8 +319,9 @@ export const builds: fc.Arbitrary<readonly RandomBuild[]> = fc
   .map(([start, steps]) => {
     const all = [start]
     for (const step of steps) {
-      const fresh: RandomBuild = { ...all.at(-1)!, noCache: 'nothing', before: 'nothing' }
-      all.push(step.reduce((build, make) => make(build), fresh))
+      const plain: RandomBuild = { ...all.at(-1)!, noCache: 'nothing', before: 'nothing' }
+      const next = step.reduce((build, make) => make(build, all), plain)
+      if (JSON.stringify(next) !== JSON.stringify(all.at(-1))) all.push(next)
     }
     return all
   })
@@ -302,49 +361,7 @@ function lineText(line: Line, earlier: (n: number) => string, epoch: number | un
   // Times that nobody has set are others in every build.
   const command = line.command.replace('TIME', epoch === undefined ? '' : '%Y')
   if (line.mount === undefined) return `RUN ${command}`
+  if (line.mount === 'cache') return `RUN --mount=type=cache,target=/m ${command}`
   const from = typeof line.mount === 'number' ? `,from=${earlier(line.mount)}` : ''
   return `RUN --mount=type=bind,target=/m${from} ${command}`
-}
-
-/** Time of all files of contexts: only builds are to bring others about. */
-const OLD = new Date('2017-07-14T02:40:00Z')
-
-/** Writes a build's context anew. */
-export async function writeContext(directory: string, { files, executable }: RandomBuild): Promise<void> {
-  await rm(directory, { recursive: true, force: true })
-  const tree: FileTree = { ...files, a: { text: files.a!, mode: executable ? 0o755 : 0o644 } }
-  await writeTree(directory, tree)
-  await must('tar', ['--mtime=@1400000000', '--owner=5', '--group=6', '-cf', 'ar.tar', 'd'], { cwd: directory })
-  for (const name of [...NAMES, 'ar.tar', 'd', '.']) await utimes(join(directory, name), OLD, OLD)
-}
-
-/** What the commands above need: the fewer, the faster is a base image unpacked. */
-const APPLETS = 'cat chmod chown cp echo find ln ls mkdir rm sh sort stat touch'.split(' ')
-
-/** The base images as layouts: two with other files and accounts, and one like the first but for its config. */
-export async function writeBases(directory: string): Promise<Record<string, string>> {
-  const rootfs = join(directory, 'rootfs')
-  const platforms = ['linux/amd64', 'linux/arm64/v8']
-  const contexts: Record<string, string> = {}
-  const variants: readonly (readonly [name: string, who: string, uid: number, config: { Env?: string[] }])[] = [
-    ['base-a', 'base A', 1000, {}],
-    ['base-c', 'base A', 1000, { Env: ['K=base', 'PATH=/bin'] }],
-    ['base-b', 'base B', 2000, {}],
-  ]
-  for (const [name, who, uid, config] of variants) {
-    await rm(rootfs, { recursive: true, force: true })
-    await writeTree(rootfs, {
-      who: who,
-      'x/f': who,
-      'y/g': who,
-      'etc/passwd': `root:x:0:0::/:/bin/sh\nuser:x:${uid}:${uid}::/:/bin/sh\n`,
-      'etc/group': `root:x:0:\nstaff:x:${uid / 10}:\n`,
-    })
-    await mkdir(join(rootfs, 'bin'))
-    await copyFile(which('busybox')!, join(rootfs, 'bin/busybox'))
-    for (const applet of APPLETS) await symlink('busybox', join(rootfs, 'bin', applet))
-    await writeLayout(join(directory, name), { rootfs, config: { Env: ['PATH=/bin'], ...config }, platforms })
-    contexts[name] = `oci-layout://${join(directory, name)}`
-  }
-  return contexts
 }

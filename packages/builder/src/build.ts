@@ -4,6 +4,7 @@
 import { checkInputs } from './build/check-inputs.ts'
 import { openWorker } from './build/layers.ts'
 import { lintAll } from './build/lint.ts'
+import { withLostLayers } from './build/lost-layers.ts'
 import { checkOptions } from './build/option-schema.ts'
 import { exportAll } from './build/outputs.ts'
 import { planAll } from './build/plan-all.ts'
@@ -35,9 +36,10 @@ export async function build(call: BuildOptions<Place>): Promise<BuildResult> {
     const worker = openWorker(session, options, hasRun(parsed))
     const { plans, undated, images } = await planAll(parsed, session, settings)
     await lintAll(parsed, session, images)
-    const solver = await openSolver({ parsed, plans, undated, images }, worker, session, settings)
-    const results = await solver.solve()
-    return await exportAll(results, solver, session, settings)
+    return await withLostLayers(session, async (trust) => {
+      const solver = await openSolver({ parsed, plans, undated, images }, worker, session, settings, trust)
+      return await exportAll(await solver.solve(), solver, session, settings)
+    })
   } catch (error) {
     throw asBuildError(error, { signal: call?.signal, root })
   }

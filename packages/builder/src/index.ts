@@ -1,3 +1,4 @@
+/// <reference types="node" preserve="true" />
 /** Builds OCI images from Dockerfiles, without a daemon. */
 
 export { type CheckOutcome, check, outline, targets } from './build/calls.ts'

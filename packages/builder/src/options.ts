@@ -69,7 +69,7 @@ export interface DockerfileOptions<P extends Place = string> {
   readonly stdin?: NodeJS.ReadableStream
   /** Ends the call with the code CANCELLED. */
   readonly signal?: AbortSignal
-  /** Is told what happens, while it happens. */
+  /** Is told what happens, while it happens. When it throws, the call ends with CALLBACK_FAILED, whose cause is what it threw. */
   readonly onProgress?: ProgressListener
   /** Directory that relative paths of these options count from; default the current one at the time of the call. */
   readonly cwd?: P

@@ -1,3 +1,4 @@
+/// <reference types="node" preserve="true" />
 /**
  * OCI distribution client: pull, push and copy container images and artifacts between registries, OCI layouts and
  * archives.

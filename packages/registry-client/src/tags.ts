@@ -1,11 +1,13 @@
 /**
  * Tags of a repository (distribution-spec "Listing Tags").
  */
+
 import type { CallOptions } from './content.ts'
 import { registryErrors } from './errors.ts'
 import { getDocument } from './manifests.ts'
 import { nextPage, pageLimit } from './pages.ts'
 import { onEachHost, type RepositoryAccess } from './repository-access.ts'
+import { list, object, optional, parseDocument, SchemaProblem, text } from './schema.ts'
 import type { HostClient } from './transport/host-client.ts'
 import { readBody } from './transport/http.ts'
 
@@ -77,15 +79,17 @@ export async function* listCatalog(
   }
 }
 
-function parseNames(bytes: Buffer, key: 'tags' | 'repositories', what: string): string[] {
-  let names: unknown
+const texts = optional(list(text, 'texts'))
+const namesSchema = object<{ readonly tags?: readonly string[]; readonly repositories?: readonly string[] }>({
+  tags: texts,
+  repositories: texts,
+})
+
+function parseNames(bytes: Buffer, key: 'tags' | 'repositories', what: string): readonly string[] {
   try {
-    names = (JSON.parse(bytes.toString()) as Record<string, unknown>)[key] ?? []
+    return parseDocument(bytes, namesSchema)[key] ?? []
   } catch (cause) {
-    throw registryErrors.badResponse([what, `the list of ${key} is not JSON`], { cause })
+    if (!(cause instanceof SchemaProblem)) throw cause
+    throw registryErrors.badResponse([what, `the list of ${key}: ${cause.message}`], { cause })
   }
-  if (!Array.isArray(names) || !names.every((name) => typeof name === 'string')) {
-    throw registryErrors.badResponse([what, `the list of ${key} is not a list of texts`])
-  }
-  return names
 }

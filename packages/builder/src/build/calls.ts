@@ -77,7 +77,7 @@ async function inSession<T>(
   try {
     const settings = resolveSettings(checkOptions('build', call))
     root = settings.root
-    await using session = await Session.open(settings)
+    await using session = await Session.open(settings, 'ask')
     return await work(session, settings)
   } catch (error) {
     throw asBuildError(error, { root })

@@ -18,6 +18,7 @@ import { runErrors } from '../steps/run-step.ts'
 import { storeErrors } from '../store/errors.ts'
 import { modeErrors } from '../util/chmod.ts'
 import { gitUrlErrors } from '../util/git-url.ts'
+import { callbackErrors } from './callback.ts'
 import { keptErrors } from './kept.ts'
 import { runImageErrors } from './run-image.ts'
 import { secretErrors } from './secrets.ts'
@@ -32,7 +33,7 @@ const chapters: readonly (readonly [title: string, ...tables: readonly Table[]])
   ['Images and layers', imageErrors, layerErrors, storedLayerErrors],
   ['RUN', runErrors, secretErrors, sandboxErrors, keptErrors, runImageErrors],
   ['Store and snapshots', storeErrors, snapshotErrors],
-  ['Options and outputs', optionErrors, exportErrors, rootfsErrors, { cancelled, systemFailed }],
+  ['Options and outputs', optionErrors, callbackErrors, exportErrors, rootfsErrors, { cancelled, systemFailed }],
 ]
 
 /** All definitions by chapter, sorted by code. */

@@ -8,6 +8,7 @@ import type { ParsedDockerfile } from '../instructions/nodes.ts'
 import { runInteractive } from '../steps/interactive.ts'
 import type { FailedRun, FailureHandler } from '../steps/run-step.ts'
 import type { LazyWorker } from '../steps/worker-client.ts'
+import { callbackFailure } from './callback.ts'
 import { afterwards, keepRun } from './kept.ts'
 import { warnOfLeftOut } from './left-out.ts'
 import type { Session } from './session.ts'
@@ -111,7 +112,8 @@ async function save(output: FailureOutput, failed: FailedRun, { session, setting
 /** A shell where the process was: with its variables, directory, user and mounts. What it changes is thrown away. */
 async function openShell(failed: FailedRun, { session, settings, worker }: FailureServices): Promise<void> {
   const { params, kept, error } = failed
-  const console = await settings.options.openConsole!(error)
+  const open = async () => await settings.options.openConsole!(error)
+  const console = await open().catch((cause: unknown) => Promise.reject(callbackFailure('openConsole', cause)))
   try {
     const shell = { ...afterwards(params, kept), args: [shellOf(params.args)], script: undefined, scanFor: [] }
     await runInteractive(worker, shell, { ...console, tty: true }, session.signal)

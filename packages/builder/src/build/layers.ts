@@ -4,9 +4,10 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { FoundImage } from '../image/resolve.ts'
 import type { BuildOptions } from '../options.ts'
+import { committedBefore } from '../snapshot/kinds.ts'
 import { LayerService } from '../steps/layers.ts'
 import { StepCache } from '../steps/step-cache.ts'
-import { LazyWorker, snapshotExists } from '../steps/worker-client.ts'
+import { LazyWorker } from '../steps/worker-client.ts'
 import type { Session } from './session.ts'
 
 export interface OpenedLayers {
@@ -47,19 +48,27 @@ export function openWorker(
   return worker
 }
 
-/** Opens the layers of `images`. */
+/**
+ * Opens the layers of `images`.
+ *
+ * @param trust how to find out whether a layer of an earlier build is there: by what is written of it, which costs
+ *   next to nothing, or by asking the worker, which alone knows what it can use
+ */
 export function openLayers(
   session: Session,
   worker: LazyWorker,
   images: ReadonlyMap<string, FoundImage>,
+  trust: 'records' | 'worker' = 'records',
 ): OpenedLayers {
   const { store, signal } = session
+  const isCommitted = committedBefore(join(store.root, 'snapshots'))
   const cache = new StepCache(
     store.records,
     store.blobs,
     async (id) => {
+      if (trust === 'worker') return (await worker.call('snapshot.has', { ids: [id] }, { signal }))[0]!
       await store.keep({ snapshots: [id] })
-      return await snapshotExists(store.root, id)
+      return isCommitted(id)
     },
     verification(() => worker.call('snapshot.verify', {}, { signal })),
   )

@@ -42,10 +42,10 @@ describe('options', () => {
     [{ tags: 'x' }, 'tags: expected an array, not a string'],
     [{ tags: ['x', 5] }, 'tags[1]: expected a string, not 5'],
     [{ context: 5 }, 'context: expected a path or a file: URL, not 5'],
-    [{ context: '' }, 'context: expected a path or a file: URL, not a string'],
-    [{ context: 'a\0b' }, 'context: expected a path or a file: URL, not a string'],
-    [{ root: new URL('http://example.com/') }, 'root: expected a path or a file: URL, not an object'],
-    [{ root: new URL('file://other/x') }, 'root: expected a file: URL of this machine, not an object'],
+    [{ context: '' }, 'context: expected a path or a file: URL, not an empty string'],
+    [{ context: 'a\0b' }, 'context: a path cannot hold a NUL character'],
+    [{ root: new URL('http://example.com/') }, 'root: expected a path or a file: URL, not a URL'],
+    [{ root: new URL('file://other/x') }, 'root: expected a file: URL of this machine, not a URL'],
     [{ cwd: 1 }, 'cwd: expected a path or a file: URL, not 1'],
     [{ buildArgs: { A: 1 } }, 'buildArgs["A"]: expected a string, not 1'],
     [{ buildArgs: ['A=1'] }, 'buildArgs: expected an object, not an array'],
@@ -63,7 +63,7 @@ describe('options', () => {
     ],
     [{ secrets: [{ id: 'a' }] }, 'secrets[0]: expected one of src, env, value and get'],
     [{ secrets: [{ id: 'a', value: 5 }] }, 'secrets[0].value: expected a string or a Uint8Array, not 5'],
-    [{ secrets: [{ src: 'a' }] }, 'secrets[0].id: expected a value, not undefined'],
+    [{ secrets: [{ src: 'a' }] }, 'secrets[0].id: expected a string, not undefined'],
     [{ sshKnownHosts: 'x' }, 'sshKnownHosts: expected an array, not a string'],
     [{ caFiles: [5] }, 'caFiles[0]: expected a path or a file: URL, not 5'],
     [{ insecureRegistries: 'x' }, 'insecureRegistries: expected an array, not a string'],
@@ -83,6 +83,49 @@ describe('options', () => {
     [{ ociRuntime: 5 }, 'ociRuntime: expected a path or a file: URL, not 5'],
   ])('%j are refused', (options, message) => {
     expect(refusal(() => checkOptions('build', options))).toMatchObject({ code: 'OPTION_INVALID', message })
+  })
+
+  it.each(['labels', 'buildArgs', 'buildContexts', 'env', 'mirrors', 'resources'])('%s is a plain object', (name) => {
+    const inherited: unknown = Object.create({ a: 'b' })
+    for (const [value, shown] of [
+      [new Map([['a', 'b']]), 'a Map'],
+      [new URLSearchParams('a=b'), 'a URLSearchParams'],
+      [new (class Labels {})(), 'a Labels'],
+      [inherited, 'an object'],
+    ])
+      expect(refusal(() => checkOptions('build', { [name]: value }))).toMatchObject({
+        code: 'OPTION_INVALID',
+        message: `${name}: expected a plain object, not ${shown}`,
+      })
+    expect(() => checkOptions('build', { [name]: Object.create(null) })).not.toThrow()
+  })
+
+  it('may be the environment of the process', () => {
+    expect(checkOptions('build', { env: process.env }).env).toEqual({ ...process.env })
+    expect(refusal(() => checkOptions('build', new Map([['context', '.']]))).code).toBe('OPTION_INVALID')
+    expect(refusal(() => checkOptions('build', { annotations: new Map() })).message).toBe(
+      'annotations: expected an array, not a Map',
+    )
+  })
+
+  it('that are missing are told with what is needed', () => {
+    expect(refusal(() => checkOptions('run', { image: 'x' })).message).toBe(
+      'stdout: expected a writable stream, not undefined',
+    )
+  })
+
+  it('a listener that throws ends the call with its own error as the cause', async () => {
+    const boo = new Error('boo')
+    const onProgress = () => {
+      throw boo
+    }
+    const options = { root: join(directory, 'store'), context: directory, dockerfileText: 'FROM scratch\n', onProgress }
+    for (const call of [build, check])
+      await expect(call(options)).rejects.toMatchObject({
+        code: 'CALLBACK_FAILED',
+        message: 'onProgress threw: boo',
+        cause: boo,
+      })
   })
 
   it('that are mistyped are known again', () => {

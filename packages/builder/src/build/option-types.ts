@@ -39,7 +39,11 @@ function shown(value: unknown): string {
   if (value === null || value === undefined || typeof value === 'number' || typeof value === 'boolean')
     return String(value)
   if (Array.isArray(value)) return 'an array'
-  return value instanceof Date ? 'a Date' : `a${typeof value === 'object' ? 'n' : ''} ${typeof value}`
+  if (value === '') return 'an empty string'
+  if (typeof value !== 'object') return `a ${typeof value}`
+  const { name } = (value.constructor ?? Object) as { readonly name?: unknown }
+  if (typeof name !== 'string' || name === '' || name === 'Object') return 'an object'
+  return `${/^[AEIOU]/i.test(name) && !/^U[A-Z]/.test(name) ? 'an' : 'a'} ${name.slice(0, 40)}`
 }
 
 export const text: Check = (value, spot) => (typeof value === 'string' ? value : unexpected(spot, 'a string', value))
@@ -90,7 +94,8 @@ export const bytesOrText: Check = (value, spot) =>
 /** A path of this machine, or a file: URL, made absolute. */
 export const path: Check = (value, spot) => {
   const name = typeof value === 'string' ? value : fileName(value, spot)
-  if (name === '' || name.includes('\0')) unexpected(spot, 'a path or a file: URL', value)
+  if (name === '') unexpected(spot, 'a path or a file: URL', name)
+  if (name.includes('\0')) throw optionErrors.optionInvalid([`${spot.path}: a path cannot hold a NUL character`])
   return resolve(spot.cwd, name)
 }
 
@@ -138,7 +143,8 @@ export function shape(fields: Readonly<Record<string, Check>>, required: readonl
       if (!Object.hasOwn(fields, key)) refuseKey(key, Object.keys(fields), spot)
       if (item !== undefined) result[key] = fields[key]!(item, at(key))
     }
-    for (const key of required) if (result[key] === undefined) unexpected(at(key), 'a value', undefined)
+    // The check says what is needed.
+    for (const key of required) if (result[key] === undefined) fields[key]!(undefined, at(key))
     return result
   }
 }
@@ -152,5 +158,15 @@ function refuseKey(key: string, known: readonly string[], { path: place }: Spot)
 
 function entries(value: unknown, spot: Spot): [string, unknown][] {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) unexpected(spot, 'an object', value)
+  if (!isPlain(value as object)) unexpected(spot, 'a plain object', value)
   return Object.entries(value as object)
+}
+
+/** Whether all that an object says are its own properties: of a Map, or what is inherited, nothing would be seen. */
+function isPlain(value: object): boolean {
+  const prototype = Object.getPrototypeOf(value) as object | null
+  if (prototype === null) return true
+  if (Object.getPrototypeOf(prototype) === null) return Object.keys(prototype).length === 0
+  // That of process.env has nothing but a constructor without a name.
+  return prototype.constructor.name === '' && Object.getOwnPropertyNames(prototype).length === 1
 }

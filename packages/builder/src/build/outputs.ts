@@ -6,7 +6,8 @@ import type { BuiltImages, DocumentFormat, ExportContext, RootfsOptions } from '
 import type { RootfsStep } from '../graph/step.ts'
 import { type AssembledImage, assembleImage, assembleIndex } from '../image/assemble.ts'
 import type { BuildResult, OutputResult } from '../options.ts'
-import type { LayerBlob, StackLayer } from '../steps/types.ts'
+import type { LayerStack } from '../steps/layer-stack.ts'
+import type { LayerBlob } from '../steps/types.ts'
 import { warnOfLeftOut } from './left-out.ts'
 import { recompressedLayer } from './recompress.ts'
 import { rewrittenLayer } from './rewrite.ts'
@@ -94,7 +95,7 @@ class Assembler {
     for (const { plan, rootfs, epoch } of this.#variants(format.epoch)) {
       if (format.rewriteTimestamp && epoch === undefined)
         this.#session.warn({ rule: '', message: 'rewrite-timestamp has no effect without SOURCE_DATE_EPOCH' })
-      const layers = await Promise.all(rootfs.stack.map((_, i) => this.#layer(rootfs.stack, i, epoch, format)))
+      const layers = await Promise.all(rootfs.stack.parts().map((part) => this.#layer(part, epoch, format)))
       images.push(
         await assembleImage(
           {
@@ -102,7 +103,7 @@ class Assembler {
             image: plan.image,
             layers,
             times: {
-              layers: rootfs.stack.map((l) => l.created),
+              layers: rootfs.stack.layers().map((l) => l.created),
               build: plan.epoch === undefined ? undefined : plan.epoch * 1000,
               output: epoch === undefined ? undefined : epoch * 1000,
               now: Date.now(),
@@ -130,16 +131,11 @@ class Assembler {
     return { descriptor: annotated(index, annotationsOf(annotations, 'index-descriptor')), images, created }
   }
 
-  /** The blob of a layer, with its times moved back where the output asks for it. */
-  async #layer(
-    stack: readonly StackLayer[],
-    index: number,
-    epoch: number | undefined,
-    format: DocumentFormat,
-  ): Promise<LayerBlob> {
+  /** The blob of a stack's top layer, with its times moved back where the output asks for it. */
+  async #layer(stack: LayerStack, epoch: number | undefined, format: DocumentFormat): Promise<LayerBlob> {
     const { layers } = this.#solver
-    const layer = stack[index]!
-    const blob = await layers.blob(stack, index, format)
+    const layer = stack.top!
+    const blob = await layers.blob(stack, format)
     if (format.force && layer.image !== undefined) {
       await layers.stored(layer)
       return await recompressedLayer(blob, format, this.#session)
@@ -150,7 +146,7 @@ class Assembler {
 
   /** Fetches the blobs of base images that are not in the store yet. */
   async complete(): Promise<void> {
-    const stacks = this.#solved.flatMap((s) => s.rootfs.stack)
+    const stacks = this.#solved.flatMap((s) => s.rootfs.stack.layers())
     await Promise.all(stacks.filter((l) => l.image !== undefined).map((l) => this.#solver.layers.stored(l)))
   }
 

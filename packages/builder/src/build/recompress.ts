@@ -1,5 +1,4 @@
 /** Layers of base images in another compression: made once and remembered by the layer they come from. */
-import { createReadStream } from 'node:fs'
 import { hashKey } from '../graph/key.ts'
 import { LAYER_TYPES } from '../layer/pack.ts'
 import { recompressLayer } from '../layer/recompress.ts'
@@ -21,7 +20,7 @@ export async function recompressedLayer(
   const known = await store.records.get<LayerBlob>('rewrite', key)
   if (known && (await store.blobs.has(known.descriptor.digest))) return known
   await using file = store.blobs.temporaryFile('recompress')
-  const source = createReadStream(store.blobs.path(digest), { highWaterMark: 256 * 1024 })
+  const source = store.blobs.open(digest, signal)
   const packed = await recompressLayer(source, { compression, level, diffID: blob.diffID, signal }, file.path)
   await store.blobs.adopt(file.path, packed)
   const result = { descriptor: { mediaType: LAYER_TYPES[compression], ...packed }, diffID: blob.diffID }

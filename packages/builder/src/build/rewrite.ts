@@ -1,5 +1,4 @@
 /** Layers with other times: made once and remembered by the layer they come from. */
-import { createReadStream } from 'node:fs'
 import { hashKey } from '../graph/key.ts'
 import { rewriteLayer } from '../layer/rewrite.ts'
 import type { LayerBlob } from '../steps/types.ts'
@@ -13,14 +12,13 @@ export async function rewrittenLayer(blob: LayerBlob, epoch: number, session: Se
   if (!result || !(await store.blobs.has(result.descriptor.digest))) {
     await using file = store.blobs.temporaryFile('rewrite')
     const { descriptor } = blob
-    const source = createReadStream(store.blobs.path(descriptor.digest), { highWaterMark: 256 * 1024 })
     const compression = descriptor.mediaType.endsWith('zstd')
       ? 'zstd'
       : descriptor.mediaType.endsWith('tar')
         ? 'none'
         : 'gzip'
     const packed = await rewriteLayer(
-      source,
+      store.blobs.open(descriptor.digest, signal),
       { mapTime: ({ mtime }) => Math.min(mtime, epoch), compression, signal },
       file.path,
     )

@@ -3,6 +3,7 @@ import { access, constants, readFile, stat } from 'node:fs/promises'
 import { type BuildError, defineError } from '../errors.ts'
 import type { SecretSource } from '../options.ts'
 import { systemReason } from '../util/system-error.ts'
+import { callbackFailure } from './callback.ts'
 
 /** The reference's bound. */
 const MAX_SECRET = 500 * 1024
@@ -35,7 +36,7 @@ export function secretReader(
 
 async function readSecret(source: SecretSource, env: Env, signal: AbortSignal): Promise<Uint8Array | undefined> {
   if ('value' in source) return Buffer.from(source.value as string)
-  if ('get' in source) return Buffer.from((await source.get(signal)) as string)
+  if ('get' in source) return Buffer.from(await given(source, signal))
   if ('env' in source) {
     const value = env[source.env]
     return value === undefined ? undefined : Buffer.from(value)
@@ -45,6 +46,15 @@ async function readSecret(source: SecretSource, env: Env, signal: AbortSignal): 
     return await readFile(source.src, { signal })
   } catch (error) {
     throw unreadable(source, error)
+  }
+}
+
+async function given({ id, get }: Extract<SecretSource, { readonly get: unknown }>, signal: AbortSignal) {
+  try {
+    return (await get(signal)) as string
+  } catch (cause) {
+    signal.throwIfAborted()
+    throw callbackFailure(`get of secret ${id}`, cause)
   }
 }
 

@@ -16,10 +16,11 @@ import { workDigest } from '../graph/vertex.ts'
 import { type FoundImage, ImageResolver } from '../image/resolve.ts'
 import type { BuildWarning, ProgressEvent, ProgressListener } from '../progress.ts'
 import type { Store } from '../store/store.ts'
+import { callbackFailure } from './callback.ts'
 import { Contexts } from './contexts.ts'
 import { gitAccess } from './git-access.ts'
 import type { Settings } from './settings.ts'
-import { openState } from './state.ts'
+import { openStateToAsk, openStateToWrite } from './state.ts'
 
 export class Session implements AsyncDisposable {
   readonly settings: Settings
@@ -60,12 +61,15 @@ export class Session implements AsyncDisposable {
     )
   }
 
-  /** Opens the store and what a call needs at least. The caller disposes the session. */
-  static async open(settings: Settings): Promise<Session> {
+  /**
+   * Opens the store and what a call needs at least. The caller disposes the session.
+   *
+   * @param access `ask`: the call can do without writing to the store
+   */
+  static async open(settings: Settings, access: 'write' | 'ask' = 'write'): Promise<Session> {
     const resources = new AsyncDisposableStack()
     try {
-      const store = await openState(settings.root, 'write')
-      resources.use(await store.lease(Date.now()))
+      const store = await (access === 'ask' ? openStateToAsk : openStateToWrite)(settings.root, resources)
       return new Session(settings, store, resources.use(openRegistryClient(settings)), resources)
     } catch (error) {
       await resources.disposeAsync()
@@ -102,7 +106,11 @@ export class Session implements AsyncDisposable {
   }
 
   emit(event: ProgressEvent): void {
-    this.#listener?.(event)
+    try {
+      this.#listener?.(event)
+    } catch (cause) {
+      throw callbackFailure('onProgress', cause)
+    }
   }
 
   nextId(): string {

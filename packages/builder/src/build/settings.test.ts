@@ -102,4 +102,15 @@ describe('what the system refuses', () => {
   ])('%s is %s', (error, code, message) => {
     expect(asBuildError(error, { root: '/root' })).toMatchObject({ code, message, cause: error })
   })
+
+  it.each([
+    ['ENOSPC', /tsbuild prune.*--root/],
+    ['EDQUOT', /tsbuild prune.*--root/],
+    ['EROFS', /^(?!.*prune).*--root/],
+    ['EACCES', /^(?!.*prune).*this user.*--root/],
+    ['EPERM', /^(?!.*prune).*this user.*--root/],
+    ['EIO', /^(?!.*prune).*--root/],
+  ])('the hint fits %s', (code, hint) => {
+    expect(asBuildError(failed(code, -1, '/root/x'), { root: '/root' }).hint).toMatch(hint)
+  })
 })

@@ -238,7 +238,7 @@ export function asBuildError(error: unknown, { signal, root }: FailedCall = {}):
   if (signal?.aborted) return cancelled([], { cause: signal.reason })
   if (isSystemError(error)) {
     if (isOfStore(error, root))
-      return storeErrors.storeUnwritable([error.path ?? 'a file', systemReason(error)], { cause: error })
+      return storeErrors.storeUnwritable([error.path ?? 'a file', systemReason(error), error.code], { cause: error })
     const what = error.path ?? (error as { address?: string }).address ?? error.syscall
     return systemFailed([what ?? '', systemReason(error)], { cause: error })
   }

@@ -49,16 +49,17 @@ export interface Planned {
   readonly images: ReadonlyMap<string, FoundImage>
 }
 
-/** Opens the solver of one build; what it starts belongs to the session. */
+/** Opens the solver of one build; what it starts belongs to the session. @param trust see {@link openLayers} */
 export async function openSolver(
   { parsed, plans, undated, images }: Planned,
   worker: LazyWorker,
   session: Session,
   settings: BuildSettings,
+  trust: 'records' | 'worker',
 ): Promise<BuildSolver> {
   const { store, signal } = session
   const { options } = settings
-  const { cache, layers } = openLayers(session, worker, images)
+  const { cache, layers } = openLayers(session, worker, images, trust)
   const all = [...plans, ...undated]
   // While images are fetched and files copied.
   const prepare = once(() => {
@@ -74,7 +75,7 @@ export async function openSolver(
     // Packing overlaps with the steps that follow, which the worker gets first. Errors are met again when the image is
     // assembled.
     onResult: (step, { stack }) => {
-      if (exported.has(step)) setImmediate(() => layers.blob(stack, stack.length - 1).catch(() => undefined))
+      if (exported.has(step)) setImmediate(() => layers.blob(stack).catch(() => undefined))
     },
     emit: (event) => session.emit(event),
     signal,

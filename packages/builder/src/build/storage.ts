@@ -1,6 +1,7 @@
 /** The calls that look at the local store as a whole: what it takes on disk, and making that less. */
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { BuildError } from '../errors.ts'
 import type { Place, StoreOptions } from '../options.ts'
 import { LazyWorker } from '../steps/worker-client.ts'
 import {
@@ -12,6 +13,7 @@ import {
   diskUsage as storeUsage,
   type Usage,
 } from '../store/index.ts'
+import { hasCode } from '../util/has-code.ts'
 import { checkOptions } from './option-schema.ts'
 import { asBuildError, stateRoot } from './settings.ts'
 import { openState } from './state.ts'
@@ -60,6 +62,9 @@ async function inStore<T>(
       purge: async () => [...skipped, ...(await worker.call('snapshot.purge', {}, { signal }))],
     })
   } catch (error) {
-    throw asBuildError(error, { root })
+    const failure = asBuildError(error, { root })
+    if (access === 'read' || !hasCode(failure.cause, 'ENOSPC', 'EDQUOT')) throw failure
+    const { cause, code, message } = failure
+    throw new BuildError(code, message, { cause, hint: 'Make a little room on that file system by other means first.' })
   }
 }

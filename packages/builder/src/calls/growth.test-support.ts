@@ -4,7 +4,7 @@ import { scanDockerfile } from '../dockerfile/scan.ts'
 import { completeConfig, serializeConfig } from '../image/config.ts'
 import { parseDockerfile } from '../instructions/parse.ts'
 import { testWorld } from '../lint/testing.ts'
-import { planBuild } from '../plan/plan.ts'
+import { type ImagePlan, planBuild } from '../plan/plan.ts'
 import type { PlanWorld } from '../plan/world.ts'
 import { SourceFile } from '../source.ts'
 import { type IgnoreMatcher, parseIgnore } from '../util/ignore.ts'
@@ -52,9 +52,13 @@ export async function readWhole(text: string, ignored?: string): Promise<void> {
   checkErrorText(report)
   if (checked === undefined) return
   listTargets(checked.parsed)
-  const parsed = parseDockerfile(scanDockerfile(new SourceFile('Dockerfile', text)))
-  const { image } = await planBuild(parsed, options, planWorld).catch(() => ({ image: undefined }))
+  const { image } = await planText(text).catch(() => ({ image: undefined }))
   if (image === undefined) return
   const times = { layers: [], build: 1, output: 1, now: 1 }
   serializeConfig(completeConfig(image, [], times, []))
+}
+
+/** The plan of a Dockerfile whose base images are empty. */
+export async function planText(text: string): Promise<ImagePlan> {
+  return await planBuild(parseDockerfile(scanDockerfile(new SourceFile('Dockerfile', text))), options, planWorld)
 }

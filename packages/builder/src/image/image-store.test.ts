@@ -75,6 +75,38 @@ describe('ImageStore', () => {
     await expect(images.resolve('UPPER')).rejects.toMatchObject({ code: 'REFERENCE_INVALID' })
   })
 
+  it('takes a digest behind a name as what the name has to be', async () => {
+    await copy(memory, 'one', images, ['app:1', 'app:also'])
+    const two = await add('two')
+    await copy(memory, 'two', images, 'app:2')
+    for (const reference of [`app:1@${ids.manifest}`, `app@${ids.manifest}`, `docker.io/library/app:1@${ids.manifest}`])
+      expect((await images.resolve(reference)).digest, reference).toBe(ids.manifest)
+    expect(await store.images.resolve(`docker.io/library/app:2@${two.manifest}`)).toMatchObject({
+      digest: two.manifest,
+    })
+    expect(await store.images.resolve(`docker.io/library/app:1@${two.manifest}`)).toBeUndefined()
+    const before = await images.list()
+    const wrong = `app:1@${two.manifest}`
+    for (const use of [
+      () => images.resolve(wrong),
+      () => images.tag(wrong, 'new'),
+      () => images.untag(wrong),
+      () => images.fetchManifest(wrong),
+    ])
+      await expect(use()).rejects.toMatchObject({
+        code: 'IMAGE_NAME_MISMATCH',
+        message: expect.stringMatching(`${two.manifest}.*${ids.manifest}`),
+      })
+    for (const unknown of [`other@${ids.manifest}`, `app:3@${ids.manifest}`, `app@sha256:${'0'.repeat(64)}`])
+      await expect(images.resolve(unknown), unknown).rejects.toMatchObject({ code: 'IMAGE_UNKNOWN' })
+    await expect(images.untag(`app@${ids.manifest}`)).rejects.toMatchObject({
+      hint: expect.stringContaining('app:also'),
+    })
+    expect(await images.list()).toEqual(before)
+    expect(await images.untag(`app:1@${ids.manifest}`)).toBe('docker.io/library/app:1')
+    expect(await images.untag(`app@${ids.manifest}`)).toBe('docker.io/library/app:also')
+  })
+
   it('moves a name from one image to another, and takes it away', async () => {
     await copy(memory, 'one', images, 'app')
     await add('two')

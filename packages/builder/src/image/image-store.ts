@@ -25,7 +25,7 @@ import {
   withDefaultTag,
 } from '@tsbuild/registry-client'
 import { storeErrors } from '../store/errors.ts'
-import type { Attachment, NamedImage } from '../store/refs.ts'
+import { type Attachment, type NamedImage, namesMeant } from '../store/refs.ts'
 import type { Store } from '../store/store.ts'
 
 /** Largest manifest, index or config that is read into memory, in bytes. */
@@ -50,9 +50,9 @@ export class ImageStore implements Source, Target {
 
   /**
    * The image of a name (in full or short form), of a digest, of an id (the digest of its config), or of the first
-   * digits of one.
+   * digits of one. A digest behind a name has to fit.
    *
-   * @throws BuildError IMAGE_UNKNOWN; RegistryError REFERENCE_INVALID
+   * @throws BuildError IMAGE_UNKNOWN, IMAGE_NAME_MISMATCH; RegistryError REFERENCE_INVALID
    */
   async resolve(reference: string): Promise<Descriptor> {
     const images = await this.#store.images.list()
@@ -62,10 +62,7 @@ export class ImageStore implements Source, Target {
       if (found) return found
       if (isDigest(reference)) return await this.#stored(reference)
     }
-    const name = fullName(reference)
-    const named = images.find((image) => image.name === name)
-    if (!named) throw storeErrors.imageUnknown([reference])
-    return named.descriptor
+    return meant(images, reference)[0].descriptor
   }
 
   /** Gives an image another name; a name that another image has moves. @returns the name in full form */
@@ -75,11 +72,15 @@ export class ImageStore implements Source, Target {
     return full
   }
 
-  /** Takes a name away. @returns the name in full form @throws BuildError IMAGE_UNKNOWN */
+  /** Takes one name away. @returns the name in full form @throws BuildError IMAGE_UNKNOWN, IMAGE_NAME_MISMATCH */
   async untag(name: string): Promise<string> {
-    const full = fullName(name)
-    await this.#store.images.untag(full)
-    return full
+    const [found, ...more] = meant(await this.list(), name)
+    if (more.length > 0) {
+      const names = [found, ...more].map((image) => image.name).join(', ')
+      throw storeErrors.imageUnknown([name], { hint: `several names have this digest, give one of them: ${names}` })
+    }
+    await this.#store.images.untag(found.name)
+    return found.name
   }
 
   async fetchManifest(reference: string | Descriptor): Promise<FetchedManifest> {
@@ -187,6 +188,19 @@ function childrenOf(bytes: Uint8Array, mediaType: string): string[] {
   } catch {
     return []
   }
+}
+
+/** @throws BuildError IMAGE_UNKNOWN; IMAGE_NAME_MISMATCH when the name has another digest than what is written behind it */
+function meant(images: readonly NamedImage[], reference: string): readonly [NamedImage, ...NamedImage[]] {
+  const { digest, ...name } = withDefaultTag(parseReference(reference))
+  const [first, ...more] = namesMeant(images, fullName(reference))
+  if (first !== undefined) return [first, ...more]
+  const tagged = formatReference(name)
+  const other = digest === undefined ? undefined : images.find((image) => image.name === tagged)
+  if (other === undefined) throw storeErrors.imageUnknown([reference])
+  throw storeErrors.nameMismatch([reference, other.descriptor.digest], {
+    hint: `in the local store ${tagged} is ${other.descriptor.digest}`,
+  })
 }
 
 function fullName(name: string): string {

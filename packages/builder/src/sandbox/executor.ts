@@ -121,6 +121,8 @@ export interface ProcessExit {
 
 export interface Executor {
   readonly name: 'namespaces' | 'oci' | 'chroot'
+  /** Whether processes must not run side by side, because they could reach each other's files; absent: they cannot. */
+  readonly exclusive?: Promise<boolean>
   /**
    * Runs the process to its end. `rootfs` is writable and owned by the caller, who commits it afterwards; mount points
    * that had to be made in it are removed again, except /dev, /proc and /sys (0755) which stay as empty directories.

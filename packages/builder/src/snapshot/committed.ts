@@ -17,10 +17,8 @@
  * set later, with one syncfs for all snapshots that have become old enough for the kernel to have written them anyway.
  */
 import {
-  closeSync,
   existsSync,
   mkdtempSync,
-  openSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -29,32 +27,22 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { hasCode } from '../util/has-code.ts'
-import { beAlive, isAbandoned, type Life, sweepLives } from '../util/life.ts'
+import { beAlive, type Life } from '../util/life.ts'
 import { makeDirectorySync } from '../util/make-directory.ts'
 import { removeTree } from '../util/remove-tree.ts'
-import { syncFs } from '../util/syscalls.ts'
+import { abandonedIn, livesBeside, markSynced, oncePerBoot, UNFINISHED } from './committed-sweep.ts'
 import { snapshotErrors } from './errors.ts'
-import { type Depth, hasSealedDirectories, isStillSealed, sealOf } from './seal.ts'
+import { currentBoot, FACTS_FILE, type LayerFacts, readFacts, writeFacts } from './facts.ts'
+import type { Depth } from './seal.ts'
+import { Seals, writeSeal } from './seals.ts'
 import { directorySize } from './size.ts'
 import type { SnapshotId, SnapshotInfo } from './snapshotter.ts'
 
-/** What layer.json says. */
-export interface LayerFacts {
-  /** Whether it was prepared on other layers. */
-  readonly based: boolean
-  /** Whether the attributes of the root directory are part of the change. */
-  readonly rootChanged: boolean
-  /** Boot in which it was committed. */
-  readonly boot: string
-}
-
 /** What an id looks like. */
 const NAME = /^[\w-][\w.-]{0,99}$/
-const OLD_ENOUGH_MS = 60_000
-const FORMAT = 1
 
 /** Attempts to put a snapshot in its place, between which others put damaged ones there. */
 const MOST_ATTEMPTS = 3
@@ -69,8 +57,7 @@ export class CommittedSnapshots {
   readonly #contents = new Map<SnapshotId, string>()
   /** What this process uses stays: builds hold leases. */
   readonly #used = new Map<SnapshotId, LayerFacts>()
-  /** Whose files were all looked at here. */
-  readonly #seen = new Set<SnapshotId>()
+  readonly #seals = new Seals((id) => this.content(id))
   /** Out of reach, to be deleted. */
   readonly #removed: string[] = []
   #life: Life | undefined
@@ -79,7 +66,7 @@ export class CommittedSnapshots {
   constructor(directory: string, access: 'write' | 'read' = 'write') {
     this.directory = directory
     this.#access = access
-    this.#boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+    this.#boot = currentBoot()
     if (access === 'read') return
     // Others must not reach the set-user-id programs of root filesystems.
     makeDirectorySync(directory, 0o700)
@@ -106,18 +93,9 @@ export class CommittedSnapshots {
   /** What is known of a snapshot, undefined when it is not there or may be damaged. One that is damaged is removed. */
   sound(id: SnapshotId): LayerFacts | undefined {
     const facts = this.facts(id)
-    if (!facts || this.#used.has(id) || this.#isWhole(id)) return facts
-    this.remove(id)
+    if (facts && (this.#used.has(id) || this.#seals.isWhole(id))) return facts
+    if (this.#stat(id)) this.remove(id)
     return undefined
-  }
-
-  /** Has a snapshot that is finished, with nothing to be changed any more, say how it looks. */
-  seal(id: SnapshotId): void {
-    const path = this.#path(id)
-    const temporary = join(path, `seal.${process.pid}`)
-    writeFileSync(temporary, sealOf(this.content(id)))
-    renameSync(temporary, join(path, 'seal'))
-    this.#seen.add(id)
   }
 
   /**
@@ -127,9 +105,7 @@ export class CommittedSnapshots {
    */
   async verify(ids: readonly SnapshotId[], depth: Depth): Promise<void> {
     for (const id of new Set(ids)) {
-      // Every file is looked at once: that is what takes time.
-      const whole = depth === 'directories' || this.#seen.has(id) ? this.#isWhole(id) : await this.#isWholly(id)
-      if (this.facts(id) && whole) continue
+      if (this.facts(id) && (await this.#seals.isUnchanged(id, depth))) continue
       try {
         this.remove(id)
       } catch (error) {
@@ -144,40 +120,9 @@ export class CommittedSnapshots {
     return [...this.#used.keys()]
   }
 
-  /** Whether nothing has come or gone. */
-  #isWhole(id: SnapshotId): boolean {
-    const seal = this.#sealOf(id)
-    return seal === undefined ? existsSync(this.content(id)) : hasSealedDirectories(this.content(id), seal)
-  }
-
-  /** Whether all of its files are as they were, too. */
-  async #isWholly(id: SnapshotId): Promise<boolean> {
-    const seal = this.#sealOf(id)
-    const whole = seal === undefined ? existsSync(this.content(id)) : await isStillSealed(this.content(id), seal)
-    if (whole) this.#seen.add(id)
-    return whole
-  }
-
-  /** undefined when its maker was killed before it was sealed, or is about to do it. */
-  #sealOf(id: SnapshotId): string | undefined {
-    try {
-      return readFileSync(join(this.#path(id), 'seal'), 'utf8')
-    } catch {
-      return undefined
-    }
-  }
-
   /** What is written of a snapshot, undefined when it is not there, or may be damaged by a failure of the machine. */
   facts(id: SnapshotId): LayerFacts | undefined {
-    const path = this.#path(id)
-    let facts: LayerFacts & { readonly format: number }
-    try {
-      facts = JSON.parse(readFileSync(join(path, 'layer.json'), 'utf8')) as LayerFacts & { format: number }
-    } catch {
-      return undefined
-    }
-    const complete = facts.boot === this.#boot || existsSync(join(path, 'synced'))
-    return complete && facts.format === FORMAT ? facts : undefined
+    return readFacts(this.#path(id), this.#boot)
   }
 
   /** As {@link facts}, counted as a use when it is the first one here. @throws SNAPSHOT_MISSING */
@@ -194,7 +139,7 @@ export class CommittedSnapshots {
   /** A new directory for an active snapshot or view. */
   temporary(): string {
     this.#life ??= beAlive(livesBeside(this.directory))
-    const prefix = join(this.directory, `.new-${this.#life.owner}.`)
+    const prefix = join(this.directory, `${UNFINISHED}${this.#life.owner}.`)
     try {
       return mkdtempSync(prefix)
     } catch (error) {
@@ -204,17 +149,22 @@ export class CommittedSnapshots {
     }
   }
 
-  /** Gives a finished temporary directory (with its content in `fs`) its name; an existing snapshot stays. */
-  install(temporary: string, id: SnapshotId, facts: Omit<LayerFacts, 'boot'>): void {
-    writeFileSync(join(temporary, 'layer.json'), JSON.stringify({ format: FORMAT, ...facts, boot: this.#boot }))
+  /**
+   * Gives a finished temporary directory (with its content in `fs`) its name, sealed. An existing snapshot stays if it is
+   * as its own maker has sealed it; whoever makes one anew may do so because that one is damaged.
+   */
+  async install(temporary: string, id: SnapshotId, facts: Omit<LayerFacts, 'boot'>): Promise<void> {
+    writeFacts(temporary, { ...facts, boot: this.#boot })
+    writeSeal(join(temporary, 'fs'))
     for (let attempt = 1; ; attempt++) {
       try {
         renameSync(temporary, this.#path(id))
+        this.#seals.trust(id)
         return
       } catch (error) {
         if (!hasCode(error, 'ENOTEMPTY', 'EEXIST', 'ENOTDIR') || attempt === MOST_ATTEMPTS) throw error
       }
-      if (this.facts(id)) {
+      if (this.facts(id) && (await this.#seals.isUnchanged(id, 'files'))) {
         removeTree(temporary)
         return
       }
@@ -228,7 +178,7 @@ export class CommittedSnapshots {
     const path = this.#path(id)
     const aside = this.temporary()
     this.#used.delete(id)
-    this.#seen.delete(id)
+    this.#seals.forget(id)
     try {
       renameSync(path, join(aside, 'gone'))
     } catch (error) {
@@ -243,36 +193,20 @@ export class CommittedSnapshots {
     for (const path of this.#removed.splice(0)) this.#delete(path)
   }
 
+  /** All that are there, also those that are damaged, which nobody will use. */
   async *list(): AsyncGenerator<SnapshotInfo> {
     for (const id of this.#ids()) {
       // Sizes can take a while: others get their turn in between.
       await setImmediate()
-      const [used, committed] = [this.#stat(id), this.#stat(id, 'layer.json')]
-      if (!used || !committed || !this.facts(id)) continue
-      yield { id, size: this.#size(id), created: committed.mtimeMs, lastUsed: used.mtimeMs }
+      const used = this.#stat(id)
+      const created = this.#stat(id, FACTS_FILE) ?? used
+      if (used && created) yield { id, size: this.#size(id), created: created.mtimeMs, lastUsed: used.mtimeMs }
     }
   }
 
   /** Marks snapshots of this boot as durable once they are. Failing is no harm: they stay unmarked. */
   async markSynced(now: number): Promise<void> {
-    const unmarked = this.#ids().filter((id) => {
-      const committed = this.#stat(id, 'synced') ? undefined : this.#stat(id, 'layer.json')
-      return committed !== undefined && now - committed.mtimeMs > OLD_ENOUGH_MS && this.facts(id) !== undefined
-    })
-    if (unmarked.length === 0) return
-    const fd = openSync(this.directory, 'r')
-    try {
-      await syncFs(fd)
-    } finally {
-      closeSync(fd)
-    }
-    for (const id of unmarked) {
-      try {
-        writeFileSync(join(this.directory, id, 'synced'), '')
-      } catch {
-        // Removed meanwhile.
-      }
-    }
+    await markSynced(this.directory, this.#ids(), now)
   }
 
   #path(id: SnapshotId): string {
@@ -297,21 +231,19 @@ export class CommittedSnapshots {
   /** Content never changes, so its size is worked out once. */
   #size(id: SnapshotId): number {
     const file = join(this.#path(id), 'size')
+    const known = readNumber(file)
+    if (known !== undefined) return known
+    const used = this.#stat(id)
+    const size = existsSync(this.content(id)) ? directorySize(this.content(id)) : 0
+    if (this.#access === 'read') return size
     try {
-      return Number(readFileSync(file, 'utf8'))
+      writeFileSync(file, String(size))
+      // Looking is no use.
+      if (used) utimesSync(this.#path(id), used.atimeMs / 1000, used.mtimeMs / 1000)
     } catch {
-      const used = this.#stat(id)
-      const size = directorySize(this.content(id))
-      if (this.#access === 'read') return size
-      try {
-        writeFileSync(file, String(size))
-        // Looking is no use.
-        if (used) utimesSync(this.#path(id), used.atimeMs / 1000, used.mtimeMs / 1000)
-      } catch {
-        // Removed meanwhile, or a read-only store.
-      }
-      return size
+      // Removed meanwhile, or a read-only store.
     }
+    return size
   }
 
   #markUsed(id: SnapshotId): void {
@@ -336,31 +268,24 @@ export class CommittedSnapshots {
    * removed, because another user has put it there, stays.
    */
   #sweep(): void {
-    const now = Date.now()
-    const lives = livesBeside(this.directory)
-    for (const name of readdirSync(this.directory)) {
-      if (!name.startsWith('.new-')) continue
-      const path = join(this.directory, name)
-      if (isAbandoned(lives, path, name.slice('.new-'.length), now)) this.#delete(path)
-    }
-    sweepLives(lives, now)
-    const bootFile = join(this.directory, '.boot')
+    for (const path of abandonedIn(this.directory, Date.now())) this.#delete(path)
     try {
-      if (readFileSync(bootFile, 'utf8') === this.#boot) return
-    } catch {
-      // The first time.
-    }
-    try {
-      for (const id of this.#ids()) if (!this.facts(id)) this.remove(id)
-      this.purge()
-      writeFileSync(bootFile, this.#boot)
+      oncePerBoot(this.directory, () => {
+        for (const id of this.#ids()) if (!this.facts(id)) this.remove(id)
+        this.purge()
+      })
     } catch (error) {
       this.problems.push((error as Error).message)
     }
   }
 }
 
-/** Where processes are known as alive that have something in a directory of snapshots: beside it. */
-function livesBeside(directory: string): string {
-  return join(dirname(directory), 'alive')
+/** undefined when there is no such file, or something else in it. */
+function readNumber(file: string): number | undefined {
+  try {
+    const text = readFileSync(file, 'utf8')
+    return /^\d{1,15}$/.test(text) ? Number(text) : undefined
+  } catch {
+    return undefined
+  }
 }

@@ -2,8 +2,11 @@
 import { type BigIntStats, closeSync, constants, openSync, readlinkSync, readSync } from 'node:fs'
 import { fsPath } from '../util/raw-path.ts'
 import { getXattr, listXattrs } from '../util/syscalls.ts'
+import type { Turns } from './turns.ts'
 
 const CHUNK = 128 * 1024
+/** What reading two chunks takes, in directory entries. */
+const CHUNK_WEIGHT = 8
 const OVERLAY_XATTR = /^(trusted|user)\.overlay\./
 
 /** Same permissions, owner and extended attributes. Times of directories change with their entries and do not count. */
@@ -12,11 +15,17 @@ export function sameDirectory(a: string, aStat: BigIntStats, b: string, bStat: B
 }
 
 /** Same type, attributes, modification time and content. A file with several names is never the same: its links may be new. */
-export function sameFile(a: string, aStat: BigIntStats, b: string, bStat: BigIntStats): boolean {
+export async function sameFile(
+  a: string,
+  aStat: BigIntStats,
+  b: string,
+  bStat: BigIntStats,
+  turns: Turns,
+): Promise<boolean> {
   if (aStat.nlink > 1n || !sameOwnership(aStat, bStat) || aStat.rdev !== bStat.rdev) return false
   if (aStat.size !== bStat.size || aStat.mtimeNs !== bStat.mtimeNs || !sameXattrs(a, b)) return false
   if (aStat.isSymbolicLink()) return readlinkSync(fsPath(a), 'buffer').equals(readlinkSync(fsPath(b), 'buffer'))
-  return !aStat.isFile() || sameContent(a, b)
+  return !aStat.isFile() || (await sameContent(a, b, turns))
 }
 
 /** Same type, permissions and owner. */
@@ -36,7 +45,7 @@ function sameXattrs(a: string, b: string): boolean {
   )
 }
 
-function sameContent(a: string, b: string): boolean {
+async function sameContent(a: string, b: string, turns: Turns): Promise<boolean> {
   const flags = constants.O_RDONLY | constants.O_NOFOLLOW
   const [x, y] = [Buffer.allocUnsafe(CHUNK), Buffer.allocUnsafe(CHUNK)]
   const fa = openSync(fsPath(a), flags)
@@ -44,6 +53,7 @@ function sameContent(a: string, b: string): boolean {
     const fb = openSync(fsPath(b), flags)
     try {
       for (;;) {
+        await turns.next(CHUNK_WEIGHT)
         const n = readSync(fa, x)
         const m = readSync(fb, y, 0, n === 0 ? CHUNK : n, null)
         if (n !== m || x.compare(y, 0, m, 0, n) !== 0) return false

@@ -103,13 +103,13 @@ export function openCopySnapshotter(directory: string): Snapshotter {
           const attributes = currentRoot(root)
           const rootChanged = !sameRoot(attributes, inherited)
           if (made) settleRoot(root, time, rootChanged, made)
-          let index = await copyChanges(root, tree.index, below, delta)
+          let index = await copyChanges(root, tree.index, below, delta, signal)
           if (made?.time !== undefined) {
             await settleTimes(readChanges(delta, fileWhiteouts, false), made)
             index = await takeTimes(readChanges(delta, fileWhiteouts, false), root, index)
           }
           inheritRoot(delta, attributes, root)
-          committed.install(place, id, { based: stack.length > 0, rootChanged })
+          await committed.install(place, id, { based: stack.length > 0, rootChanged })
           state = 'gone'
           open.delete(active)
           keep({ place: tree.place, stack: [...stack, id], index, readers: 0 })
@@ -149,7 +149,6 @@ export function openCopySnapshotter(directory: string): Snapshotter {
   return {
     kind: 'copy',
     has: async (id) => committed.sound(id) !== undefined,
-    seal: async (id) => committed.seal(id),
     verify: async (ids = committed.used, depth = 'directories') => committed.verify(ids, depth),
     prepare,
     view,

@@ -13,6 +13,7 @@ const DELETIONS: readonly ((content: string) => void)[] = [
   (content) => fs.rmSync(content, { recursive: true }),
   (content) => fs.writeFileSync(join(content, 'd/e/more'), ''),
   (content) => fs.rmSync(join(content, '../layer.json')),
+  (content) => fs.rmSync(join(content, '../seal')),
   (content) => fs.writeFileSync(join(content, '../layer.json'), '{"format"'),
 ]
 
@@ -36,7 +37,6 @@ export const damageCases: readonly ContractCase[] = [
         {
           await using s = open()
           await layer(s, [], id, write)
-          await s.seal(id)
         }
         damage(join(directory, id, 'fs'))
         await using s = open()
@@ -54,7 +54,6 @@ export const damageCases: readonly ContractCase[] = [
         const id = `layer-${i}`
         await using s = open()
         await layer(s, [], id, write)
-        await s.seal(id)
         await using active = await s.prepare([id])
         await s.verify()
         damage(join(directory, id, 'fs'))
@@ -72,11 +71,43 @@ export const damageCases: readonly ContractCase[] = [
         {
           await using s = open()
           await layer(s, [], id, write)
-          await s.seal(id)
         }
         damage(join(directory, id, 'fs'))
         await using s = open()
         await assert.rejects(s.verify([id], 'files'), { code: 'SNAPSHOT_DAMAGED' }, String(damage))
+      }
+    },
+  },
+  {
+    name: 'takes a snapshot that hides files for whole when what made it is gone',
+    async run({ open }) {
+      {
+        await using s = open()
+        await layer(s, [], 'below', write)
+        await layer(s, ['below'], 'above', sh('rm d/one d/e/two'))
+        await layer(s, ['below', 'above'], 'top', sh('rm -r d'))
+      }
+      await using s = open()
+      await s.verify(['below', 'above', 'top'], 'files')
+    },
+  },
+  {
+    name: 'puts a snapshot that is made again in the place of one that was changed',
+    async run({ open, directory }) {
+      for (const [i, damage] of CHANGES.entries()) {
+        const id = `layer-${i}`
+        const content = join(directory, id, 'fs')
+        {
+          await using s = open()
+          await layer(s, [], id, write)
+        }
+        damage(content)
+        await using s = open()
+        await layer(s, [], id, write)
+        await s.verify([id], 'files')
+        assert.equal(fs.readFileSync(join(content, 'd/one'), 'utf8'), 'one\n', String(damage))
+        assert.equal(fs.readFileSync(join(content, 'd/e/two'), 'utf8'), 'two\n', String(damage))
+        assert.equal(fs.statSync(join(content, 'd/one')).mode & 0o777, 0o644, String(damage))
       }
     },
   },

@@ -1,12 +1,13 @@
 /** Root filesystems: kinds of snapshotters and the choice between them. */
 import { BuildError } from '../errors.ts'
-import { CommittedSnapshots } from './committed.ts'
 import { openCopySnapshotter } from './copy.ts'
+import { kindDirectory, rememberKind } from './kinds.ts'
 import { openOverlaySnapshotter } from './overlay.ts'
-import type { SnapshotInfo, Snapshotter } from './snapshotter.ts'
+import type { Snapshotter } from './snapshotter.ts'
 
 export { openCopySnapshotter } from './copy.ts'
 export { snapshotErrors } from './errors.ts'
+export { EveryKind } from './every-kind.ts'
 export { openOverlaySnapshotter } from './overlay.ts'
 export type * from './snapshotter.ts'
 
@@ -23,16 +24,18 @@ export interface ChosenSnapshotter {
  * @throws OVERLAY_UNAVAILABLE for `overlay` where it does not work
  */
 export function openSnapshotter(directory: string, kind: 'auto' | 'overlay' | 'copy'): ChosenSnapshotter {
-  if (kind === 'copy') return { snapshotter: openCopySnapshotter(`${directory}/copy`) }
-  try {
-    return { snapshotter: openOverlaySnapshotter(`${directory}/overlay`) }
-  } catch (error) {
-    if (kind === 'overlay' || !(error instanceof BuildError)) throw error
-    return { snapshotter: openCopySnapshotter(`${directory}/copy`), fallback: error.message }
-  }
+  const chosen = choose(directory, kind)
+  rememberKind(directory, chosen.snapshotter.kind)
+  return chosen
 }
 
-/** Every committed snapshot of both kinds. Nothing is made or changed, so the store may be on a read-only file system. */
-export async function* listSnapshots(directory: string): AsyncGenerator<SnapshotInfo> {
-  for (const kind of ['overlay', 'copy']) yield* new CommittedSnapshots(`${directory}/${kind}`, 'read').list()
+function choose(directory: string, kind: 'auto' | 'overlay' | 'copy'): ChosenSnapshotter {
+  const copies = () => openCopySnapshotter(kindDirectory(directory, 'copy'))
+  if (kind === 'copy') return { snapshotter: copies() }
+  try {
+    return { snapshotter: openOverlaySnapshotter(kindDirectory(directory, 'overlay')) }
+  } catch (error) {
+    if (kind === 'overlay' || !(error instanceof BuildError)) throw error
+    return { snapshotter: copies(), fallback: error.message }
+  }
 }

@@ -36,7 +36,9 @@ const COMPLETE: readonly MountParameter[] = [
 const REFUSES_LINKS = atLeast(5, 12)
 
 function atLeast(major: number, minor: number): boolean {
-  const [ownMajor = 0, ownMinor = 0] = release().split('.').map((part) => Number.parseInt(part, 10))
+  const [ownMajor = 0, ownMinor = 0] = release()
+    .split('.')
+    .map((part) => Number.parseInt(part, 10))
   return ownMajor > major || (ownMajor === major && ownMinor >= minor)
 }
 

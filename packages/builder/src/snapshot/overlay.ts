@@ -65,13 +65,13 @@ export function openOverlaySnapshotter(directory: string): Snapshotter {
       async commit(id, made) {
         committed.content(id)
         release()
-        if (mounted) settle(upper, lowers, opaqueXattr)
+        if (mounted) await settle(upper, lowers, opaqueXattr, signal)
         const facts = { based: mounted !== undefined, rootChanged: !sameRoot(currentRoot(upper), inherited) }
         if (made) {
           await settleTimes(readChanges(upper, deviceWhiteouts, false), made)
           settleRoot(upper, time, facts.rootChanged, made)
         }
-        committed.install(place, id, facts)
+        await committed.install(place, id, facts)
         state = 'gone'
         open.delete(active)
       },
@@ -133,7 +133,6 @@ export function openOverlaySnapshotter(directory: string): Snapshotter {
   return {
     kind: 'overlay',
     has: async (id) => committed.sound(id) !== undefined,
-    seal: async (id) => committed.seal(id),
     verify: async (ids = committed.used, depth = 'directories') => committed.verify(ids, depth),
     prepare,
     view,

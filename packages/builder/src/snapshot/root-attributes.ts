@@ -1,7 +1,7 @@
 /** Mode and owner of `/`: a layer hands them on to the layers above, unless it was made on nothing and left them alone. */
 import { chmodSync, chownSync, lstatSync } from 'node:fs'
 import { setTimes } from '../util/syscalls.ts'
-import type { LayerFacts } from './committed.ts'
+import type { LayerFacts } from './facts.ts'
 
 export interface RootAttributes {
   readonly mode: number

@@ -14,6 +14,9 @@ import { type BigIntStats, lstatSync } from 'node:fs'
 import { setImmediate } from 'node:timers/promises'
 import { fsPath, readDirectory } from '../util/raw-path.ts'
 
+const S_IFMT = 0o170000n
+const S_IFCHR = 0o020000n
+
 /** A directory's path in the content, its ctime in nanoseconds, and the digest of its files. */
 type Line = readonly [path: string, changed: string, files: string]
 
@@ -76,7 +79,10 @@ function look(content: string, directory: string, pending: string[]): readonly [
   return [String(lstatSync(fsPath(place), { bigint: true }).ctimeNs), files.digest('hex')]
 }
 
-function fileFacts({ ino, mode, size, mtimeNs, ctimeNs }: BigIntStats): string {
+function fileFacts({ ino, mode, rdev, size, mtimeNs, ctimeNs }: BigIntStats): string {
+  // The kernel's whiteouts are all links to one file, also from the working directory of the mount that made them, which
+  // is deleted some time: their change time says nothing.
+  if ((mode & S_IFMT) === S_IFCHR && rdev === 0n) return 'whiteout'
   return [ino, mode, size, mtimeNs, ctimeNs].join(' ')
 }
 

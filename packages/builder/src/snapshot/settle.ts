@@ -11,31 +11,48 @@ import { getXattr, removeXattr } from '../util/syscalls.ts'
 import { lookBelow, namesBelow } from './below.ts'
 import { sameDirectory, sameFile } from './compare.ts'
 import { deviceWhiteouts } from './marks.ts'
+import { Turns } from './turns.ts'
 
-/** @param below content directories of the layers below, top first; @param opaqueXattr name of the mount's opaque mark */
-export function settle(upper: string, below: readonly string[], opaqueXattr: string): void {
-  settleDirectory(upper, below, false, opaqueXattr)
+/**
+ * @param below content directories of the layers below, top first
+ * @param opaqueXattr name of the mount's opaque mark
+ * @throws CANCELLED
+ */
+export async function settle(
+  upper: string,
+  below: readonly string[],
+  opaqueXattr: string,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  await settleDirectory(upper, below, false, { opaqueXattr, turns: new Turns(signal) })
+}
+
+interface Way {
+  readonly opaqueXattr: string
+  readonly turns: Turns
 }
 
 /** @param opaque hides all of `parts`, by its own mark or a parent's */
-function settleDirectory(directory: string, parts: readonly string[], opaque: boolean, opaqueXattr: string): void {
+async function settleDirectory(directory: string, parts: readonly string[], opaque: boolean, way: Way): Promise<void> {
+  const { opaqueXattr, turns } = way
   const before = lstatSync(fsPath(directory))
   const present = new Set<string>()
   let changed = false
   for (const entry of readDirectory(directory)) {
+    await turns.next()
     const path = `${directory}/${entry.name}`
     present.add(entry.name)
     if (deviceWhiteouts.hides(directory, entry) !== undefined) continue
     const below = lookBelow(parts, entry.name, deviceWhiteouts)
     const stat = lstatSync(fsPath(path), { bigint: true })
     if (!entry.isDirectory()) {
-      if (below.kind !== 'other' || !sameFile(path, stat, below.path, below.stat)) continue
+      if (below.kind !== 'other' || !(await sameFile(path, stat, below.path, below.stat, turns))) continue
       unlinkSync(fsPath(path))
       changed = true
     } else if (below.kind !== 'directory') clearOpaque(path, opaqueXattr)
     else {
       const hides = opaque || getXattr(fsPath(path), opaqueXattr) !== undefined
-      settleDirectory(path, below.parts, hides, opaqueXattr)
+      await settleDirectory(path, below.parts, hides, way)
       if (!sameDirectory(path, stat, below.parts[0]!, below.stat) || !removeIfEmpty(path)) continue
       changed = true
     }

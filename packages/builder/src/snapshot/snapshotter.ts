@@ -79,10 +79,8 @@ export interface Snapshotter extends AsyncDisposable {
   prepare(stack: readonly SnapshotId[], signal?: AbortSignal, mountPoints?: readonly string[]): Promise<ActiveSnapshot>
   /** A root that shows `stack`, for reading only: what is written there is lost or damages the snapshot. */
   view(stack: readonly SnapshotId[], signal?: AbortSignal): Promise<SnapshotView>
-  /** Says of a committed snapshot that nothing of it will be changed any more. */
-  seal(id: SnapshotId): Promise<void>
   /**
-   * Looks whether snapshots are still as they were sealed; ones that are not are removed. It takes no time to speak of.
+   * Looks whether snapshots are still as they were committed; ones that are not are removed. It takes no time to speak of.
    *
    * @param ids default: all that were used until now
    * @param depth default `directories`, which shows what was deleted; `files` shows changed files, too

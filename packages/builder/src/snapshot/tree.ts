@@ -1,7 +1,5 @@
 /** Whole root filesystems as trees of copies, and what has changed in one since it was looked at. */
 import { type BigIntStats, lstatSync } from 'node:fs'
-import { setImmediate } from 'node:timers/promises'
-import { throwIfAborted } from '../errors.ts'
 import { fsPath, readDirectory } from '../util/raw-path.ts'
 import { removeTree } from '../util/remove-tree.ts'
 import { setTimes } from '../util/syscalls.ts'
@@ -11,6 +9,7 @@ import { copyAttributes, copyDirectory, copyEntry } from './copy-entry.ts'
 import { snapshotErrors } from './errors.ts'
 import { fileWhiteouts } from './marks.ts'
 import type { Change } from './snapshotter.ts'
+import { Turns } from './turns.ts'
 
 /**
  * What a tree held when it was looked at: directory ('' is the root) → name → inode and change time, which differs after
@@ -20,22 +19,6 @@ export interface TreeIndex {
   readonly directories: ReadonlyMap<string, ReadonlyMap<string, string>>
   /** Nanoseconds: the newest change time. A change that follows within the clock's granularity would not show. */
   readonly newest: bigint
-}
-
-/** Lets others run now and then during long synchronous work. */
-class Turns {
-  readonly #signal: AbortSignal | undefined
-  #count = 0
-
-  constructor(signal: AbortSignal | undefined) {
-    this.#signal = signal
-  }
-
-  async next(): Promise<void> {
-    if (++this.#count % 256 !== 0) return
-    throwIfAborted(this.#signal)
-    await setImmediate()
-  }
 }
 
 /** Copies a layer's content over a tree that shows the layers below it. */
@@ -124,8 +107,9 @@ export async function copyChanges(
   before: TreeIndex,
   below: readonly string[],
   delta: string,
+  signal: AbortSignal | undefined,
 ): Promise<TreeIndex> {
-  const turns = new Turns(undefined)
+  const turns = new Turns(signal)
   const linked = new Map<string, string>()
   const directories = new Map<string, Map<string, string>>()
   let newest = 0n
@@ -175,7 +159,7 @@ export async function copyChanges(
           setTimes(fsPath(source), found.stat.mtimeNs)
           now.set(entry.name, fingerprint(lstatSync(fsPath(source), { bigint: true })))
         }
-      } else if (found.kind !== 'other' || !sameFile(source, stat, found.path, found.stat)) {
+      } else if (found.kind !== 'other' || !(await sameFile(source, stat, found.path, found.stat, turns))) {
         copyEntry(source, stat, `${ensure(level)}/${entry.name}`, linked)
       }
     }

@@ -219,7 +219,7 @@ async function outcome(build: Build, machine: Machine): Promise<unknown> {
     let steps = 0
     for (let step = tops[i]; step !== undefined; step = step.kind === 'image' ? undefined : step.parent) steps++
     expect(stack, 'one layer for each step').toHaveLength(steps)
-    return [...machine.flat(stack.map((layer) => layer.snapshot))].sort(([a], [b]) => (a < b ? -1 : 1))
+    return [...machine.flat(stack.snapshots())].sort(([a], [b]) => (a < b ? -1 : 1))
   })
 }
 

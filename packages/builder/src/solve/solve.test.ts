@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import type { FileStep, RunStep, Step } from '../graph/step.ts'
 import type { ProgressEvent } from '../progress.ts'
+import { LayerStack } from '../steps/layer-stack.ts'
 import type { StepCache, StepRecord } from '../steps/step-cache.ts'
 import { EMPTY_ROOTFS, type RootfsResult, type StepHandler } from '../steps/types.ts'
 import { type Handlers, Solver } from './solve.ts'
@@ -32,7 +33,7 @@ function solver(
       await work(step.name, signal)
       log.push(`-${step.name}`)
       const layer = { snapshot: step.name, created: 2, started: 1, known: undefined, image: undefined, alone: false }
-      return { kind: 'rootfs', identity: step.name, stack: [layer] }
+      return { kind: 'rootfs', identity: step.name, stack: LayerStack.of(layer) }
     },
   }
   const unused: StepHandler<never> = { kind: 'run' as never, key: async () => undefined, run: async () => EMPTY_ROOTFS }
@@ -88,7 +89,7 @@ describe('solving', () => {
     const second = on("linked'", on('between', first))
     for (const round of ['run', 'cached']) {
       const [lower, upper, other] = await s.make().solve([first, second, on("linked''", on('b'))])
-      const names = (result: RootfsResult | undefined) => result!.stack.map((layer) => layer.snapshot)
+      const names = (result: RootfsResult | undefined) => result!.stack.snapshots()
       expect([names(lower), names(upper), names(other)], round).toEqual([
         ['a', 'linked'],
         ['a', 'linked', 'between', 'linked'],
@@ -113,7 +114,7 @@ describe('solving', () => {
     const second = s.make()
     const [result] = await second.solve([file('a')])
     expect(second.counts).toEqual({ total: 1, cached: 1 })
-    expect(result!.stack).toMatchObject([{ snapshot: 'a' }])
+    expect(result!.stack.layers()).toMatchObject([{ snapshot: 'a' }])
     expect(types(s.events)).toEqual(['started', 'done', 'started', 'cached'])
   })
 

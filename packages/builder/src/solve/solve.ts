@@ -83,14 +83,23 @@ export class Solver {
     })
   }
 
+  /** Begins a step and all that it needs. Without recursion, as graphs are as deep as Dockerfiles are long. */
   #visit(step: Step): Promise<StepResult> {
-    let visit = this.#visits.get(step)
-    if (visit === undefined) {
-      visit = this.#run(step)
-      visit.catch((error: unknown) => this.#fail(error))
-      this.#visits.set(step, visit)
+    const open = [step]
+    const entered = new Map<Step, Entered>()
+    for (let top = open.at(-1); top !== undefined; top = open.at(-1)) {
+      const known = entered.get(top)
+      if (this.#visits.has(top)) open.pop()
+      else if (known === undefined) {
+        entered.set(top, this.#enter(top))
+        open.push(...inputsOf(top).toReversed())
+      } else {
+        const visit = this.#run(known)
+        visit.catch((error: unknown) => this.#fail(error))
+        this.#visits.set(top, visit)
+      }
     }
-    return visit
+    return this.#visits.get(step)!
   }
 
   #fail(error: unknown): void {
@@ -99,13 +108,22 @@ export class Solver {
     this.#stop.abort(error)
   }
 
-  async #run<S extends Step>(step: S): Promise<StepResult> {
+  /** Does what can be done before the step's inputs are there. */
+  #enter(step: Step): Entered {
     const inputs = new Map<Step, StepResult>()
-    const handler = this.#options.handlers[step.kind] as unknown as StepHandler<S>
+    const handler = this.#options.handlers[step.kind] as unknown as StepHandler<Step>
     const visit = this.#makeVisit(step, inputs)
     const tell = this.#teller(visit)
-    const early = this.#early(handler, step, tell)
-    await Promise.all([early, ...inputsOf(step).map(async (input) => inputs.set(input, await this.#visit(input)))])
+    return { handler, visit, inputs, tell, early: this.#early(handler, step, tell) }
+  }
+
+  /** Does the rest, once the inputs are there, which have begun already. */
+  async #run({ handler, visit, inputs, tell, early }: Entered): Promise<StepResult> {
+    const { step } = visit
+    await Promise.all([
+      early,
+      ...inputsOf(step).map(async (input) => inputs.set(input, await this.#visits.get(input)!)),
+    ])
     this.#signal.throwIfAborted()
     try {
       const key = await this.#limit(() => handler.key(visit))
@@ -163,7 +181,7 @@ export class Solver {
       this.#options.onWork?.()
       return await handler.run(visit, key)
     })
-    const layer = (result as RootfsResult).stack.at(-1)!
+    const layer = (result as RootfsResult).stack.top!
     if (step.kind === 'run') this.#ran.add(layer)
     this.#options.onResult?.(step, result as RootfsResult)
     const { snapshot, created, started } = layer
@@ -176,7 +194,7 @@ export class Solver {
   #isNew({ step, input }: Visit<Step>): boolean {
     if (step.kind !== 'run' || step.parent?.kind !== 'run') return false
     const { stack } = input(step.parent) as RootfsResult
-    return this.#ran.has(stack.at(-1)!)
+    return this.#ran.has(stack.top!)
   }
 
   /** Remembers a result while the next steps go on; the solve does not end before. */
@@ -250,6 +268,16 @@ function below({ step, input }: Visit<Step>): RootfsResult {
 function failed(step: Step, error: unknown, tell: Teller): unknown {
   tell.failed(error)
   return error instanceof BuildError ? error.with({ at: step.at, step: step.name }) : error
+}
+
+/** A step that has begun. */
+interface Entered {
+  readonly handler: StepHandler<Step>
+  readonly visit: Visit<Step>
+  /** Results of its inputs, as they come. */
+  readonly inputs: Map<Step, StepResult>
+  readonly tell: Teller
+  readonly early: Promise<void>
 }
 
 interface Teller {

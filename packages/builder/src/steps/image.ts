@@ -1,6 +1,7 @@
 /** FROM an image: a stack of layers that are fetched when files or blobs of them are needed. */
 import { createHash } from 'node:crypto'
 import type { ImageStep } from '../graph/step.ts'
+import { LayerStack } from './layer-stack.ts'
 import type { RootfsResult, StackLayer, StepHandler } from './types.ts'
 
 /** Snapshot ids of a base image's layers: their chainIDs (image-spec config.md, "Layer ChainID"). */
@@ -36,5 +37,5 @@ export function imageRootfs({ layers, ref }: Pick<ImageStep, 'layers' | 'ref'>):
       alone: false,
     }),
   )
-  return { kind: 'rootfs', identity: chain.at(-1) ?? 'scratch', stack }
+  return { kind: 'rootfs', identity: chain.at(-1) ?? 'scratch', stack: LayerStack.of(...stack) }
 }

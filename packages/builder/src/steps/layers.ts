@@ -6,6 +6,7 @@ import { type Descriptor, onceMore, type Source } from '@tsbuild/registry-client
 import { defineError } from '../errors.ts'
 import type { SnapshotId } from '../snapshot/snapshotter.ts'
 import type { Store } from '../store/store.ts'
+import { LayerStack } from './layer-stack.ts'
 import type { StepCache } from './step-cache.ts'
 import type { LayerBlob, StackLayer } from './types.ts'
 import type { Incomplete, WorkerClient } from './worker-api.ts'
@@ -50,6 +51,8 @@ export interface LayerServiceOptions {
 export class LayerService {
   readonly #options: LayerServiceOptions
   readonly #snapshots = new Map<SnapshotId, Promise<void>>()
+  /** Stacks whose layers are all there. */
+  readonly #ready = new WeakSet<LayerStack>()
   /** What this build has made: no blobs are known of it. */
   readonly #added = new Set<SnapshotId>()
   readonly #packed = new Map<SnapshotId, Promise<LayerBlob>>()
@@ -60,9 +63,14 @@ export class LayerService {
   }
 
   /** Makes sure that every layer of a stack is on disk as a snapshot; returns their ids, bottom first. */
-  async snapshots(stack: readonly StackLayer[]): Promise<SnapshotId[]> {
-    const ids = stack.map((l) => l.snapshot)
-    const unknown = ids.filter((id) => !this.#snapshots.has(id))
+  async snapshots(stack: LayerStack): Promise<SnapshotId[]> {
+    if (!this.#ready.has(stack)) await this.#prepare(stack)
+    return stack.snapshots()
+  }
+
+  async #prepare(stack: LayerStack): Promise<void> {
+    const parts = stack.parts((part) => !this.#ready.has(part))
+    const unknown = parts.map(({ top }) => top!.snapshot).filter((id) => !this.#snapshots.has(id))
     if (unknown.length > 0) {
       const { worker, signal } = this.#options
       const present = await worker.call('snapshot.has', { ids: unknown }, { signal })
@@ -70,20 +78,18 @@ export class LayerService {
         if (present[i] && !this.#snapshots.has(id)) this.#snapshots.set(id, Promise.resolve())
       })
       // Downloads overlap; unpacking goes from bottom to top.
-      const missing = stack.filter((l) => !this.#snapshots.has(l.snapshot))
+      const missing = parts.map(({ top }) => top!).filter((l) => !this.#snapshots.has(l.snapshot))
       await Promise.all(missing.map((l) => l.known && this.#haveBlob(l)))
-      for (const [i, layer] of stack.entries()) {
-        let work = this.#snapshots.get(layer.snapshot)
-        if (work === undefined) {
-          work = this.#unpack(layer, layer.alone ? [] : ids.slice(0, i))
-          this.#snapshots.set(layer.snapshot, work)
-        }
-        await work
-      }
-    } else {
-      await Promise.all(ids.map((id) => this.#snapshots.get(id)))
     }
-    return ids
+    for (const { top, below } of parts) {
+      let work = this.#snapshots.get(top!.snapshot)
+      if (work === undefined) {
+        work = this.#unpack(top!, top!.alone ? [] : below!.snapshots())
+        this.#snapshots.set(top!.snapshot, work)
+      }
+      await work
+    }
+    for (const part of parts) this.#ready.add(part)
   }
 
   /** A snapshot that a step has just committed. */
@@ -93,20 +99,16 @@ export class LayerService {
   }
 
   /**
-   * The blob of the layer at `index` of a stack: descriptor and diffID; made from the snapshot if there is none. It may
-   * still have to be fetched: see {@link stored}.
+   * The blob of a stack's top layer: descriptor and diffID; made from the snapshot if there is none. It may still have
+   * to be fetched: see {@link stored}.
    */
-  blob(
-    stack: readonly StackLayer[],
-    index: number,
-    options: CompressionOptions = DEFAULT_COMPRESSION,
-  ): Promise<LayerBlob> {
-    const layer = stack[index]!
+  blob(stack: LayerStack, options: CompressionOptions = DEFAULT_COMPRESSION): Promise<LayerBlob> {
+    const layer = stack.top!
     const name = blobName(layer.snapshot, options)
     if (layer.known && (layer.image !== undefined || name === layer.snapshot)) return Promise.resolve(layer.known)
     let work = this.#packed.get(name)
     if (work === undefined) {
-      work = this.#pack(stack.slice(0, index + 1), name, options)
+      work = this.#pack(stack, name, options)
       work.catch(() => undefined)
       this.#packed.set(name, work)
     }
@@ -134,15 +136,22 @@ export class LayerService {
     if (incomplete) this.#options.onIncomplete(layer.image, incomplete)
   }
 
-  async #pack(
-    stack: readonly StackLayer[],
-    name: string,
-    { compression, level }: CompressionOptions,
-  ): Promise<LayerBlob> {
+  /** Makes sure that the top layer of a stack is on disk, whatever there is of those below. */
+  async #present(stack: LayerStack): Promise<SnapshotId> {
+    const { worker, signal } = this.#options
+    const { snapshot: id, alone } = stack.top!
+    const known = this.#snapshots.get(id)
+    if (known !== undefined) await known
+    else if ((await worker.call('snapshot.has', { ids: [id] }, { signal }))[0] !== true)
+      await this.snapshots(alone ? LayerStack.of(stack.top!) : stack)
+    return id
+  }
+
+  async #pack(stack: LayerStack, name: string, { compression, level }: CompressionOptions): Promise<LayerBlob> {
     const { store, cache, worker, signal } = this.#options
     const known = this.#added.has(name) ? undefined : await cache.blob(name)
     if (known) return known
-    const id = (await this.snapshots(stack)).at(-1)!
+    const id = await this.#present(stack)
     await using file = store.blobs.temporaryFile('layer')
     const packed = await worker.call('layer.pack', { id, out: file.path, compression, level }, { signal })
     const { mediaType, size, diffID, content } = packed

@@ -1,38 +1,18 @@
 /** Results of steps and the contract of their handlers. */
-import type { Descriptor } from '@tsbuild/registry-client'
 import type { Tree } from '../context/tree.ts'
 import { hashKey } from '../graph/key.ts'
 import type { Step } from '../graph/step.ts'
 import type { ProgressVertex } from '../progress.ts'
-import type { SnapshotId } from '../snapshot/snapshotter.ts'
+import { LayerStack, type StackLayer } from './layer-stack.ts'
 
-/** A layer's blob and the digest of the tar inside it. */
-export interface LayerBlob {
-  readonly descriptor: Descriptor
-  readonly diffID: string
-}
+export type { LayerBlob, StackLayer } from './layer-stack.ts'
 
-/** One layer of a root filesystem: content that exists as a snapshot, as a blob, or can be fetched. */
-export interface StackLayer {
-  readonly snapshot: SnapshotId
-  /** When the step that made it ended, milliseconds; undefined for layers of a base image. */
-  readonly created: number | undefined
-  /** When that step began: times in the layer that are not older were made by the step. */
-  readonly started: number | undefined
-  /** The blob, where it is known already; {@link LayerService.blob} makes it otherwise. */
-  readonly known: LayerBlob | undefined
-  /** Reference of the base image whose source has the blob. */
-  readonly image: string | undefined
-  /** Made on nothing (`--link`), so that it may stand on anything; others belong on what they were made on. */
-  readonly alone: boolean
-}
-
-/** A root filesystem: layers from bottom to top. */
+/** A root filesystem. */
 export interface RootfsResult {
   readonly kind: 'rootfs'
   /** Names this very content, all layers of it: the key of what is built on it. See {@link onTop}. */
   readonly identity: string
-  readonly stack: readonly StackLayer[]
+  readonly stack: LayerStack
 }
 
 /** A file tree of the main process: a context or a checkout. */
@@ -53,7 +33,7 @@ export interface FileResult {
 export type StepResult = RootfsResult | TreeResult | FileResult
 
 /** An empty root filesystem: what FROM scratch stands for. */
-export const EMPTY_ROOTFS: RootfsResult = { kind: 'rootfs', identity: 'scratch', stack: [] }
+export const EMPTY_ROOTFS: RootfsResult = { kind: 'rootfs', identity: 'scratch', stack: LayerStack.empty }
 
 /**
  * A root filesystem with one more layer. Its identity covers all that lies below, also where the layer was made without
@@ -61,7 +41,7 @@ export const EMPTY_ROOTFS: RootfsResult = { kind: 'rootfs', identity: 'scratch',
  */
 export function onTop(below: RootfsResult, layer: StackLayer): RootfsResult {
   const identity = `on-${hashKey('on', below.identity, layer.snapshot)}`
-  return { kind: 'rootfs', identity, stack: [...below.stack, layer] }
+  return { kind: 'rootfs', identity, stack: below.stack.with(layer) }
 }
 
 /** What a handler learns about one visit of its step. */

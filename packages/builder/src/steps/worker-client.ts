@@ -1,6 +1,5 @@
 /** The worker as the main process sees it: started on the first call, ended with the build. */
-import { access } from 'node:fs/promises'
-import { extname, join } from 'node:path'
+import { extname } from 'node:path'
 import { startWorker, type Worker } from '../sandbox/worker.ts'
 import type { SnapshotId } from '../snapshot/snapshotter.ts'
 import {
@@ -80,17 +79,4 @@ export async function openWorker(options: LazyWorkerOptions): Promise<Worker<Wor
   if (opened.copies !== undefined) onCopies?.(opened.copies)
   for (const problem of opened.skipped) onSkipped?.(problem)
   return worker
-}
-
-/** Whether the main process can count on a snapshot, of either kind; the worker looks closer before it uses it. */
-export async function snapshotExists(root: string, id: SnapshotId): Promise<boolean> {
-  for (const kind of ['overlay', 'copy']) if (await exists(join(root, 'snapshots', kind, id, 'layer.json'))) return true
-  return false
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await access(path).then(
-    () => true,
-    () => false,
-  )
 }

@@ -45,7 +45,6 @@ export async function applyFiles(
       void context.emit({ type: 'progress', item: 'copying files', current: entries, total: 0 }),
   })
   await active.commit(id, { from, time: ops[0]?.op.mtime })
-  await snapshotter.seal(id)
 }
 
 async function openSource(

@@ -26,7 +26,6 @@ export async function unpackBlob(
   const stream = createReadStream(blob, { highWaterMark: CHUNK })
   await unpackLayer(stream, mediaType, { root: active.root, diffID, signal, onSkipped })
   await active.commit(id)
-  await snapshotter.seal(id)
   return files.size === 0 ? undefined : { files: files.size, example }
 }
 

@@ -1,4 +1,5 @@
 /** RUN inside the worker: mounts and user are resolved, the process runs, what it changed is committed. */
+import pLimit from 'p-limit'
 import type { LastingCloner } from '../sandbox/cloner/lasting-cloner.ts'
 import { isExecFailure } from '../sandbox/errors.ts'
 import type { ProcessIO, ProcessSpec, SandboxMount } from '../sandbox/executor.ts'
@@ -19,6 +20,8 @@ export class Runner implements AsyncDisposable {
   readonly #params: OpenParams
   readonly #cloner: LastingCloner | undefined
   readonly #mounts: MountOpener
+  /** For processes that could reach each other's files. */
+  readonly #alone = pLimit(1)
   #selected: Promise<Selected> | undefined
 
   /** @param cloner see {@link selectExecutor} */
@@ -67,7 +70,8 @@ export class Runner implements AsyncDisposable {
       // Looked at while the process runs: what it reads must be what was made.
       const looked = snapshotter.verify(params.stack, 'files')
       looked.catch(() => undefined)
-      const exit = await executor.run(spec, active.root, io, limited)
+      const process = () => executor.run(spec, active.root, io, limited)
+      const exit = await ((await executor.exclusive) ? this.#alone(process) : process())
       await looked
       if (exit.exitCode !== 0) {
         await keep()
@@ -137,10 +141,7 @@ async function finish(
   await active.commit(id, { from, time: mtime })
   const patterns = scanFor.flatMap(secretPatterns)
   const path = patterns.length === 0 ? undefined : await findSecret(snapshotter.changes(id, signal), patterns)
-  if (path === undefined) {
-    await snapshotter.seal(id)
-    return { status: 'succeeded' }
-  }
+  if (path === undefined) return { status: 'succeeded' }
   await snapshotter.remove(id)
   return { status: 'secret', path: `/${path}` }
 }

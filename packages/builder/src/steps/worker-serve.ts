@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { LastingCloner } from '../sandbox/cloner/lasting-cloner.ts'
 import { refuseLinks } from '../sandbox/mounts/own-trees.ts'
 import { type CallContext, type OperationTable, serveWorker } from '../sandbox/worker-host.ts'
-import { listSnapshots, openSnapshotter, type SnapshotInfo, type Snapshotter } from '../snapshot/index.ts'
+import { EveryKind, openSnapshotter, type Snapshotter } from '../snapshot/index.ts'
 import { openStore } from '../store/store.ts'
 import { makeDirectorySync } from '../util/make-directory.ts'
 import type { OpenParams, WorkerEvent, WorkerOperations } from './worker-api.ts'
@@ -17,20 +17,24 @@ import { Runner } from './worker-run.ts'
 class WorkerState {
   readonly params: OpenParams
   readonly #snapshotter: Snapshotter | undefined
+  /** What can be listed and deleted, of whichever kind. */
+  readonly snapshots: EveryKind
   /** Why snapshots are copies. */
   readonly copies: string | undefined
   readonly runner: Runner
 
   constructor(params: OpenParams, cloner: LastingCloner | undefined) {
     this.params = params
+    const directory = join(params.root, 'snapshots')
     if (params.access === 'write') {
-      const walked = ['snapshots', 'cache-mounts'].map((name) => join(params.root, name))
-      for (const directory of walked) makeDirectorySync(directory, 0o700)
+      const walked = [directory, join(params.root, 'cache-mounts')]
+      for (const path of walked) makeDirectorySync(path, 0o700)
       if (params.mode !== 'plain') refuseLinks(walked)
-      const { snapshotter, fallback } = openSnapshotter(join(params.root, 'snapshots'), 'auto')
+      const { snapshotter, fallback } = openSnapshotter(directory, 'auto')
       this.#snapshotter = snapshotter
       this.copies = fallback
     }
+    this.snapshots = new EveryKind(directory, params.access, this.#snapshotter)
     this.runner = new Runner(params, cloner)
   }
 
@@ -39,11 +43,8 @@ class WorkerState {
     return this.#snapshotter
   }
 
-  list(): AsyncIterable<SnapshotInfo> {
-    return this.#snapshotter?.list() ?? listSnapshots(join(this.params.root, 'snapshots'))
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
+    this.snapshots.close()
     await Promise.all([this.runner[Symbol.asyncDispose](), this.#snapshotter?.[Symbol.asyncDispose]()])
   }
 }
@@ -70,18 +71,18 @@ export function serve(cloner: LastingCloner | undefined): void {
   const operations: OperationTable<WorkerOperations, WorkerEvent> = {
     open: async (params) => {
       state = new WorkerState(params, cloner)
-      return { copies: state.copies, skipped: params.access === 'write' ? await state.snapshotter.purge() : [] }
+      return { copies: state.copies, skipped: params.access === 'write' ? await state.snapshots.purge() : [] }
     },
     'snapshot.has': async ({ ids }) => await Promise.all(ids.map((id) => opened().snapshotter.has(id))),
-    'snapshot.list': () => Array.fromAsync(opened().list()),
+    'snapshot.list': () => opened().snapshots.list(),
     'snapshot.remove': async ({ ids }) => {
       for (const id of ids) await opened().snapshotter.remove(id)
     },
     'snapshot.discard': async ({ ids }) => {
-      for (const id of ids) await opened().snapshotter.discard(id)
+      for (const id of ids) await opened().snapshots.discard(id)
     },
     'snapshot.verify': () => opened().snapshotter.verify(),
-    'snapshot.purge': () => opened().snapshotter.purge(),
+    'snapshot.purge': () => opened().snapshots.purge(),
     'layer.unpack': (params, call) => unpackBlob(params, context(call)),
     'layer.pack': (params, call) => packSnapshot(params, context(call)),
     'files.apply': (params, call) => applyFiles(params, context(call)),

@@ -48,11 +48,19 @@ const storeOwner = defineError({
   hint: 'Run the command as that user, or choose a directory of your own with --root or TSBUILD_ROOT.',
 })
 
+/** What helps against a refusal of the system, beside another directory. */
+function remedy(code: string | undefined): string {
+  if (code === 'ENOSPC' || code === 'EDQUOT') return 'Make room with `tsbuild prune`, or '
+  if (code === 'EACCES' || code === 'EPERM') return 'Let this user write there, or '
+  if (code === 'EROFS') return 'Mount the file system so that it can be written, or '
+  return 'Look after the disk, or '
+}
+
 const storeUnwritable = defineError({
   code: 'STORE_UNWRITABLE',
   doc: 'The store cannot be written: the disk or a quota is full, the file system is read-only or damaged, or its permissions forbid it.',
-  message: (path: string, problem: string) => `cannot use ${path}: ${problem}`,
-  hint: 'Make room with `tsbuild prune`, or choose another directory with --root or TSBUILD_ROOT.',
+  message: (path: string, problem: string, _code: string | undefined) => `cannot use ${path}: ${problem}`,
+  hint: (_path, _problem, code) => `${remedy(code)}choose another directory with --root or TSBUILD_ROOT.`,
 })
 
 const storeDamaged = defineError({
@@ -70,7 +78,7 @@ const imageUnknown = defineError({
 
 const nameMismatch = defineError({
   code: 'IMAGE_NAME_MISMATCH',
-  doc: 'An image was to be given a name that has the digest of another one.',
+  doc: 'A name with a digest was to be given to another image than that of the digest, or is used for a name that another image has in the local store.',
   message: (name: string, digest: string) => `${name} cannot be the name of ${digest}: it has another digest`,
 })
 

@@ -12,6 +12,7 @@
 import { hash } from 'node:crypto'
 import { readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { schema } from '@tsbuild/registry-client'
 import { hasCode } from '../util/has-code.ts'
 import { makeDirectory } from '../util/make-directory.ts'
 import type { TemporaryPath } from './content-store.ts'
@@ -51,6 +52,14 @@ interface Stored {
   readonly refs: Required<StoreRefs>
   readonly value: unknown
 }
+
+const texts = schema.list(schema.text, 'texts')
+const storedSchema = schema.object<Stored>({
+  key: schema.text,
+  created: schema.size,
+  refs: schema.object<Stored['refs']>({ blobs: texts, snapshots: texts }),
+  value: schema.anything,
+})
 
 /** Records of the store in `root`. @param temporaryFile see {@link ContentStore.temporaryFile} */
 export function openRecords(root: string, temporaryFile: (prefix: string) => TemporaryPath): Records {
@@ -103,7 +112,13 @@ async function read(path: string): Promise<Stored | undefined> {
     throw error
   }
   const [checksum, json] = text.split('\n', 2)
-  if (json !== undefined && hash('sha256', json) === checksum) return JSON.parse(json) as Stored
+  if (json !== undefined && hash('sha256', json) === checksum) {
+    try {
+      return storedSchema(JSON.parse(json), '')
+    } catch {
+      // Of another version, or not of our making.
+    }
+  }
   await rm(path, { force: true }).catch(() => undefined)
   return undefined
 }

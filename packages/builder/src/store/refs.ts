@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import {
   type Companion,
   type Descriptor,
+  formatReference,
   type Index,
   mediaTypes,
   parseManifest,
@@ -51,7 +52,7 @@ export interface Images {
   tag(name: string, descriptor: Descriptor, now: number): Promise<void>
   /** Takes a name away. @throws IMAGE_UNKNOWN */
   untag(name: string): Promise<void>
-  /** The image of that name, undefined when there is none. */
+  /** The image that a name means, see {@link namesMeant}; undefined when there is none. */
   resolve(name: string): Promise<Descriptor | undefined>
   /** Every name, sorted. */
   list(): Promise<NamedImage[]>
@@ -138,8 +139,23 @@ export function openImages(root: string, locks: Locks, temporaryFile: (prefix: s
         return kept
       })
     },
-    resolve: async (name) => (await list()).find((image) => image.name === name)?.descriptor,
+    resolve: async (name) => namesMeant(await list(), name)[0]?.descriptor,
   }
+}
+
+/**
+ * What a name in full form means among those that are there: the one that is equal, and with a digest NAME:TAG, or
+ * without a tag any of NAME, that has this digest. Several only of NAME@DIGEST; they are one image then.
+ */
+export function namesMeant(images: readonly NamedImage[], name: string): readonly NamedImage[] {
+  const { digest, ...rest } = parseReference(name)
+  const same = images.filter((image) => image.name === name)
+  if (digest === undefined) return same
+  const fits = ({ descriptor }: NamedImage) => descriptor.digest === digest
+  if (same.some(fits)) return same
+  const base = formatReference(rest)
+  const belongs = (other: string) => (rest.tag === undefined ? other.startsWith(`${base}:`) : other === base)
+  return images.filter((image) => belongs(image.name) && fits(image))
 }
 
 /** The content of `index.json` of a store without images. */

@@ -2,8 +2,10 @@
  * Docker credential helpers: programs named `docker-credential-<name>` that keep passwords (docker's
  * "credential helper protocol": a command as argument, data on stdin and stdout).
  */
+
 import { spawn } from 'node:child_process'
 import { registryErrors } from '../errors.ts'
+import { object, parseDocument, SchemaProblem, text } from '../schema.ts'
 import type { Credentials } from './credentials.ts'
 
 export interface HelperCall {
@@ -43,16 +45,18 @@ export async function runHelper(name: string, call: HelperCall): Promise<Credent
   return command === 'get' ? parseAnswer(name, stdout) : undefined
 }
 
+const answerSchema = object<{ readonly Username: string; readonly Secret: string }>({ Username: text, Secret: text })
+
 function parseAnswer(name: string, stdout: string): Credentials | undefined {
-  let answer: { Username?: unknown; Secret?: unknown }
+  let answer: ReturnType<typeof answerSchema>
   try {
-    answer = JSON.parse(stdout) as typeof answer
-  } catch {
-    throw registryErrors.credentialHelper([name, 'its answer is not JSON'])
+    answer = parseDocument(Buffer.from(stdout), answerSchema)
+  } catch (error) {
+    if (!(error instanceof SchemaProblem)) throw error
+    // Which says what is missing, and nothing of what is there.
+    throw registryErrors.credentialHelper([name, `its answer cannot be used: ${error.message}`])
   }
   const { Username, Secret } = answer
-  if (typeof Username !== 'string' || typeof Secret !== 'string')
-    throw registryErrors.credentialHelper([name, 'its answer has no Username and Secret'])
   if (Username === '' && Secret === '') return undefined
   return Username === '<token>' ? { identityToken: Secret } : { username: Username, password: Secret }
 }

@@ -2,7 +2,9 @@
  * Bearer tokens (distribution's "Token Authentication Specification" and its OAuth2 form): fetched for a set of
  * scopes, cached, and renewed before they run out.
  */
+
 import { type RegistryErrorDetails, registryErrors } from '../errors.ts'
+import { anything, object, optional, parseDocument, SchemaProblem, text } from '../schema.ts'
 import { type HttpResponse, readBody } from '../transport/http.ts'
 import { basicHeader, type Credentials } from './credentials.ts'
 import { checkRealm } from './realm.ts'
@@ -131,18 +133,24 @@ export class TokenSource {
     const what = `token server ${realm.host}`
     const body = await readBody(response.body, responseLimit, this.#options.documentMs)
     if (body === undefined) throw registryErrors.badResponse([what, 'its answer is too long'])
-    let answer: Record<string, unknown>
+    let answer: TokenAnswer
     try {
-      answer = JSON.parse(body.toString()) as Record<string, unknown>
-    } catch (cause) {
-      throw registryErrors.badResponse([what, 'its answer is not JSON'], { cause })
+      answer = parseDocument(body, answerSchema)
+    } catch (error) {
+      if (!(error instanceof SchemaProblem)) throw error
+      // Not as the cause: nothing of the answer belongs into a message.
+      throw registryErrors.badResponse([what, `its answer cannot be used: ${error.message}`])
     }
-    const value = [answer?.token, answer?.access_token].find((v) => typeof v === 'string' && /^[\x21-\x7e]+$/.test(v))
+    const value = [answer.token, answer.access_token].find(
+      (token) => token !== undefined && /^[\x21-\x7e]+$/.test(token),
+    )
     if (value === undefined) throw registryErrors.badResponse([what, 'its answer has no token'])
-    if (typeof answer.refresh_token === 'string') this.#refreshToken = answer.refresh_token
-    const life = Number(answer.expires_in)
+    if (answer.refresh_token !== undefined) this.#refreshToken = answer.refresh_token
+    const { expires_in: given } = answer
+    // Some send it as a text.
+    const life = typeof given === 'number' || typeof given === 'string' ? Number(given) : Number.NaN
     const seconds = Number.isFinite(life) && life > 0 ? Math.max(life, shortestLifeSeconds) : defaultLifeSeconds
-    return { scopes, value: value as string, renewAt: this.#options.now() + seconds * 800 }
+    return { scopes, value, renewAt: this.#options.now() + seconds * 800 }
   }
 
   async #refused(response: HttpResponse, realm: URL): Promise<Error> {
@@ -155,6 +163,20 @@ export class TokenSource {
     return registryErrors.unavailable([realm.host, status, why], details)
   }
 }
+
+interface TokenAnswer {
+  readonly token?: string
+  readonly access_token?: string
+  readonly refresh_token?: string
+  readonly expires_in?: unknown
+}
+
+const answerSchema = object<TokenAnswer>({
+  token: optional(text),
+  access_token: optional(text),
+  refresh_token: optional(text),
+  expires_in: anything,
+})
 
 /** Some servers take an identity token as the password of the user `<token>`. */
 function fallbackLogin(credentials: Credentials): Credentials {

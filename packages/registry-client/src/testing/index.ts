@@ -1,3 +1,4 @@
+/// <reference types="node" preserve="true" />
 /**
  * An in-memory registry with fault injection, for tests of this package and of others.
  */

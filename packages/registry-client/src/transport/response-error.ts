@@ -81,9 +81,14 @@ export function parseErrors(body: Buffer | undefined): RegistryErrorEntry[] {
   return list.slice(0, 20).flatMap((entry: unknown) => {
     if (typeof entry !== 'object' || entry === null) return []
     const { code, message, detail } = entry as Record<string, unknown>
-    const base = { code: String(code ?? 'UNKNOWN').slice(0, 100), message: String(message ?? '').slice(0, 1000) }
+    const base = { code: shown(code, 'UNKNOWN').slice(0, 100), message: shown(message, '').slice(0, 1000) }
     return [detail === undefined || detail === null ? base : { ...base, detail }]
   })
+}
+
+function shown(value: unknown, fallback: string): string {
+  if (value === undefined || value === null) return fallback
+  return typeof value === 'string' ? value : JSON.stringify(value)
 }
 
 function describe(

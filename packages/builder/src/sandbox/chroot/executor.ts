@@ -17,6 +17,7 @@ import { removeStubs, type Stub } from '../mounts/stubs.ts'
 import { defaultCapabilities } from '../native/capabilities.ts'
 import { CLONE } from '../native/process.ts'
 import { Substitutes } from './substitutes.ts'
+import { killInside } from './survivors.ts'
 
 export interface ChrootOptions {
   readonly singleId: boolean
@@ -35,6 +36,11 @@ export class ChrootExecutor implements Executor {
     this.#options = options
     this.#cloner = new LastingCloner({ compileCache: options.compileCache, pidNamespace: false })
     this.#ownMounts = canMountAlone()
+  }
+
+  /** Without mounts, one that is handed a directory of another's could leave its own root by it. */
+  get exclusive(): Promise<boolean> {
+    return this.#ownMounts.then((ownMounts) => !ownMounts)
   }
 
   /** Resolves when the first process can be started without delay; rejects when none can. */
@@ -64,6 +70,7 @@ export class ChrootExecutor implements Executor {
     await using resources = new AsyncDisposableStack()
     resources.defer(async () => removeStubs(rootfs, stubs))
     if (!ownMounts) resources.use(await putAll(spec, rootfs))
+    resources.defer(() => killInside(rootfs))
     const { singleId, seccomp } = this.#options
     return await withGroup(spec, (cgroups) => {
       const init: InitSpec = {

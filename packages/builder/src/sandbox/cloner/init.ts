@@ -52,6 +52,7 @@ export function runInit(fds: readonly number[], memory: CloneableMemory, staged?
   }
   try {
     const spec = decodeSpec(readMemoryFile(specFd))
+    fs.closeSync(specFd)
     raw.dup2(stdin, 0)
     raw.dup2(stdout, 1)
     raw.dup2(stderr, 2)

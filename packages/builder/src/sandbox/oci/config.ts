@@ -92,7 +92,7 @@ function standardMounts(spec: ProcessSpec, { singleId, userNamespace }: OciOptio
   // A user namespace that shares the host's network may not mount sysfs, only show the one that is there.
   const sys: OciMount =
     userNamespace && spec.network === 'host'
-      ? { destination: '/sys', type: 'none', source: '/sys', options: ['rbind', ...safe, 'ro'] }
+      ? { destination: '/sys', type: 'none', source: '/sys', options: ['rbind', ...safe, 'ro', 'rro'] }
       : at('/sys', 'sysfs', ...safe, 'ro')
   return [
     at('/proc', 'proc', ...safe),

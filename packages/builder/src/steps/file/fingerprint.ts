@@ -54,7 +54,7 @@ export async function fingerprint(
 ): Promise<string> {
   const { statCache, owners = false, now = Date.now(), signal } = options
   const digest = createHash('sha256')
-  const buffer = Buffer.allocUnsafe(BUFFER_SIZE)
+  const buffer = new ReadBuffer()
   const newest = BigInt(Math.trunc(now)) * 1_000_000n - RACY_NS
   let links = new Map<string, number>()
   let until = performance.now() + SLICE_MS
@@ -107,7 +107,7 @@ function linkOf(links: Map<string, number>, entry: SelectedEntry, index: number)
 function contentDigest(
   tree: Tree,
   entry: SelectedEntry,
-  buffer: Buffer,
+  buffer: ReadBuffer,
   cache: StatCache | undefined,
   newest: bigint,
 ): string {
@@ -116,7 +116,7 @@ function contentDigest(
   if (known !== undefined) return known
   const fd = tree.open(entry.source, entry)
   try {
-    const value = hashContent(fd, entry.size, buffer)
+    const value = hashContent(fd, entry.size, buffer.for(entry.size))
     if (value === undefined || !isSame(fd, entry)) throw contextErrors.changed([entry.source])
     if (entry.ctimeNs < newest) cache?.set(key, value)
     return value
@@ -148,4 +148,17 @@ function fill(fd: number, buffer: Buffer): number {
     length += read
   }
   return length
+}
+
+/** One buffer for all files, no larger than they need: most COPY instructions take a few small files or none anew. */
+class ReadBuffer {
+  #buffer = Buffer.alloc(0)
+
+  /** A byte more than the file has shows that it has grown. */
+  for(size: number): Buffer {
+    const needed = Math.min(BUFFER_SIZE, size + 1)
+    if (this.#buffer.length < needed)
+      this.#buffer = Buffer.allocUnsafe(Math.min(BUFFER_SIZE, Math.max(needed, 2 * this.#buffer.length)))
+    return this.#buffer
+  }
 }
