@@ -91,6 +91,14 @@ export const systemFailed = defineError({
   message: (what: string, reason: string) => (what === '' ? reason : `${what}: ${reason}`),
 })
 
+/** What the system refused of an output, wherever it is written. */
+export const outputFailed = defineError({
+  code: 'OUTPUT_FAILED',
+  doc: 'Writing an output failed: no space, no permission, or a path that is in the way. Nothing half-written is left.',
+  message: (dest: string, problem: string) => `failed to write ${dest}: ${problem}`,
+  hint: 'name a destination that you may write to, on a disk that has room for it',
+})
+
 /** Throws {@link cancelled} if the signal is aborted. */
 export function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw cancelled([], { cause: signal.reason })

@@ -1,5 +1,5 @@
 /** Reading the attributes of `--output` strictly: every attribute is known, every value of its type. */
-import { defineError } from '../errors.ts'
+import { defineError, outputFailed } from '../errors.ts'
 import { ANNOTATION_TARGETS, type Annotation, annotationPlace } from './annotations.ts'
 import type { DocumentFormat } from './exporter.ts'
 
@@ -10,12 +10,7 @@ export const exportErrors = {
     message: (problem: string) => problem,
     hint: 'outputs look like type=oci,dest=image.tar or type=registry,name=host/repository:tag',
   }),
-  outputFailed: defineError({
-    code: 'OUTPUT_FAILED',
-    doc: 'Writing an output failed: no space, no permission, or a path that is in the way. Nothing half-written is left.',
-    message: (dest: string, problem: string) => `failed to write ${dest}: ${problem}`,
-    hint: 'name a destination that you may write to, on a disk that has room for it',
-  }),
+  outputFailed,
   pushFailed: defineError({
     code: 'PUSH_FAILED',
     doc: 'The registry did not take the image.',

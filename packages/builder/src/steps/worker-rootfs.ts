@@ -2,7 +2,7 @@
 import { type BigIntStats, constants, lstatSync, readlinkSync } from 'node:fs'
 import { chmod, copyFile, lchown, link, lstat, mkdir, realpath, symlink, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { throwIfAborted } from '../errors.ts'
+import { outputFailed, throwIfAborted } from '../errors.ts'
 import { packLayer } from '../layer/pack.ts'
 import { isPackedXattr } from '../layer/xattrs.ts'
 import type { Change } from '../snapshot/snapshotter.ts'
@@ -12,6 +12,7 @@ import { makeDirectory } from '../util/make-directory.ts'
 import { fsPath, readDirectory } from '../util/raw-path.ts'
 import { removeTree } from '../util/remove-tree.ts'
 import { decodeDevice, getXattr, listXattrs, makeNode, setTimes, setXattr } from '../util/syscalls.ts'
+import { isSystemError, systemReason } from '../util/system-error.ts'
 import { rootfsErrors } from './errors.ts'
 import { chmodEntry, Places } from './places.ts'
 import type { LeftOut, RootfsPart, WorkerOperations } from './worker-api.ts'
@@ -83,7 +84,7 @@ export async function copyRootfs(
     const linked = new Map<string, string>()
     const directories: { to: string; stat: BigIntStats }[] = []
     if (part.directory !== '') {
-      await replaceByDirectory(places.at(part.directory))
+      await writing(join(dest, part.directory), () => replaceByDirectory(places.at(part.directory)))
       directories.push({ to: part.directory, stat: lstatSync(fsPath(root), { bigint: true }) })
     }
     for (const path of walk(root, '')) {
@@ -92,11 +93,13 @@ export async function copyRootfs(
       const to = join(part.directory, path)
       const stat = lstatSync(fsPath(from), { bigint: true })
       owners?.add(to, part.name, stat)
-      if (stat.isDirectory()) {
-        await replaceByDirectory(places.at(to))
-        directories.push({ to, stat })
-      } else if (await copyEntry(from, to, stat, { places, linked })) setTime(places.at(to), stat, part)
-      else leftOut.add(path)
+      await writing(join(dest, to), async () => {
+        if (stat.isDirectory()) {
+          await replaceByDirectory(places.at(to))
+          directories.push({ to, stat })
+        } else if (await copyEntry(from, to, stat, { places, linked })) setTime(places.at(to), stat, part)
+        else leftOut.add(path)
+      })
     }
     // Last, so that copying into a directory neither fails for its mode nor changes its time.
     for (const { to, stat } of directories.reverse()) {
@@ -107,6 +110,16 @@ export async function copyRootfs(
   }
   await snapshotter.verify()
   return leftOut.result()
+}
+
+/** What the system refuses is told of the path in the output, which the user knows. */
+async function writing(path: string, write: () => Promise<void>): Promise<void> {
+  try {
+    await write()
+  } catch (error) {
+    if (!isSystemError(error)) throw error
+    throw outputFailed([path, systemReason(error)], { cause: error })
+  }
 }
 
 async function replaceByDirectory(path: string): Promise<void> {

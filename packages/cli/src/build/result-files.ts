@@ -3,6 +3,7 @@ import { access, constants, lstat, open, realpath, rename, rm, stat, writeFile }
 import { basename, dirname, join } from 'node:path'
 import { getSystemErrorMessage } from 'node:util'
 import type { BuildResult } from '@tsbuild/builder'
+import { CommandError } from '../command-error.ts'
 import type { Environment } from '../io.ts'
 import { encodeWarning } from '../progress/rawjson.ts'
 import { UsageError } from '../usage-error.ts'
@@ -63,7 +64,9 @@ export async function replaceFile(path: string, text: string): Promise<void> {
     }
     await rename(temporary, target)
   } catch (error) {
-    await rm(temporary, { force: true })
-    throw error
+    await rm(temporary, { force: true }).catch(() => {})
+    const { errno, message } = error as NodeJS.ErrnoException
+    const reason = errno === undefined ? message : getSystemErrorMessage(errno)
+    throw new CommandError(`cannot write ${path}: ${reason}`, undefined, { cause: error })
   }
 }
