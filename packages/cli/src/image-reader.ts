@@ -95,5 +95,5 @@ async function readConfig(source: Source, config: Descriptor, signal: AbortSigna
   if (!CONFIG_TYPES.has(config.mediaType)) return undefined
   if (config.size > MAX_CONFIG) throw registryErrors.manifestTooLarge([config.digest, MAX_CONFIG])
   const bytes = Buffer.from(await text(source.openBlob(config, { signal })))
-  return parseImageConfig(bytes, `image config ${config.digest}`)
+  return parseImageConfig(bytes, config.digest)
 }

@@ -6,7 +6,7 @@
 import type { Digest, RegistryClient, Source, Target } from '@tsbuild/registry-client'
 import type { CommandContext } from './command.ts'
 import { suggest } from './flags/suggest.ts'
-import { openStore } from './library.ts'
+import { openSourceStore, openStore } from './library.ts'
 import { UsageError } from './usage-error.ts'
 
 /** A place that was parsed, not opened. */
@@ -66,7 +66,7 @@ export async function openSource(
     return { source: repository, reference: repository.defaultReference, tag, [Symbol.asyncDispose]: async () => {} }
   }
   if (location.kind === 'store') {
-    const store = await openStore(context, 'write')
+    const store = await openSourceStore(context)
     const dispose = () => store[Symbol.asyncDispose]()
     return { source: store.images, reference: location.reference, tag: undefined, [Symbol.asyncDispose]: dispose }
   }

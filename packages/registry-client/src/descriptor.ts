@@ -65,15 +65,16 @@ export function parseManifest(bytes: Uint8Array, mediaType?: string, what = 'man
 /**
  * Parses an image config. What it leaves out of the platform is that of most images.
  *
+ * @param what its digest or name, for the message
  * @throws RegistryError MANIFEST_INVALID
  */
-export function parseImageConfig(bytes: Uint8Array, what = 'image config'): ImageConfig {
+export function parseImageConfig(bytes: Uint8Array, what = ''): ImageConfig {
   const {
     os = 'linux',
     architecture = 'amd64',
     rootfs,
     ...document
-  } = read(what, () => parseDocument(bytes, imageConfigSchema))
+  } = read(what, () => parseDocument(bytes, imageConfigSchema), 'image config')
   return { ...document, os, architecture, rootfs: { type: 'layers', diff_ids: rootfs?.diff_ids ?? [] } }
 }
 
@@ -83,12 +84,12 @@ const versioned = object<{ readonly schemaVersion?: unknown; readonly mediaType?
   mediaType: anything,
 })
 
-function read<T>(what: string, parse: () => T): T {
+function read<T>(what: string, parse: () => T, kind = 'manifest'): T {
   try {
     return parse()
   } catch (error) {
     if (!(error instanceof SchemaProblem)) throw error
-    throw registryErrors.manifestInvalid([what, error.message])
+    throw registryErrors.manifestInvalid([what, error.message, kind])
   }
 }
 

@@ -118,7 +118,7 @@ export const registryErrors = {
   manifestInvalid: define({
     code: 'MANIFEST_INVALID',
     doc: 'A manifest, index or config is not valid JSON or breaks the image-spec.',
-    message: (what: string, why: string) => `invalid manifest ${what}: ${why}`,
+    message: (what: string, why: string, kind = 'manifest') => `invalid ${`${kind} ${what}`.trimEnd()}: ${why}`,
   }),
   manifestTooLarge: define({
     code: 'MANIFEST_TOO_LARGE',

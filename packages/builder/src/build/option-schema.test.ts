@@ -13,6 +13,7 @@ import {
   keptRootfs,
   openImages,
   outline,
+  type ProgressEvent,
   prune,
   runImage,
   targets,
@@ -114,19 +115,26 @@ describe('options', () => {
     )
   })
 
-  it('a listener that throws ends the call with its own error as the cause', async () => {
-    const boo = new Error('boo')
-    const onProgress = () => {
-      throw boo
-    }
-    const options = { root: join(directory, 'store'), context: directory, dockerfileText: 'FROM scratch\n', onProgress }
-    for (const call of [build, check])
-      await expect(call(options)).rejects.toMatchObject({
+  it.each(['started', 'progress', 'done'])(
+    'a listener that throws at %s ends the call by its own error',
+    async (type) => {
+      const boo = new Error('boo')
+      let calls = 0
+      const onProgress = (event: ProgressEvent) => {
+        if (event.type !== type) return
+        calls++
+        throw boo
+      }
+      writeFileSync(join(directory, 'some-file'), 'x')
+      const options = { root: join(directory, 'store'), context: directory, onProgress, noCache: true }
+      await expect(build({ ...options, dockerfileText: 'FROM scratch\nCOPY some-file /\n' })).rejects.toMatchObject({
         code: 'CALLBACK_FAILED',
         message: 'onProgress threw: boo',
         cause: boo,
       })
-  })
+      expect(calls).toBe(1)
+    },
+  )
 
   it('that are mistyped are known again', () => {
     expect(refusal(() => checkOptions('build', { tag: [] })).hint).toBe('did you mean tags?')

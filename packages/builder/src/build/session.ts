@@ -33,7 +33,9 @@ export class Session implements AsyncDisposable {
   readonly warnings: BuildWarning[] = []
   readonly #client: RegistryClient
   readonly #resources: AsyncDisposableStack
-  readonly #listener: ProgressListener | undefined
+  #listener: ProgressListener | undefined
+  /** Aborted with the error of a listener that threw. */
+  readonly #failed = new AbortController()
   readonly #resolved = new Map<string, Promise<FoundImage>>()
   #insecure: RegistryClient | undefined
   readonly #names = new Map<string, number>()
@@ -44,7 +46,8 @@ export class Session implements AsyncDisposable {
   private constructor(settings: Settings, store: Store, client: RegistryClient, resources: AsyncDisposableStack) {
     this.settings = settings
     this.store = store
-    this.signal = settings.options.signal ?? new AbortController().signal
+    const { signal } = settings.options
+    this.signal = signal ? AbortSignal.any([signal, this.#failed.signal]) : this.#failed.signal
     this.#client = client
     this.#resources = resources
     this.#listener = settings.options.onProgress
@@ -105,11 +108,13 @@ export class Session implements AsyncDisposable {
     return this.#insecure
   }
 
+  /** Never throws, since events also come where nobody could catch it: a listener that does aborts the call. */
   emit(event: ProgressEvent): void {
     try {
       this.#listener?.(event)
     } catch (cause) {
-      throw callbackFailure('onProgress', cause)
+      this.#listener = undefined
+      this.#failed.abort(callbackFailure('onProgress', cause))
     }
   }
 
@@ -158,8 +163,10 @@ export class Session implements AsyncDisposable {
     return workDigest(before === 0 ? name : `${name} ${before}`)
   }
 
+  /** @throws BuildError CALLBACK_FAILED when the listener threw, however the call went on */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#resources.disposeAsync()
+    this.#failed.signal.throwIfAborted()
   }
 }
 

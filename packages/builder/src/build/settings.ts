@@ -235,6 +235,8 @@ export interface FailedCall {
  */
 export function asBuildError(error: unknown, { signal, root }: FailedCall = {}): BuildError {
   if (error instanceof BuildError) return error
+  // What ended a session is why the rest failed.
+  if (error instanceof SuppressedError && error.error instanceof BuildError) return error.error
   if (signal?.aborted) return cancelled([], { cause: signal.reason })
   if (isSystemError(error)) {
     if (isOfStore(error, root))

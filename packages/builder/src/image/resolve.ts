@@ -98,7 +98,7 @@ export class ImageResolver {
     if (local) {
       // Of an index that was pulled by its digest the store may have only some platforms; the registry has the others.
       const source = reference.digest === undefined ? storeSource(store.blobs) : repository(reference)
-      return await this.#open(name, local, platform, source, undefined)
+      return await this.open(name, local, platform, source)
     }
     const source = repository(reference)
     const home = `${reference.registry}/${reference.repository}`
@@ -112,7 +112,9 @@ export class ImageResolver {
       const known = await store.records.get<Descriptor>('resolved', name)
       if (!known || !(await store.blobs.has(known.digest))) throw failure
       onOffline?.(name, failure.message)
-      return await this.#open(name, known, platform, source, home)
+      return await this.#open(name, known, platform, source, home).catch((problem) => {
+        throw explain(name, problem)
+      })
     }
   }
 
@@ -134,7 +136,7 @@ export class ImageResolver {
   ): Promise<FoundImage> {
     let descriptor = top
     let bytes = await this.#document(descriptor, source)
-    let document = parseManifest(bytes, descriptor.mediaType, documentName(name, descriptor))
+    let document = parseManifest(bytes, descriptor.mediaType, descriptor.digest)
     for (let depth = 0; document.kind === 'index'; depth++) {
       if (depth === MAX_INDEX_DEPTH)
         throw imageErrors.imageInvalid([name, `its indexes are nested more than ${MAX_INDEX_DEPTH} deep`])
@@ -147,14 +149,14 @@ export class ImageResolver {
       }
       descriptor = chosen
       bytes = await this.#document(descriptor, source)
-      document = parseManifest(bytes, descriptor.mediaType, documentName(name, descriptor))
+      document = parseManifest(bytes, descriptor.mediaType, descriptor.digest)
     }
     const { manifest } = document
     // Those that are in the store stay there, also when the image's name is taken away.
     await this.#options.store.keep({ blobs: manifest.layers.map(({ digest }) => digest) })
     const config = parseImageConfig(
       await this.#document(manifest.config, source),
-      `${name}: image config ${manifest.config.digest}`,
+      manifest.config.digest,
     ) as ImageConfig
     const diffIDs = config.rootfs.diff_ids
     if (diffIDs.length !== manifest.layers.length)
@@ -189,10 +191,6 @@ export class ImageResolver {
     )
     return await blobs.read(descriptor.digest, MAX_DOCUMENT)
   }
-}
-
-function documentName(name: string, { digest }: Descriptor): string {
-  return name.endsWith(digest) ? name : `${name}@${digest}`
 }
 
 /** The store itself as a source. */

@@ -2,7 +2,7 @@
 import type { Dockerfile, RawInstruction } from '../dockerfile/ast.ts'
 import { scanInstructions } from '../dockerfile/scan.ts'
 import { BuildError } from '../errors.ts'
-import { SourceFile } from '../source.ts'
+import { type Location, SourceFile } from '../source.ts'
 import type { ParseContext } from './definition.ts'
 import { instructionErrors } from './errors.ts'
 import { findInstruction, keywords } from './index.ts'
@@ -49,6 +49,17 @@ export function parseTrigger(text: string): StageInstruction {
       : instructionErrors.onbuildTrigger([definition.keyword])
   }
   return parseInstruction(raw, context) as StageInstruction
+}
+
+/**
+ * An error of a trigger as that of the image that has it: its place in the trigger says nothing to the reader.
+ *
+ * @param at the FROM that the trigger came with
+ */
+export function triggerFailure(error: BuildError, text: string, image: string, at?: Location): BuildError {
+  const shown = JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text)
+  const message = `${image} has an ONBUILD trigger that cannot be used, ${shown}: ${error.message}`
+  return new BuildError(error.code, message, { at, hint: error.hint, cause: error.cause ?? error })
 }
 
 /**

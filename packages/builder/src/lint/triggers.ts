@@ -1,7 +1,8 @@
 /** ONBUILD triggers that a base brings into a stage. */
 import type { RawInstruction } from '../dockerfile/ast.ts'
+import { BuildError } from '../errors.ts'
 import type { InstructionNode } from '../instructions/nodes.ts'
-import { parseTrigger } from '../instructions/parse.ts'
+import { parseTrigger, triggerFailure } from '../instructions/parse.ts'
 import type { LintStage } from './stage.ts'
 
 /**
@@ -13,7 +14,13 @@ import type { LintStage } from './stage.ts'
 export function triggersOf(stage: LintStage, from: RawInstruction): InstructionNode[] {
   const inFile = stage.base?.instructions.flatMap((node) => (node.kind === 'ONBUILD' ? [node.expression] : []))
   const texts = inFile ?? stage.image?.config?.OnBuild ?? []
-  return texts.map((text) => placedAt(from, parseTrigger(text)))
+  return texts.map((text) => {
+    try {
+      return placedAt(from, parseTrigger(text))
+    } catch (error) {
+      throw error instanceof BuildError ? triggerFailure(error, text, stage.baseName) : error
+    }
+  })
 }
 
 function placedAt(from: RawInstruction, node: InstructionNode): InstructionNode {

@@ -167,14 +167,14 @@ class Walk {
     if (stage.baseName === 'scratch') return false
     const world = this.#world
     const platform = stage.platform ?? world.platform
-    const named = await world.namedContext?.(stage.baseName, platform)
-    if (named !== undefined) {
-      stage.image = imageOf(named, platform)
-      return false
-    }
     const raw = stage.from?.raw ?? this.#parsed.stages[0]!.from.raw
     const at = locate(this.#parsed.dockerfile, raw)
     try {
+      const named = await world.namedContext?.(stage.baseName, platform)
+      if (named !== undefined) {
+        stage.image = imageOf(named, platform)
+        return false
+      }
       stage.image = await world.resolveImage?.(stage.baseName, platform, at)
     } catch (error) {
       throw error instanceof BuildError ? error.with({ at }) : error

@@ -255,6 +255,19 @@ FROM two
     expect(stepNames((await plan(FILE, { target: 'ONE' })).rootfs).at(-1)).toBe('[one 2/2] RUN 1')
   })
 
+  it('says of a bad trigger which image has it, at the FROM that brings it in', async () => {
+    const images = { busybox: { config: { OnBuild: ['RUN a\nRUN b'] } } }
+    const failure = plan('FROM scratch AS x\nFROM busybox\nCOPY --from=x / /', {}, images)
+    await expect(failure).rejects.toMatchObject({
+      code: 'ONBUILD_NOT_SINGLE',
+      message:
+        'busybox has an ONBUILD trigger that cannot be used, "RUN a\\nRUN b": onbuild trigger should be a single expression',
+      at: { range: { start: { line: 2 } } },
+    })
+    const unknown = plan('FROM busybox', {}, { busybox: { config: { OnBuild: ['FOO x'] } } })
+    await expect(unknown).rejects.toMatchObject({ at: { file: { name: 'Dockerfile' }, range: { start: { line: 1 } } } })
+  })
+
   it('runs the triggers of a base image and of a stage, once', async () => {
     const text = 'FROM busybox AS a\nONBUILD RUN two\nFROM a AS b\nFROM b'
     const result = await plan(text, {}, { busybox: { config: { OnBuild: ['RUN one'] } } })

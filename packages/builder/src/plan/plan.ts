@@ -14,7 +14,7 @@ import type { ImageConfig } from '../graph/image-config.ts'
 import type { ContextStep, FileStep, RootfsStep, SourceStep } from '../graph/step.ts'
 import { refuseFromVariable } from '../instructions/copy.ts'
 import type { InstructionNode, ParsedDockerfile } from '../instructions/nodes.ts'
-import { parseTrigger } from '../instructions/parse.ts'
+import { parseTrigger, triggerFailure } from '../instructions/parse.ts'
 import type { Location } from '../source.ts'
 import { addGlobalArgs, predefinedArgs, proxyEnvironment } from './build-args.ts'
 import type { InstructionContext, PlanOptions } from './context.ts'
@@ -217,7 +217,8 @@ class Planner {
     try {
       return this.#command(parseTrigger(text), true, at)
     } catch (error) {
-      throw error instanceof BuildError ? error.with({ at }) : error
+      if (!(error instanceof BuildError)) throw error
+      throw triggerFailure(error, text, node.base ? node.base.label : node.baseName, at)
     }
   }
 
@@ -226,7 +227,12 @@ class Planner {
     const at = node.stage && locate(this.#parsed.dockerfile, node.stage.from.raw)
     const platform = node.platform ?? this.#options.platform
     const contextName = node.replaced ? node.name : node.baseName
-    const context = contextName === 'scratch' ? undefined : await this.#world.namedContext(contextName, platform)
+    const context =
+      contextName === 'scratch'
+        ? undefined
+        : await this.#world.namedContext(contextName, platform).catch((error) => {
+            throw error instanceof BuildError ? error.with({ at }) : error
+          })
     if (context) {
       node.image =
         context.kind === 'image' ? context.image : context.kind === 'scratch' ? 'scratch' : { tree: context.context }

@@ -4,7 +4,7 @@ import { defineCommand } from '../command.ts'
 import { CommandError } from '../command-error.ts'
 import { EXIT } from '../exit-codes.ts'
 import { write } from '../io.ts'
-import { openStore } from '../library.ts'
+import { openSourceStore } from '../library.ts'
 import { openRegistry } from '../registry.ts'
 import { EXTRA_FLAGS, extraOptions, TRANSFER_FLAGS, transfer } from '../transfer.ts'
 
@@ -27,7 +27,7 @@ export const command = defineCommand({
   ],
   async run({ values, words }, context) {
     const { formatReference, parseReference, withDefaultTag } = await import('@tsbuild/registry-client')
-    await using store = await openStore(context, 'write')
+    await using store = await openSourceStore(context)
     await using client = await openRegistry(context, values['allow-nondistributable'])
     const names = values['all-tags'] ? await tagsOf(words, store) : words
     for (const word of names) {

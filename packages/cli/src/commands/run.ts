@@ -103,6 +103,8 @@ export const command = defineCommand({
     { name: 'privileged', type: 'boolean', hidden: true, help: 'Not supported' },
     { name: 'detach', alias: 'd', type: 'boolean', hidden: true, help: 'Not supported' },
     { name: 'publish', alias: 'p', type: 'list', value: 'PORT', hidden: true, help: 'Not supported' },
+    { name: 'name', type: 'string', value: 'NAME', hidden: true, help: 'Not supported' },
+    { name: 'restart', type: 'string', value: 'POLICY', hidden: true, help: 'Not supported' },
     { name: 'rm', type: 'boolean', help: 'What always holds: nothing is left of the process' },
   ],
   examples: [
@@ -116,6 +118,10 @@ export const command = defineCommand({
   async run({ values, words: [image, ...args] }, context) {
     const { io, signal, global } = context
     if (values.detach) throw new UsageError('--detach is not supported', 'the process runs in the foreground')
+    if (values.name !== undefined)
+      throw new UsageError('--name is not supported', 'nothing stays of a process that could be named; see --hostname')
+    if (values.restart !== undefined && values.restart !== 'no')
+      throw new UsageError('--restart is not supported', 'the process runs once, in the foreground')
     if (values.rm === false)
       throw new UsageError('--rm=false is not supported', 'nothing stays of a process; take files out with -v')
     if (values.publish)

@@ -1,5 +1,6 @@
 /** The flags that every command takes. */
-import { accessSync, constants } from 'node:fs'
+import { accessSync, constants, statSync } from 'node:fs'
+import { getSystemErrorMessage } from 'node:util'
 import { UsageError } from '../usage-error.ts'
 import { keyValue } from './csv.ts'
 import type { FlagSpec, FlagValues } from './spec.ts'
@@ -71,13 +72,14 @@ function optional<K extends string, V>(key: K, value: V | undefined): { [P in K]
 function readableFile(path: string): string {
   try {
     accessSync(path, constants.R_OK)
-    return path
+    if (!statSync(path).isDirectory()) return path
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
+    const { code, errno } = error as NodeJS.ErrnoException
     throw new UsageError(
-      `--ca-file ${path}: ${code === 'ENOENT' ? 'there is no such file' : `it cannot be read (${code})`}`,
+      `--ca-file ${path}: ${code === 'ENOENT' ? 'there is no such file' : getSystemErrorMessage(errno!)}`,
     )
   }
+  throw new UsageError(`--ca-file ${path} is a directory`, 'name a file with certificates in PEM')
 }
 
 function hostName(text: string): string {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { csvFields, keyValue } from './csv.ts'
+import { globalOptions } from './global.ts'
 import { distance, suggest } from './suggest.ts'
 import { parseDuration, parseInteger, parseSize } from './values.ts'
 
@@ -95,4 +96,8 @@ describe('suggest', () => {
   it('does not look at words of absurd length for long', () => {
     expect(suggest('x'.repeat(1_000_000), known)).toBeUndefined()
   })
+})
+
+it('a directory is no file of authorities', () => {
+  expect(() => globalOptions({ 'ca-file': [import.meta.dirname] })).toThrow(/^--ca-file .* is a directory$/)
 })

@@ -15,11 +15,15 @@ export function parseSize(text: string, flag: string): number {
 const DURATION_PART = /(\d{1,12}(?:\.\d{1,9})?)(ms|s|m|h)/y
 const DURATION_UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }
 
-/** Milliseconds from `90s`, `1m30s`, `500ms`; a bare number is seconds. */
-export function parseDuration(text: string, flag: string): number {
+/** Milliseconds, at least `min`, from `90s`, `1m30s`, `500ms`; a bare number is seconds. */
+export function parseDuration(text: string, flag: string, min = 0): number {
   const bad = () =>
     new UsageError(`invalid duration for --${flag}: ${JSON.stringify(text)}`, 'write it as 90s, 5m or 1h30m')
-  if (/^\d{1,9}(\.\d{1,3})?$/.test(text)) return Math.round(Number(text) * 1000)
+  if (/^\d{1,9}(\.\d{1,3})?$/.test(text)) {
+    const time = Math.round(Number(text) * 1000)
+    if (time < min) throw bad()
+    return time
+  }
   let total = 0
   DURATION_PART.lastIndex = 0
   while (DURATION_PART.lastIndex < text.length) {

@@ -82,7 +82,8 @@ describe('flags of run', () => {
       cpusetCpus: '0,2',
       pids: -1,
     })
-    for (const bad of [{ cpus: '0' }, { cpus: 'x' }, { memory: 'much' }])
+    expect(parseLimits({ cpus: '0' })).toEqual({})
+    for (const bad of [{ cpus: '0.001' }, { cpus: 'x' }, { memory: 'much' }])
       expect(() => parseLimits(bad)).toThrow(UsageError)
   })
 })

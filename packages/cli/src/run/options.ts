@@ -56,14 +56,16 @@ export function parseLimits(values: LimitValues): Resources {
     const value = values[name]
     if (value === undefined) continue
     if (name === 'pids-limit') resources = { ...resources, pids: parseInteger(value, name, -1) }
-    else if (name === 'cpus') resources = { ...resources, cpuPeriod: PERIOD, cpuQuota: parseCpus(value) }
+    else if (name === 'cpus') resources = { ...resources, ...parseCpus(value) }
     else resources = { ...resources, ...resource(name, value, name) }
   }
   return resources
 }
 
-function parseCpus(text: string): number {
-  const cpus = /^\d{1,4}(\.\d{1,3})?$/.test(text) ? Number(text) : 0
+/** As docker takes it: 0 is no limit. */
+function parseCpus(text: string): Resources {
+  const cpus = /^\d{1,4}(\.\d{1,3})?$/.test(text) ? Number(text) : -1
+  if (cpus === 0) return {}
   if (cpus < 0.01) throw new UsageError(`invalid argument ${JSON.stringify(text)} for --cpus`, 'write it as 1.5')
-  return Math.round(cpus * PERIOD)
+  return { cpuPeriod: PERIOD, cpuQuota: Math.round(cpus * PERIOD) }
 }

@@ -3,6 +3,7 @@
  */
 import { readFile } from 'node:fs/promises'
 import { registryErrors } from '../errors.ts'
+import { fileProblem } from '../file-problem.ts'
 import { normalizeRegistry } from '../reference.ts'
 import { type CredentialProvider, type Credentials, firstOf } from './credentials.ts'
 import { runHelper } from './helper.ts'
@@ -154,7 +155,7 @@ export async function readConfigFile(path: string): Promise<string | undefined> 
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException
     if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'EACCES' || code === 'EPERM') return undefined
-    throw registryErrors.configInvalid([path, code ?? 'cannot be read'], { cause })
+    throw registryErrors.configInvalid([path, fileProblem(cause)], { cause })
   }
 }
 

@@ -6,6 +6,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ConnectionOptions } from 'node:tls'
 import { registryErrors } from '../errors.ts'
+import { fileProblem } from '../file-problem.ts'
 
 /** The certificates of a directory; undefined when it has none or does not exist. @throws RegistryError CONFIG_INVALID */
 export async function readCertsDirectory(path: string): Promise<ConnectionOptions | undefined> {
@@ -50,6 +51,6 @@ async function readPem(path: string): Promise<string> {
   try {
     return await readFile(path, 'latin1')
   } catch (cause) {
-    throw registryErrors.configInvalid([path, (cause as NodeJS.ErrnoException).code ?? 'cannot be read'], { cause })
+    throw registryErrors.configInvalid([path, fileProblem(cause)], { cause })
   }
 }

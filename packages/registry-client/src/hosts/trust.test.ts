@@ -88,6 +88,10 @@ describe.skipIf(!withOpenssl)('who is trusted (needs openssl)', () => {
     const empty = join(folder.path, 'empty.pem')
     await writeFile(empty, 'nothing')
     await expect(resolve({ caFiles: [empty] })).rejects.toMatchObject({ code: 'CONFIG_INVALID' })
+    await expect(resolve({ caFiles: [folder.path] })).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+      message: expect.stringMatching(/: it is a directory$/),
+    })
     await expect(resolve({ caFiles: ['/nowhere.pem'] })).rejects.toThrow('no such file')
   })
 })

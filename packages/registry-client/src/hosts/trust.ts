@@ -6,6 +6,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { getCACertificates } from 'node:tls'
 import { registryErrors } from '../errors.ts'
+import { fileProblem } from '../file-problem.ts'
 
 type Env = Readonly<Record<string, string | undefined>>
 
@@ -58,9 +59,7 @@ export async function readCertificates(path: string): Promise<string[]> {
   try {
     text = await readFile(path, 'latin1')
   } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException
-    const why = code === 'ENOENT' ? 'there is no such file' : `cannot be read (${code})`
-    throw registryErrors.configInvalid([path, why], { cause })
+    throw registryErrors.configInvalid([path, fileProblem(cause)], { cause })
   }
   const found = certificatesIn(text)
   if (found.length === 0) throw registryErrors.configInvalid([path, 'it holds no certificate in PEM'])

@@ -6,6 +6,7 @@ import { type FileHandle, open } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { OpenBlobOptions } from '../content.ts'
 import { registryErrors } from '../errors.ts'
+import { fileProblem } from '../file-problem.ts'
 
 /** Named byte ranges that can be read. Names are relative with `/`, and never from outside unchecked. */
 export interface Files {
@@ -58,7 +59,7 @@ export class DirectoryFiles implements Files {
     } catch (cause) {
       const { code } = cause as NodeJS.ErrnoException
       if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
-      throw registryErrors.layoutInvalid([path, code ?? 'cannot be read'], { cause })
+      throw registryErrors.layoutInvalid([path, fileProblem(cause)], { cause })
     }
     if ((await handle.stat()).isFile()) return handle
     await handle.close()

@@ -172,6 +172,20 @@ describe('archives', () => {
     }
   })
 
+  it.each([
+    ['a short text', 'hello\n', /not a tar archive/],
+    ['a long text', 'hello\n'.repeat(1000), /not a tar archive/],
+    ['a directory', undefined, /it is a directory/],
+  ])('%s is no archive', async (_what, text, message) => {
+    await using folder = await temporaryDirectory()
+    const path = text === undefined ? folder.path : join(folder.path, 'file')
+    if (text !== undefined) await writeFile(path, text)
+    await expect(DockerArchive.open(path)).rejects.toMatchObject({
+      code: 'LAYOUT_INVALID',
+      message: expect.stringMatching(message),
+    })
+  })
+
   it.for([
     ['no manifest.json', { x: '' }],
     ['a manifest.json that is no list', { 'manifest.json': '{}' }],

@@ -10,6 +10,7 @@ import { pipeline } from 'node:stream/promises'
 import { createGunzip, createZstdDecompress } from 'node:zlib'
 import type { OpenBlobOptions } from '../content.ts'
 import { registryErrors } from '../errors.ts'
+import { fileProblem } from '../file-problem.ts'
 import { type Files, ReadBuffers, readRange, readWhole } from './files.ts'
 import { blockBytes, parseTarHeader, tarPadding } from './tar-header.ts'
 
@@ -143,12 +144,15 @@ async function writeUnpacked(
 
 async function openFile(path: string): Promise<FileHandle> {
   try {
-    return await open(path, 'r')
+    const handle = await open(path, 'r')
+    if (!(await handle.stat()).isDirectory()) return handle
+    await handle.close()
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException
     if (code === 'ENOENT') throw registryErrors.notFound([path], { cause })
-    throw registryErrors.layoutInvalid([path, code ?? 'cannot be read'], { cause })
+    throw registryErrors.layoutInvalid([path, fileProblem(cause)], { cause })
   }
+  throw registryErrors.layoutInvalid([path, 'it is a directory, not an archive'])
 }
 
 /** Where each file's content is; links are followed within the archive. Of equal names the last one counts. */
@@ -159,6 +163,7 @@ async function indexEntries(
 ): Promise<Map<string, Span>> {
   const fail = (why: string) => registryErrors.layoutInvalid([path, why])
   const { size: total } = await handle.stat()
+  if (total < blockBytes) throw fail('not a tar archive')
   const spans = new Map<string, Span>()
   const links = new Map<string, string>()
   const block = Buffer.alloc(blockBytes)

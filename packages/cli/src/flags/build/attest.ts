@@ -5,16 +5,17 @@ import { parseBoolean } from '../parse.ts'
 import type { BuildDraft } from './draft.ts'
 
 /** Adds one `--attest type=TYPE[,disabled=BOOL][,KEY=VALUE]` to the draft. */
-export function addAttest(draft: BuildDraft, text: string): void {
+export function addAttest(draft: BuildDraft, text: string, flag = 'attest'): void {
   let type = ''
   let disabled = false
   const kept: string[] = []
-  for (const field of csvFields(text, 'attest')) {
+  for (const field of csvFields(text, flag)) {
     const pair = keyValue(field)
-    if (!pair) throw new UsageError(`invalid value ${field}`)
+    if (!pair)
+      throw new UsageError(`invalid value ${field} for --${flag}`, 'write it as key=value, separated by commas')
     const key = pair[0].trim().toLowerCase()
     if (key === 'disabled') {
-      disabled = parseBoolean(pair[1], 'attest')
+      disabled = parseBoolean(pair[1], flag)
       continue
     }
     if (key === 'type') type = pair[1]
@@ -31,7 +32,7 @@ const BOOLEAN = /^(?:[01tTfF]|true|TRUE|True|false|FALSE|False)$/
 export function addShorthandAttest(draft: BuildDraft, type: 'provenance' | 'sbom', value: string): void {
   if (value === '') return
   const attrs = BOOLEAN.test(value) ? `disabled=${!parseBoolean(value, type)}` : value
-  addAttest(draft, `type=${type},${attrs}`)
+  addAttest(draft, `type=${type},${attrs}`, type)
 }
 
 const ANNOTATION_TYPES = new Set(['index', 'index-descriptor', 'manifest', 'manifest-descriptor'])

@@ -20,12 +20,12 @@ const OUTPUT_TYPES: ReadonlySet<string> = new Set<Output['type']>([
 const isOutputType = (text: string): text is Output['type'] => OUTPUT_TYPES.has(text)
 
 /** One `--output DIR | - | type=TYPE[,KEY=VALUE]`. */
-export function parseOutput(text: string): Output {
+export function parseOutput(text: string, flag = 'output'): Output {
   if (text === '-') return { type: 'tar', attrs: { dest: '-' } }
-  const fields = csvFields(text, 'output')
+  const fields = csvFields(text, flag)
   if (fields.length === 1 && fields[0] === text && !text.startsWith('type='))
     return { type: 'local', attrs: { dest: text } }
-  const { type, attrs } = typedFields(fields)
+  const { type, attrs } = typedFields(fields, flag)
   if (!type) throw new UsageError('type is required for output')
   if (isOutputType(type)) return { type, attrs }
   const close = suggest(type, OUTPUT_TYPES)
@@ -39,17 +39,21 @@ export function parseOutput(text: string): Output {
 export function parseCache(text: string, flag: string): Cache[] {
   const fields = csvFields(text, flag)
   if (!text.includes('=')) return fields.map((ref) => ({ type: 'registry', attrs: { ref } }))
-  const { type, attrs } = typedFields(fields)
+  const { type, attrs } = typedFields(fields, flag)
   if (!type) throw new UsageError(`type required for ${JSON.stringify(text)}`)
   return [{ type, attrs }]
 }
 
-function typedFields(fields: readonly string[]): { type: string | undefined; attrs: Record<string, string> } {
+function typedFields(
+  fields: readonly string[],
+  flag: string,
+): { type: string | undefined; attrs: Record<string, string> } {
   let type: string | undefined
   const attrs: [string, string][] = []
   for (const field of fields) {
     const pair = keyValue(field)
-    if (!pair) throw new UsageError(`invalid value ${field}`, 'write it as key=value, separated by commas')
+    if (!pair)
+      throw new UsageError(`invalid value ${field} for --${flag}`, 'write it as key=value, separated by commas')
     const key = pair[0].trim().toLowerCase()
     if (key === 'type') type = pair[1]
     else attrs.push([key, pair[1]])

@@ -157,7 +157,7 @@ export const RUN_FLAGS: readonly BuildFlag[] = [
     value: 'TIME',
     help: 'Longest time a RUN may take, such as 90s or 10m',
     set: (draft, value) => {
-      draft.options.runTimeout = parseDuration(value, 'run-timeout')
+      draft.options.runTimeout = parseDuration(value, 'run-timeout', 1)
     },
   },
   {
@@ -186,7 +186,7 @@ export const RUN_FLAGS: readonly BuildFlag[] = [
     completes: 'file',
     help: 'When a RUN fails, save the files it left, or those of one directory or stage: type local or tar',
     set: (draft, value) => {
-      draft.options.outputOnFailure = parseOutput(value)
+      draft.options.outputOnFailure = parseOutput(value, 'output-on-failure')
     },
   },
 ]
