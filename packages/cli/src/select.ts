@@ -17,7 +17,7 @@ export interface Selection {
 
 /**
  * Global flags may stand before the command. A first word that is neither a command nor a directory nor looks like a
- * path or URL is taken for a mistyped command, unless flags of a build follow and it is like no command.
+ * path or URL is taken for a mistyped command, unless more words follow and it is like no command.
  *
  * @returns undefined when there is nothing to do but to show the overview
  * @throws UsageError for an unknown command
@@ -48,7 +48,7 @@ function refuseUnknown(words: readonly string[]): void {
     word!,
     COMMANDS.map((command) => command.name),
   )
-  if (close === undefined && words.some((other) => other.startsWith('-'))) return
+  if (close === undefined && words.length > 1) return
   throw new UsageError(
     `unknown command: ${word}`,
     close ? `did you mean tsbuild ${close}?` : 'tsbuild help lists all commands',
