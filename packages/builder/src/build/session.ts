@@ -47,7 +47,8 @@ export class Session implements AsyncDisposable {
     this.settings = settings
     this.store = store
     const { signal } = settings.options
-    this.signal = signal ? AbortSignal.any([signal, this.#failed.signal]) : this.#failed.signal
+    // Not a signal that joins both: with one, a failed RUN leaves a file of its worker behind.
+    this.signal = signal ?? this.#failed.signal
     this.#client = client
     this.#resources = resources
     this.#listener = settings.options.onProgress
@@ -108,7 +109,7 @@ export class Session implements AsyncDisposable {
     return this.#insecure
   }
 
-  /** Never throws, since events also come where nobody could catch it: a listener that does aborts the call. */
+  /** Never throws, since events also come where nobody could catch it: a listener that does fails the call. */
   emit(event: ProgressEvent): void {
     try {
       this.#listener?.(event)
