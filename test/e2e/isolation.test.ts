@@ -48,6 +48,27 @@ describe.each(levels)('RUN at level $name', ({ isolation, through }) => {
   })
 })
 
+it.skipIf(needs.skip)(`RUNs that could reach each other's files run one at a time${needs.note}`, async () => {
+  await using place = await openWorkspace()
+  const stage = (name: string): string => `
+    FROM busybox AS ${name}
+    RUN : ${name}; date +%s > /from && sleep 2 && date +%s > /to`
+  const copies = ['a', 'b'].map((name) => `COPY --from=${name} /from /to /${name}/`)
+  const context = await place.files({
+    Dockerfile: `${['a', 'b'].map(stage).join('\n')}\nFROM scratch\n${copies.join('\n')}\n`,
+  })
+  const base = ['--build-context', `busybox=oci-layout://${await busyboxLayout()}`]
+  const args = ['--progress=plain', '--isolation=chroot', ...base, '-o', place.join('out'), context]
+  await place.must(args, { through: unprivileged })
+  const read = async (name: string): Promise<number> => Number(await readFile(place.join('out', name), 'utf8'))
+  const [a, b] = [
+    { from: await read('a/from'), to: await read('a/to') },
+    { from: await read('b/from'), to: await read('b/to') },
+  ]
+  expect(a.to - a.from).toBeGreaterThan(0)
+  expect(a.to <= b.from || b.to <= a.from, JSON.stringify({ a, b })).toBe(true)
+})
+
 it.skipIf(needs.skip)(`a program in another format is explained${needs.note}`, async () => {
   await using place = await openWorkspace()
   const context = await place.files({

@@ -1,6 +1,8 @@
 /** An attacker: a process that exchanges two names all the time, while others walk over them. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { globSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { AT_FDCWD } from '../native/files.ts'
 import { raw } from '../native/libc.ts'
@@ -16,7 +18,16 @@ export function exchange(a: string, b: string): boolean {
 
 /** Exchanges them from now on until it is disposed. @param cwd a directory that is held on to, whatever it is renamed to */
 export async function startSwapper(a: string, b: string, cwd = '/'): Promise<AsyncDisposable> {
-  const child = spawn(process.execPath, [SELF, a, b], { cwd, stdio: ['ignore', 'pipe', 'inherit'] })
+  return await attack([a, b], cwd)
+}
+
+/** Exchanges them in all directories that match a pattern now and later, until it is disposed. */
+export async function startSwapperIn(pattern: string, a: string, b: string): Promise<AsyncDisposable> {
+  return await attack([a, b, pattern], '/')
+}
+
+async function attack(args: readonly string[], cwd: string): Promise<AsyncDisposable> {
+  const child = spawn(process.execPath, [SELF, ...args], { cwd, stdio: ['ignore', 'pipe', 'inherit'] })
   const ended = once(child, 'exit')
   await once(child.stdout, 'data')
   return {
@@ -28,13 +39,15 @@ export async function startSwapper(a: string, b: string, cwd = '/'): Promise<Asy
 }
 
 if (process.argv[1] === SELF) {
-  const [a, b] = process.argv.slice(2) as [string, string]
+  const [a, b, pattern] = process.argv.slice(2) as [string, string, string?]
+  let places = ['']
   const never = new Int32Array(new SharedArrayBuffer(4))
   // It may be that a name is missing for a moment, or for ever: the attack goes on. With pauses, since the kernel lets
   // nobody walk while somebody renames.
   for (let count = 0; ; count++) {
     Atomics.wait(never, 0, 0, 0.1)
-    const worked = exchange(a, b)
+    const worked = places.filter((place) => exchange(join(place, a), join(place, b))).length > 0
+    if (!worked && pattern !== undefined) places = globSync(pattern)
     if (count === 0) process.stdout.write(worked ? 'swapping\n' : 'waiting\n')
   }
 }
