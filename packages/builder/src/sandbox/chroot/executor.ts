@@ -70,7 +70,6 @@ export class ChrootExecutor implements Executor {
     await using resources = new AsyncDisposableStack()
     resources.defer(async () => removeStubs(rootfs, stubs))
     if (!ownMounts) resources.use(await putAll(spec, rootfs))
-    resources.defer(() => killInside(rootfs))
     const { singleId, seccomp } = this.#options
     return await withGroup(spec, (cgroups) => {
       const init: InitSpec = {
@@ -84,7 +83,9 @@ export class ChrootExecutor implements Executor {
         terminal: io.terminal !== undefined,
         waitForGo: false,
       }
-      const request = { spec: init, flags: ownMounts ? CLONE.NEWNS : 0, staged: false, io, signal }
+      // It may have killed its supervisor, which does this otherwise.
+      const onEnded = () => killInside(rootfs)
+      const request = { spec: init, flags: ownMounts ? CLONE.NEWNS : 0, staged: false, io, signal, onEnded }
       return runClone(cloner, request, (stub) => stubs.push(stub))
     })
   }

@@ -22,6 +22,8 @@ export interface CloneRequest {
   readonly signal: AbortSignal
   /** With `waitForGo`: connects the network of the process with this pid; disposed when the process has ended. */
   readonly attach?: ((pid: number) => Promise<AsyncDisposable>) | undefined
+  /** Called when the clone has ended, before the end of its output is waited for: others may still hold that. */
+  readonly onEnded?: (() => void) | undefined
 }
 
 type Exit = Extract<ClonerReport, { op: 'exited' }>
@@ -50,7 +52,7 @@ export async function runClone(
 /** undefined: the process ended before its program began, without saying why. */
 async function attempt(
   cloner: ClonerProcess,
-  { spec, flags, staged, io, signal, attach }: CloneRequest,
+  { spec, flags, staged, io, signal, attach, onEnded }: CloneRequest,
   onStub: (stub: Stub) => void,
 ): Promise<ProcessExit | undefined> {
   const stdio = openStdio(io)
@@ -63,7 +65,10 @@ async function attempt(
   try {
     running = cloner.start({ flags, staged }, given, {
       failed: (failure) => ended.resolve({ failure }),
-      exited: (exit) => ended.resolve({ exit }),
+      exited: (exit) => {
+        onEnded?.()
+        ended.resolve({ exit })
+      },
     })
   } catch (error) {
     for (const fd of [status, life]) fs.closeSync(fd)

@@ -69,6 +69,16 @@ export function describeEnding(c: Contract): void {
     })
   })
 
+  // Elsewhere it is out of reach.
+  describe.skipIf(traits.isolated)('an end by force', () => {
+    it('of what has started it leaves nothing, and does not wait for what is left', async () => {
+      const mark = newMark()
+      const script = `(setsid sleep ${mark} </dev/null >/dev/null 2>&1 &); sleep 0.2; kill -9 $PPID & sleep ${mark}`
+      expect((await sh(script)).exitCode).toBe(137)
+      await until(() => sleepers(mark).length === 0)
+    })
+  })
+
   describe('an abort', () => {
     it('ends the process and what it has started', async () => {
       const controller = new AbortController()
