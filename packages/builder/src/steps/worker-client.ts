@@ -31,6 +31,7 @@ export interface LazyWorkerOptions {
 export class LazyWorker implements WorkerClient, AsyncDisposable {
   readonly #options: LazyWorkerOptions
   #worker: Promise<Worker<WorkerOperations, WorkerEvent>> | undefined
+  #claims: Promise<void> = Promise.resolve()
 
   constructor(options: LazyWorkerOptions) {
     this.#options = options
@@ -56,7 +57,10 @@ export class LazyWorker implements WorkerClient, AsyncDisposable {
     options: { signal: AbortSignal; onEvent?: (event: WorkerEvent) => void },
   ): Promise<WorkerOperations[O]['result']> {
     const worker = await this.start()
-    await this.#options.keep?.(snapshotsOf(operation, params))
+    // One after the other, so that calls are sent in their order: input follows the process that it is for.
+    const claimed = this.#claims.then(() => this.#options.keep?.(snapshotsOf(operation, params)))
+    this.#claims = claimed.catch(() => undefined)
+    await claimed
     return await worker.call(operation, params, options)
   }
 
