@@ -40,6 +40,7 @@ export function serveWorker<T extends OperationMap<T>, E>(
   const parent = process.ppid
   const running = new Map<number, AbortController>()
   let closing = false
+  let closed: Promise<void> | undefined
   let orphaned = false
   const table = new Map<string, (params: never, context: CallContext<E>) => Promise<unknown>>(
     Object.entries(operations),
@@ -56,6 +57,7 @@ export function serveWorker<T extends OperationMap<T>, E>(
     const controller = new AbortController()
     running.set(id, controller)
     try {
+      if (closing) throw cancelled([])
       const handler = table.get(operation)
       if (handler === undefined) throw new Error(`the worker has no operation ${operation}`)
       const context: CallContext<E> = {
@@ -71,7 +73,13 @@ export function serveWorker<T extends OperationMap<T>, E>(
     }
   }
 
-  const close = async (): Promise<void> => {
+  /** A call that came late, or the main process's end, must not end this process while it is still tidying up. */
+  const close = (): Promise<void> => {
+    closed ??= end()
+    return closed
+  }
+
+  const end = async (): Promise<void> => {
     await options.onClose?.(orphaned).catch(() => {})
     if (orphaned) endNow()
     process.exit(0)

@@ -92,6 +92,17 @@ describe.skipIf(process.platform !== 'linux')('the worker (needs Linux)', () => 
     expect(runs(worker.pid)).toBe(false)
   })
 
+  it('tidies up once and whole, whatever is asked of it meanwhile', async () => {
+    const worker = await start()
+    const mark = join(root, 'mark')
+    await worker.call('mark', { text: mark })
+    const closed = worker[Symbol.asyncDispose]()
+    const late = await Promise.allSettled([worker.call('echo', 1), worker.call('fail', {}), worker.call('wait', {})])
+    await closed
+    expect(late.map((one) => (one as PromiseRejectedResult).reason.code)).toEqual(Array(3).fill('CANCELLED'))
+    expect(fs.existsSync(mark)).toBe(true)
+  })
+
   it.each(['idle', 'spin'])('dies with a caller that is killed, %s', async (state) => {
     const script = `
       import { startWorker } from ${JSON.stringify(new URL('./worker.ts', import.meta.url).href)}

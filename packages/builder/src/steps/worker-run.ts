@@ -89,9 +89,9 @@ export class Runner implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    using _mounts = this.#mounts
     const selected = await this.#selected?.catch(() => undefined)
     await (selected?.executor ?? this.#cloner)?.[Symbol.asyncDispose]()
-    this.#mounts[Symbol.dispose]()
   }
 }
 

@@ -45,7 +45,8 @@ class WorkerState {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.snapshots.close()
-    await Promise.all([this.runner[Symbol.asyncDispose](), this.#snapshotter?.[Symbol.asyncDispose]()])
+    // This process ends afterwards: what one cannot tidy up is no reason to leave what the other can.
+    await Promise.allSettled([this.runner[Symbol.asyncDispose](), this.#snapshotter?.[Symbol.asyncDispose]()])
   }
 }
 

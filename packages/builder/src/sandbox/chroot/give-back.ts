@@ -26,7 +26,6 @@ export async function giveBack(copy: number, known: Copied, origin: number): Pro
 
 async function mergeDirectory(copy: number, known: Copied | undefined, origin: number): Promise<void> {
   const stat = fs.fstatSync(copy, { bigint: true })
-  if (stampOf(stat) !== known?.stamp) copyAttributes(stat, origin)
   const names = new Set(namesIn(copy))
   for (const name of names) {
     const entry = openEntry(copy, name)
@@ -38,23 +37,46 @@ async function mergeDirectory(copy: number, known: Copied | undefined, origin: n
     }
   }
   for (const [name, gone] of known?.entries ?? []) if (!names.has(name)) removeKnown(origin, name, gone)
+  if (stampOf(stat) !== known?.stamp) copyAttributes(stat, origin)
 }
 
 async function mergeEntry(entry: number, known: Copied | undefined, origin: number, name: string): Promise<void> {
   const stat = fs.fstatSync(entry, { bigint: true })
-  if (stat.isDirectory()) {
-    const there = openDirectory(origin, name)
-    if (there !== undefined) {
-      try {
-        return await mergeDirectory(entry, known, there)
-      } finally {
-        fs.closeSync(there)
-      }
-    }
-  }
+  const directory = stat.isDirectory() ? openDirectory(origin, name) : undefined
+  if (directory !== undefined) return await mergeInto(directory, entry, known)
   // What is as it was copied is left as others have left it, even if that is nothing.
-  if (isChanged(entry, stat, known)) await replace(entry, origin, name)
+  if (!isChanged(entry, stat, known)) return
+  // A new one has none of its attributes yet.
+  if (stat.isDirectory()) await mergeInto(makeDirectory(origin, name), entry, { stamp: '', entries: known?.entries })
+  else await replace(entry, origin, name)
 }
+
+/** @param there descriptor of a directory, closed by this */
+async function mergeInto(there: number, entry: number, known: Copied | undefined): Promise<void> {
+  try {
+    await mergeDirectory(entry, known, there)
+  } finally {
+    fs.closeSync(there)
+  }
+}
+
+/** A descriptor of a directory that is new, or that others have made meanwhile. */
+function makeDirectory(parent: number, name: string): number {
+  for (let turn = 0; ; turn++) {
+    try {
+      fs.mkdirSync(at(parent, name), { mode: 0o700 })
+    } catch (error) {
+      if (!hasCode(error, 'EEXIST')) throw error
+    }
+    const made = openDirectory(parent, name)
+    if (made !== undefined) return made
+    if (turn === TURNS) throw new Error(`${name} is never a directory for long`)
+    removeEntry(parent, name)
+  }
+}
+
+/** How often what others put in our way is taken away. */
+const TURNS = 100
 
 function isChanged(entry: number, stat: fs.BigIntStats, known: Copied | undefined): boolean {
   if (stampOf(stat) !== known?.stamp) return true
@@ -72,17 +94,18 @@ function isChanged(entry: number, stat: fs.BigIntStats, known: Copied | undefine
   })
 }
 
-/** Copies beside its place and renames, so that others see it whole. */
+/** Copies what is no directory beside its place and renames, so that others see it whole. */
 async function replace(entry: number, origin: number, name: string): Promise<void> {
   const fresh = `.tsbuild-${randomUUID()}`
   try {
     if ((await copyTree(entry, origin, fresh)) === undefined) return
-    try {
-      fs.renameSync(at(origin, fresh), at(origin, name))
-    } catch (error) {
-      if (!hasCode(error, 'EISDIR', 'ENOTDIR', 'ENOTEMPTY', 'EEXIST')) throw error
-      removeEntry(origin, name)
-      fs.renameSync(at(origin, fresh), at(origin, name))
+    for (let turn = 0; ; turn++) {
+      try {
+        return fs.renameSync(at(origin, fresh), at(origin, name))
+      } catch (error) {
+        if (turn === TURNS || !hasCode(error, 'EISDIR')) throw error
+        removeEntry(origin, name)
+      }
     }
   } finally {
     removeEntry(origin, fresh)
