@@ -6,7 +6,7 @@ import type { BlobProgress, BlobPushResult, FetchedManifest, Source, Target } fr
 import type { Descriptor } from '../model/descriptor.ts'
 import { type Digest, digestAlgorithm } from '../model/digest.ts'
 import { isRegistryError, registryErrors } from '../model/errors.ts'
-import { Repository } from '../registry/client.ts'
+import { Repository } from '../registry/repository.ts'
 import { type Planned, type PlanOptions, planCopy } from './copy-plan.ts'
 import { limiter } from './limiter.ts'
 

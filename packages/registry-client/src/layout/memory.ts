@@ -19,8 +19,8 @@ import { type Descriptor, parseManifest } from '../model/descriptor.ts'
 import { type Digest, digestOf, verified } from '../model/digest.ts'
 import { registryErrors } from '../model/errors.ts'
 import { bareMediaType } from '../model/media-types.ts'
+import { referrerOf } from '../model/referrer.ts'
 import { isSelfVerifying, selfVerifying } from '../model/verified-stream.ts'
-import { referrerOf } from '../registry/referrers.ts'
 
 /** A repository of sorts that is gone with the process. References are tags and digests. */
 export class MemoryImages implements Source, Target {

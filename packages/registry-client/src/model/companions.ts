@@ -3,10 +3,10 @@
  * `sha256-<hex>.sig`, `.att` and `.sbom`, and nothing in them names their subject.
  */
 
-import { referrersTag } from '../registry/referrers.ts'
 import type { Companion, FetchedManifest, FoundCompanion } from './content.ts'
 import type { Digest } from './digest.ts'
 import { isRegistryError } from './errors.ts'
+import { referrersTag } from './referrer.ts'
 
 const kinds = ['sig', 'att', 'sbom'] as const
 

@@ -4,8 +4,8 @@ import { copy } from '../copy/copy.ts'
 import { MemoryImages } from '../layout/memory.ts'
 import { digestOf } from '../model/digest.ts'
 import { mediaTypes } from '../model/media-types.ts'
+import { referrersTag } from '../model/referrer.ts'
 import { start } from '../testing/start.ts'
-import { referrersTag } from './referrers.ts'
 
 const layer = randomBytes(1000)
 

@@ -11,10 +11,10 @@ import { isRegistryError, registryErrors } from '../model/errors.ts'
 import { isForeignLayerType } from '../model/media-types.ts'
 import { redactUrl } from '../transport/events.ts'
 import { isLoopback, isPrivateAddress } from '../transport/loopback.ts'
+import { networkError } from '../transport/network-error.ts'
 import { isRedirect, redirectLimit, resolveLocation } from '../transport/redirect.ts'
 import type { HostClient } from './host-client.ts'
 import type { RepositoryAccess } from './repository-access.ts'
-import { networkError } from './response-error.ts'
 
 /** URLs tried per layer. */
 const urlLimit = 4

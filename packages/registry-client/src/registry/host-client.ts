@@ -7,6 +7,7 @@ import type { Endpoint } from '../hosts/endpoint.ts'
 import { registryErrors } from '../model/errors.ts'
 import { parseWarnings, redactUrl } from '../transport/events.ts'
 import { type HttpRequestBody, type HttpResponse, header } from '../transport/http.ts'
+import { networkError } from '../transport/network-error.ts'
 import { isRedirect, redirectLimit, resolveLocation } from '../transport/redirect.ts'
 import {
   backoff,
@@ -23,7 +24,7 @@ import {
 } from '../transport/retry.ts'
 import { speaksTls } from '../transport/tls-error.ts'
 import type { HostEnvironment } from './environment.ts'
-import { networkError, responseError } from './response-error.ts'
+import { responseError } from './response-error.ts'
 import { fetchToken } from './token-fetch.ts'
 
 /** One request in terms of the distribution-spec. */

@@ -2,11 +2,11 @@
 import type { Descriptor } from '../model/descriptor.ts'
 import { isRegistryError, type RegistryError, registryErrors } from '../model/errors.ts'
 import { type HttpResponseBody, header } from '../transport/http.ts'
+import { networkError } from '../transport/network-error.ts'
 import { backoff, isTransientError, pause, silenceLimit } from '../transport/retry.ts'
 import { steady } from '../transport/steady.ts'
 import type { HostClient, RegistryAnswer } from './host-client.ts'
 import { type RepositoryAccess, sendTo } from './repository-access.ts'
-import { networkError } from './response-error.ts'
 
 /** Progress that makes a transfer worth another full set of attempts. */
 const progressBytes = 64 << 10

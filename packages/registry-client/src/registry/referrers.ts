@@ -6,16 +6,11 @@
  * read again afterwards: what another client overwrote is put back.
  */
 import type { ReferrersOptions } from '../model/content.ts'
-import {
-  type Descriptor,
-  type Index,
-  type Manifest,
-  type ManifestDocument,
-  parseManifest,
-} from '../model/descriptor.ts'
-import { type Digest, digestHex, digestOf } from '../model/digest.ts'
+import { type Descriptor, type Index, type ManifestDocument, parseManifest } from '../model/descriptor.ts'
+import { type Digest, digestOf } from '../model/digest.ts'
 import { isRegistryError, registryErrors } from '../model/errors.ts'
 import { mediaTypes } from '../model/media-types.ts'
+import { referrersTag } from '../model/referrer.ts'
 import { backoff, pause } from '../transport/retry.ts'
 import { deleteManifest, fetchManifest, getDocument, manifestName } from './manifests.ts'
 import { nextPage, pageLimit } from './pages.ts'
@@ -23,12 +18,6 @@ import { onEachHost, type RepositoryAccess, sendTo, upstream } from './repositor
 
 /** How often the fallback index is rewritten when others rewrite it at the same time. */
 const contentionLimit = 8
-
-/** The tag that the referrers of a digest are listed under where the API is missing: `sha256-<hex>`, cut to 128. */
-export function referrersTag(digest: Digest): string {
-  const algorithm = digest.slice(0, digest.indexOf(':')).slice(0, 32)
-  return `${algorithm}-${digestHex(digest).slice(0, 64)}`.slice(0, 128)
-}
 
 /** Manifests that refer to `subject`, by the API or by the fallback tag. None is an empty list, not an error. */
 export async function* listReferrers(
@@ -84,30 +73,6 @@ async function fallbackIndex(
   } catch (error) {
     if (isRegistryError(error, 'NOT_FOUND', 'MANIFEST_INVALID')) return {}
     throw error
-  }
-}
-
-/**
- * How a manifest is listed among the referrers of its subject: with its artifact type and annotations; undefined when
- * it has no subject.
- */
-export function referrerOf(
-  bytes: Uint8Array,
-  descriptor: Descriptor,
-): { subject: Descriptor; referrer: Descriptor } | undefined {
-  const document = parseManifest(bytes, descriptor.mediaType)
-  const manifest: Manifest | Index = document.kind === 'manifest' ? document.manifest : document.index
-  const { subject, annotations } = manifest
-  if (subject === undefined || subject === null) return undefined
-  const artifactType =
-    manifest.artifactType ?? (document.kind === 'manifest' ? document.manifest.config.mediaType : undefined)
-  return {
-    subject,
-    referrer: {
-      ...descriptor,
-      ...(artifactType !== undefined && { artifactType }),
-      ...(annotations && { annotations }),
-    },
   }
 }
 

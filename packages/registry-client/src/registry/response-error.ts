@@ -8,13 +8,10 @@ import {
   type RegistryErrorEntry,
   registryErrors,
 } from '../model/errors.ts'
-import { type HttpResponse, header, IdleTimeoutError, readBody } from '../transport/http.ts'
-import { isTimeout, networkCode, retryAfter } from '../transport/retry.ts'
-import { explainTls } from '../transport/tls-error.ts'
+import { type HttpResponse, header, readBody } from '../transport/http.ts'
+import { retryAfter } from '../transport/retry.ts'
 
 const bodyLimit = 64 << 10
-const mirrorHint =
-  'Where docker.io cannot be reached, --mirror docker.io=HOST[/PATH] asks another registry for its images first.'
 
 /**
  * Makes the error of an answer and discards the rest of it.
@@ -51,25 +48,6 @@ export async function responseError(
         return registryErrors.badResponse([what, `unexpected redirect ${status}`], details)
       return registryErrors.rejected([what, status, why], details)
   }
-}
-
-/** Makes the error of a request that got no answer. */
-export function networkError(error: unknown, what: string, attempts: number, idleMs: number): RegistryError {
-  // `what` begins with the server: `docker.io/library/busybox:latest`, `token server auth.example`.
-  const host = what.replace(/^.* /, '').split('/', 1)[0]!
-  const tls = explainTls(error, host)
-  if (tls !== undefined) return registryErrors.network([what, tls.why], { attempts, cause: error, hint: tls.hint })
-  const hint = host === 'docker.io' ? { hint: mirrorHint } : {}
-  const message = error instanceof Error ? error.message || (networkCode(error) ?? error.name) : String(error)
-  const code = networkCode(error)
-  const why = code === undefined || message.includes(code) ? message : `${message} (${code})`
-  if (isTimeout(error))
-    return registryErrors.timeout([what, error instanceof IdleTimeoutError ? message : `no data for ${idleMs} ms`], {
-      attempts,
-      cause: error,
-      ...hint,
-    })
-  return registryErrors.network([what, why], { attempts, cause: error, ...hint })
 }
 
 /** The `errors` of a registry's answer (distribution-spec "Error Codes"); at most 20, texts cut. */

@@ -5,10 +5,10 @@ import type { ConnectionOptions } from 'node:tls'
 import { registryErrors } from '../model/errors.ts'
 import { redactUrl } from '../transport/events.ts'
 import { type HttpResponse, header } from '../transport/http.ts'
+import { networkError } from '../transport/network-error.ts'
 import { isRedirect, redirectLimit, resolveLocation } from '../transport/redirect.ts'
 import { backoff, isNetworkError, isTransientError, isTransientStatus, pause, retryAfter } from '../transport/retry.ts'
 import type { HostEnvironment } from './environment.ts'
-import { networkError } from './response-error.ts'
 
 interface TokenRequest {
   readonly method: 'GET' | 'POST'

@@ -12,12 +12,12 @@ import type { Descriptor } from '../model/descriptor.ts'
 import { type Digest, digestAlgorithm, isDigest, parseDigest } from '../model/digest.ts'
 import { isRegistryError, RegistryError, registryErrors } from '../model/errors.ts'
 import { header } from '../transport/http.ts'
+import { networkError } from '../transport/network-error.ts'
 import { resolveLocation } from '../transport/redirect.ts'
 import { backoff, isTransientError, isTransientStatus, pause, silenceLimit } from '../transport/retry.ts'
 import type { HostClient, RegistryAnswer } from './host-client.ts'
 import { blobName } from './host-download.ts'
 import { type RepositoryAccess, sendTo, upstream } from './repository-access.ts'
-import { networkError } from './response-error.ts'
 import { type ChunkPlan, SourceFailure, sendChunks, sendWhole, type UploadSession } from './upload-session.ts'
 
 /** How often an upload starts over when sessions are lost, beside the attempts within one. */

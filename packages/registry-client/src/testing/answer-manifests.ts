@@ -6,7 +6,7 @@ import { type Digest, digestAlgorithm, digestOf, isDigest } from '../model/diges
 import { RegistryError } from '../model/errors.ts'
 import { mediaTypes } from '../model/media-types.ts'
 import { isTag } from '../model/reference.ts'
-import { referrerOf } from '../registry/referrers.ts'
+import { referrerOf } from '../model/referrer.ts'
 import { type Exchange, fail, json, type Reply } from './exchange.ts'
 
 const unknown = () => fail(404, 'MANIFEST_UNKNOWN', 'manifest unknown')

@@ -4,7 +4,7 @@
 import { randomUUID } from 'node:crypto'
 import { type Descriptor, type Index, type Manifest, parseManifest } from '../model/descriptor.ts'
 import { type Digest, digestOf } from '../model/digest.ts'
-import { referrerOf } from '../registry/referrers.ts'
+import { referrerOf } from '../model/referrer.ts'
 
 /** One repository. */
 export interface StoredRepository {
