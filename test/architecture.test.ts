@@ -6,7 +6,7 @@ const files = sourceFiles()
 const shipped = files.filter((file) => !isTest(file.path))
 
 /** Everybody may use these; they import nothing above themselves. */
-const COMMON = ['errors.ts', 'source.ts', 'progress.ts', 'util']
+const COMMON = ['errors.ts', 'source.ts', 'progress.ts', 'redact.ts', 'util']
 
 /**
  * Folders (and files) of the builder's src → what they may import beside {@link COMMON} and themselves. A folder that is
@@ -37,6 +37,7 @@ const BUILDER: Readonly<Record<string, readonly string[] | 'all'>> = {
   'errors.ts': [],
   'source.ts': [],
   'progress.ts': [],
+  'redact.ts': [],
   util: [],
 }
 

@@ -1,5 +1,5 @@
 /** What the worker, the process that clones, and the processes being set up tell each other. */
-import type { ProcessSpec, SandboxMount } from '../executor.ts'
+import type { ProcessSpec, SandboxMount } from './executor.ts'
 
 /** What a fresh clone has to do: the process, and what the worker knows about the machine. Sent in a memory file. */
 export interface InitSpec {

@@ -6,7 +6,7 @@ import { access, mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { makeDirectory } from '../../util/make-directory.ts'
 import type { ProcessSpec, SandboxMount } from '../executor.ts'
-import { OciExecutor, type OciExecutorOptions } from './executor.ts'
+import { OciExecutor, type OciExecutorOptions } from './oci.ts'
 
 /** Looked for in this order. */
 export const runtimeNames = ['runc', 'crun', 'youki'] as const

@@ -6,18 +6,18 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { throwIfAborted } from '../../errors.ts'
+import { Substitutes } from '../chroot/substitutes.ts'
+import { killInside } from '../chroot/survivors.ts'
 import { LastingCloner } from '../cloner/lasting-cloner.ts'
-import type { InitSpec } from '../cloner/protocol.ts'
 import { runClone } from '../cloner/run.ts'
 import { sandboxErrors } from '../errors.ts'
 import type { Executor, ProcessExit, ProcessIO, ProcessSpec } from '../executor.ts'
+import type { InitSpec } from '../init-protocol.ts'
 import { withGroup } from '../limits/with-group.ts'
 import { allMounts } from '../mounts/order.ts'
 import { removeStubs, type Stub } from '../mounts/stubs.ts'
 import { defaultCapabilities } from '../native/capabilities.ts'
 import { CLONE } from '../native/process.ts'
-import { Substitutes } from './substitutes.ts'
-import { killInside } from './survivors.ts'
 
 export interface ChrootOptions {
   readonly singleId: boolean

@@ -18,11 +18,11 @@ import {
   sweepGroups,
 } from '../limits/sweep.ts'
 import { removeStubs, type Stub } from '../mounts/stubs.ts'
+import { ociConfig } from '../oci/config.ts'
+import { protectDevices } from '../oci/devices.ts'
+import { explainFailure } from '../oci/failure.ts'
+import { prepareMounts } from '../oci/mounts.ts'
 import { openStdio } from '../stdio.ts'
-import { ociConfig } from './config.ts'
-import { protectDevices } from './devices.ts'
-import { explainFailure } from './failure.ts'
-import { prepareMounts } from './mounts.ts'
 
 export interface OciExecutorOptions {
   /** The runtime's program. */

@@ -4,15 +4,15 @@
  */
 import { throwIfAborted } from '../../errors.ts'
 import { LastingCloner } from '../cloner/lasting-cloner.ts'
-import type { InitSpec } from '../cloner/protocol.ts'
 import { runClone } from '../cloner/run.ts'
 import type { Executor, ProcessExit, ProcessIO, ProcessSpec } from '../executor.ts'
+import type { InitSpec } from '../init-protocol.ts'
 import { attachNetwork, type NetworkHelpers } from '../isolated-network.ts'
 import { withGroup } from '../limits/with-group.ts'
 import { removeStubs, type Stub } from '../mounts/stubs.ts'
+import { STAGED_FLAGS, suitsStage } from '../namespaces/stage.ts'
 import { CLONE } from '../native/process.ts'
 import { compileProfile } from '../seccomp/compile.ts'
-import { STAGED_FLAGS, suitsStage } from './stage.ts'
 
 /** What the worker knows about its machine when it makes the executor. */
 export interface NamespacesOptions {

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { decodeSpec, encodeSpec, type InitSpec } from './protocol.ts'
+import { decodeSpec, encodeSpec, type InitSpec } from './init-protocol.ts'
 
 it('carries a specification as it is', () => {
   const spec: InitSpec = {
