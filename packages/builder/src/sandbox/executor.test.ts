@@ -42,6 +42,7 @@ const limits =
   )
 const full: Traits = {
   isolated: true,
+  initProcess: true,
   mounts: true,
   users: true,
   network: true,
@@ -64,7 +65,14 @@ describe.skipIf(busybox === undefined)('executors (need a static busybox)', () =
     describe.skipIf(!works('command -v runc'))('(needs runc)', () => {
       describeExecutor('oci', {
         select: { isolation: 'oci', ociRuntime: 'runc' },
-        traits: { ...full, execErrors: false, entersDirectory: false, reportsOom: false, outbound: false },
+        traits: {
+          ...full,
+          initProcess: false,
+          execErrors: false,
+          entersDirectory: false,
+          reportsOom: false,
+          outbound: false,
+        },
         directory: () => directory(0),
         start: ownDriver,
       })
@@ -107,7 +115,7 @@ describe.skipIf(busybox === undefined)('executors (need a static busybox)', () =
           'oci',
           {
             select: { isolation: 'oci', ociRuntime: 'runc' },
-            traits: { ...full, uid: testUid },
+            traits: { ...full, initProcess: false, uid: testUid },
             directory: () => directory(testUid),
             start: (root) => userDriver(root, 'subids'),
           },
