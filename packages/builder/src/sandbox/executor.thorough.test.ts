@@ -17,7 +17,14 @@ describeAsRoot(() => {
   describeWithRunc(() => {
     describeExecutor('oci', {
       select: runc,
-      traits: { ...full, initProcess: false, execErrors: false, entersDirectory: false, reportsOom: false, outbound: false },
+      traits: {
+        ...full,
+        initProcess: false,
+        execErrors: false,
+        entersDirectory: false,
+        reportsOom: false,
+        outbound: false,
+      },
       directory: () => directory(0),
       start: ownDriver,
     })
