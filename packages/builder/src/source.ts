@@ -4,7 +4,7 @@
  * Lines are 1-based, as editors and BuildKit print them; columns are 0-based UTF-16 code units within the line;
  * offsets are 0-based UTF-16 code units within the whole text.
  */
-import { redactUrls } from './util/redact.ts'
+import { redactUrls } from './redact.ts'
 
 export interface Position {
   readonly line: number

@@ -1,7 +1,7 @@
 import { formatPlatform, type Platform, parseImageConfig, RegistryError } from '@tsbuild/registry-client'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { mutations } from '../../../registry-client/src/schema.test-support.ts'
+import { mutations } from '../../../registry-client/src/model/schema.test-support.ts'
 import { scanDockerfile } from '../dockerfile/scan.ts'
 import { BuildError } from '../errors.ts'
 import type { ImageConfig } from '../graph/image-config.ts'

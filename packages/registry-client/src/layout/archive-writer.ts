@@ -4,20 +4,20 @@
 import { randomBytes } from 'node:crypto'
 import { type FileHandle, open, rename, rm } from 'node:fs/promises'
 import { getSystemErrorMessage } from 'node:util'
-import { companionTag } from '../companions.ts'
-import type { BlobPushResult, OpenContent, PushBlobOptions, PushManifestOptions, Target } from '../content.ts'
+import { companionTag } from '../model/companions.ts'
+import type { BlobPushResult, OpenContent, PushBlobOptions, PushManifestOptions, Target } from '../model/content.ts'
 import {
   type Descriptor,
   type Manifest,
   type ManifestDocument,
   parseImageConfig,
   parseManifest,
-} from '../descriptor.ts'
-import { type Digest, digestOf, parseDigest } from '../digest.ts'
-import { registryErrors } from '../errors.ts'
-import { bareMediaType, isConfigType, isForeignLayerType, isLayerType, mediaTypes } from '../media-types.ts'
-import { checkNamedDigest, formatReference, parseReference, withDefaultTag } from '../reference.ts'
-import { referrerOf } from '../referrers.ts'
+} from '../model/descriptor.ts'
+import { type Digest, digestOf, parseDigest } from '../model/digest.ts'
+import { registryErrors } from '../model/errors.ts'
+import { bareMediaType, isConfigType, isForeignLayerType, isLayerType, mediaTypes } from '../model/media-types.ts'
+import { checkNamedDigest, formatReference, parseReference, withDefaultTag } from '../model/reference.ts'
+import { referrerOf } from '../model/referrer.ts'
 import { fill } from './directory-writer.ts'
 import { dockerName } from './docker-archive.ts'
 import { readWhole } from './files.ts'

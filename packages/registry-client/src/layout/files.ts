@@ -4,9 +4,9 @@
 import { constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { OpenBlobOptions } from '../content.ts'
-import { registryErrors } from '../errors.ts'
-import { fileProblem } from '../file-problem.ts'
+import type { OpenBlobOptions } from '../model/content.ts'
+import { registryErrors } from '../model/errors.ts'
+import { fileProblem } from '../util/file-problem.ts'
 
 /** Named byte ranges that can be read. Names are relative with `/`, and never from outside unchecked. */
 export interface Files {

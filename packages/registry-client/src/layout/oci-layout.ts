@@ -2,7 +2,7 @@
  * OCI image layouts (image-spec "OCI Image Layout"): a directory as source and target, a tar of one as source.
  */
 import { stat } from 'node:fs/promises'
-import { companionsByTag, companionTag, isCompanionTag } from '../companions.ts'
+import { companionsByTag, companionTag, isCompanionTag } from '../model/companions.ts'
 import type {
   BlobPushResult,
   CallOptions,
@@ -15,14 +15,14 @@ import type {
   ReferrersOptions,
   Source,
   Target,
-} from '../content.ts'
-import { type Descriptor, type Index, parseManifest } from '../descriptor.ts'
-import { type Digest, digestAlgorithm, digestHex, digestOf, isDigest, parseDigest, verified } from '../digest.ts'
-import { isRegistryError, registryErrors } from '../errors.ts'
-import { bareMediaType, isIndexType, isManifestType, mediaTypes } from '../media-types.ts'
-import { referrerOf } from '../referrers.ts'
-import { object, parseDocument, text } from '../schema.ts'
-import { selfVerifying } from '../verified-stream.ts'
+} from '../model/content.ts'
+import { type Descriptor, type Index, parseManifest } from '../model/descriptor.ts'
+import { type Digest, digestAlgorithm, digestHex, digestOf, isDigest, parseDigest, verified } from '../model/digest.ts'
+import { isRegistryError, registryErrors } from '../model/errors.ts'
+import { bareMediaType, isIndexType, isManifestType, mediaTypes } from '../model/media-types.ts'
+import { referrerOf } from '../model/referrer.ts'
+import { object, parseDocument, text } from '../model/schema.ts'
+import { selfVerifying } from '../model/verified-stream.ts'
 import { DirectoryWriter } from './directory-writer.ts'
 import { DirectoryFiles, type Files } from './files.ts'
 import { TarFiles } from './tar-files.ts'

@@ -2,7 +2,7 @@
  * Whom the connections to one origin trust, and what they show of themselves.
  */
 import { type ConnectionOptions, createSecureContext, type SecureContext } from 'node:tls'
-import type { Trust } from '../hosts/trust.ts'
+import type { Trust } from './trust.ts'
 
 /**
  * TLS settings of an origin. Node's own authorities come first, because most registries need no others and reading those
@@ -26,6 +26,11 @@ export class TlsSecurity {
     if (this.#wide || this.#tls.rejectUnauthorized === false) return false
     this.#wide = true
     return true
+  }
+
+  /** What of the named authorities could not be read, in words, once it has been tried. */
+  get unread(): readonly string[] {
+    return this.#trust.unread
   }
 
   /** What to connect with. */
