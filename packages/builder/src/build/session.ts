@@ -31,7 +31,8 @@ export class Session implements AsyncDisposable {
   readonly git: GitAccess
   readonly contexts: Contexts
   readonly warnings: BuildWarning[] = []
-  readonly #client: RegistryClient
+  /** Asks registries, and other servers for what is downloaded. */
+  readonly client: RegistryClient
   readonly #resources: AsyncDisposableStack
   #listener: ProgressListener | undefined
   /** Aborted with the error of a listener that threw. */
@@ -49,7 +50,7 @@ export class Session implements AsyncDisposable {
     const { signal } = settings.options
     // Not a signal that joins both: with one, a failed RUN leaves a file of its worker behind.
     this.signal = signal ?? this.#failed.signal
-    this.#client = client
+    this.client = client
     this.#resources = resources
     this.#listener = settings.options.onProgress
     this.images = new ImageResolver({
@@ -61,7 +62,7 @@ export class Session implements AsyncDisposable {
     })
     this.git = gitAccess(settings, store)
     this.contexts = resources.use(
-      new Contexts(settings, store, this.git, this.signal, (title, work) => this.task(title, work)),
+      new Contexts(settings, store, client, this.git, this.signal, (title, work) => this.task(title, work)),
     )
   }
 
@@ -100,7 +101,7 @@ export class Session implements AsyncDisposable {
 
   /** @param options `insecure`: a registry without TLS, or with a certificate that nobody vouches for, will do */
   repository(reference: Reference | string, options: { readonly insecure?: boolean } = {}): Repository {
-    const client = options.insecure ? this.#insecureClient() : this.#client
+    const client = options.insecure ? this.#insecureClient() : this.client
     return client.repository(typeof reference === 'string' ? reference : formatReference(reference))
   }
 
