@@ -154,12 +154,13 @@ export class LayerService {
     const id = await this.#present(stack)
     await using file = store.blobs.temporaryFile('layer')
     const packed = await worker.call('layer.pack', { id, out: file.path, compression, level }, { signal })
-    const { mediaType, size, diffID, content } = packed
+    const { mediaType, size, diffID, content, pieces } = packed
     const digest = packed.digest as Descriptor['digest']
     if (content === undefined) await store.blobs.adopt(file.path, { digest, size })
     else await store.blobs.put(content, { digest, size }, signal)
     const blob: LayerBlob = { descriptor: { mediaType, digest, size }, diffID }
     await cache.saveBlob(name, blob)
+    if (pieces) await store.pieces.save(digest, pieces)
     return blob
   }
 
