@@ -87,7 +87,7 @@ export async function openSolver(
     handlers: {
       image: imageHandler,
       context: contextHandler((name) => session.contexts.open(name)),
-      http: httpHandler({ store, fetch: settings.fetch }),
+      http: httpHandler({ store, client: session.client }),
       git: gitHandler({
         directory: async () => session.use(await store.blobs.temporary('git')).path,
         env: settings.env,
