@@ -1,20 +1,25 @@
 /**
- * Does to a root filesystem what file operations say: runs in the worker, on an active snapshot that nobody else writes.
+ * Makes what file operations say: decided over a root filesystem that is only looked at, then written, as files where
+ * there is a root filesystem or as a layer where there is none.
  */
-import { closeSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import type { ReadArchive } from '../../context/archive.ts'
 import { openLocalContext } from '../../context/local.ts'
 import type { Tree } from '../../context/tree.ts'
 import { BuildError, throwIfAborted } from '../../errors.ts'
 import type { ChownSpec, CopyOp, MkdirOp, SelectedEntry, WriteOp } from '../../graph/file-op.ts'
+import type { Directory } from '../../layer/file-tree.ts'
 import { type Chmod, parseChmod } from '../../util/chmod.ts'
-import { relativeToRoot, resolveInRoot } from '../../util/inroot.ts'
-import { type DirectoryAttributes, DirectoryMaker, inRoot, prepareDestination } from './destination.ts'
+import { relativeToRoot } from '../../util/inroot.ts'
+import { type DirectoryAttributes, DirectoryMaker, prepareDestination } from './destination.ts'
+import { Draft } from './draft.ts'
 import { fileErrors } from './errors.ts'
-import { type Ids, resolveOwner } from './owner.ts'
+import { type Ids, type ReadAccounts, readAccountsIn, resolveOwner } from './owner.ts'
+import { EntryPlacer } from './place-entries.ts'
+import { openRootDirectory } from './root-directory.ts'
+import type { Spool } from './spool.ts'
 import { openArchive, unpack } from './unpack.ts'
-import { EntryWriter, WRITE_BUFFER } from './write-entries.ts'
+import { type WriteOptions, writeDraft } from './write-draft.ts'
 
 /** An operation with the files it reads. */
 export type OpenedOp =
@@ -26,13 +31,13 @@ export type OpenedOp =
       readonly entries: Iterable<SelectedEntry> | AsyncIterable<SelectedEntry>
     }
 
-export interface ApplyOptions {
+export interface DraftOptions {
   readonly signal: AbortSignal
   readonly readArchive: ReadArchive
-  /** Root filesystem in which names of owners are looked up; default: the one that is written. */
-  readonly accounts?: string | undefined
-  /** Entries and bytes written so far, now and then. */
-  readonly onProgress?: ((progress: { entries: number; bytes: number }) => void) | undefined
+  /** The account files in which names of owners are looked up. */
+  readonly accounts: ReadAccounts
+  /** Keeps the contents of archives until the layer is written. */
+  readonly spool: Spool
 }
 
 /** Milliseconds of work after which others get their turn. */
@@ -40,13 +45,13 @@ const SLICE_MS = 20
 const DEFAULT_DIRECTORY_MODE = 0o755
 
 /**
- * Applies operations in order.
+ * Decides what operations, in order, make of the root filesystem `below`.
  *
- * @param root absolute path of the root filesystem, free of links
- * @throws BuildError of {@link fileErrors}; CONTEXT_CHANGED; CANCELLED. What was written by then stays: the caller drops it.
+ * @throws BuildError of {@link fileErrors}; CONTEXT_CHANGED; CANCELLED
  */
-export async function applyFileOps(root: string, ops: Iterable<OpenedOp>, options: ApplyOptions): Promise<void> {
-  const step = new FileStepRun(root, options)
+export async function draftFileOps(below: Directory, ops: readonly OpenedOp[], options: DraftOptions): Promise<Draft> {
+  const draft = new Draft(below, timeOf(ops[0]) ?? BigInt(Date.now()) * 1_000_000n)
+  const step = new FileStepRun(draft, options)
   try {
     for (const op of ops) {
       throwIfAborted(options.signal)
@@ -55,80 +60,88 @@ export async function applyFileOps(root: string, ops: Iterable<OpenedOp>, option
       else await step.copy(op.op, op.tree, op.entries)
     }
   } catch (error) {
+    throw inWords(error, '')
+  }
+  return draft
+}
+
+export interface ApplyOptions extends WriteOptions, Pick<DraftOptions, 'readArchive' | 'spool'> {
+  /** Root filesystem in which names of owners are looked up; default: the one that is written. */
+  readonly accounts?: string | undefined
+}
+
+/**
+ * Applies operations, in order, to a root filesystem.
+ *
+ * @param root absolute path of the root filesystem, free of links; nobody else writes there
+ * @throws as {@link draftFileOps}; what was written by then stays: the caller drops it.
+ */
+export async function applyFileOps(root: string, ops: readonly OpenedOp[], options: ApplyOptions): Promise<void> {
+  const accounts = readAccountsIn(options.accounts ?? root)
+  const draft = await draftFileOps(openRootDirectory(root), ops, { ...options, accounts })
+  try {
+    await writeDraft(draft, root, options)
+  } catch (error) {
     throw inWords(error, root)
   }
 }
 
 class FileStepRun {
-  readonly #root: string
-  readonly #options: ApplyOptions
-  readonly #buffer = Buffer.allocUnsafeSlow(WRITE_BUFFER)
-  #entries = 0
-  #bytes = 0
+  readonly #draft: Draft
+  readonly #options: DraftOptions
   #until = 0
 
-  constructor(root: string, options: ApplyOptions) {
-    this.#root = root
+  constructor(draft: Draft, options: DraftOptions) {
+    this.#draft = draft
     this.#options = options
   }
 
   mkdir(op: MkdirOp): void {
-    const maker = new DirectoryMaker(this.#root, toNs(op.mtime))
-    maker.make(resolveInRoot(this.#root, relativeToRoot(op.path)), { mode: op.mode, owner: this.#owner(op.owner) })
+    const maker = new DirectoryMaker(this.#draft, toNs(op.mtime))
+    maker.make(this.#draft.resolve(relativeToRoot(op.path)), { mode: op.mode, owner: this.#owner(op.owner) })
     maker.finish()
   }
 
   async copy(op: CopyOp, tree: Tree, entries: Iterable<SelectedEntry> | AsyncIterable<SelectedEntry>): Promise<void> {
     const chmod = op.chmod === undefined ? undefined : parseChmod(op.chmod)
     const chown = this.#owner(op.chown)
-    const rules = { owner: chown ?? (op.keepOwner ? undefined : ROOT), chmod, mtimeNs: 'source' as const }
-    const maker = new DirectoryMaker(this.#root, toNs(op.mtime))
+    const rules = { owner: chown ?? (op.keepOwner ? undefined : ROOT), chmod, mtimeNs: undefined }
+    const maker = new DirectoryMaker(this.#draft, toNs(op.mtime))
     const parents = parentAttributes(chmod, chown)
-    let writer: EntryWriter | undefined
+    let placer: EntryPlacer | undefined
     for await (const entry of entries) {
       if (performance.now() > this.#until) await this.#pause()
       if (entry.name !== undefined) {
-        writer?.finish()
-        writer = undefined
+        placer?.finish()
+        placer = undefined
         if (op.unpack !== 'never' && (await this.#unpackSource(op.dest, tree, entry, chown, maker, parents))) continue
         const source = { name: entry.name, isDirectory: entry.type === 'directory' }
-        const destination = prepareDestination(this.#root, op.dest, source, maker, parents)
-        writer = new EntryWriter(this.#root, tree, rules, this.#buffer, destination)
+        const destination = prepareDestination(this.#draft, op.dest, source, maker, parents)
+        placer = new EntryPlacer(this.#draft, tree, rules, destination)
       }
-      const waiting = writer?.write(entry)
-      if (waiting !== undefined) await waiting
-      this.#entries++
-      this.#bytes += entry.size
+      placer?.place(entry)
     }
-    writer?.finish()
+    placer?.finish()
     maker.finish()
-    this.#report()
   }
 
   async write(op: WriteOp): Promise<void> {
     const chmod = op.chmod === undefined ? undefined : parseChmod(op.chmod)
     const chown = this.#owner(op.chown)
-    const maker = new DirectoryMaker(this.#root, toNs(op.mtime))
+    const maker = new DirectoryMaker(this.#draft, toNs(op.mtime))
     const parents = parentAttributes(chmod, chown)
     const { entry, tree, data } = sourceOf(op)
     const unpacked =
       op.unpack !== 'never' && tree && (await this.#unpackSource(op.dest, tree, entry, chown, maker, parents))
     if (unpacked !== true) {
-      const destination = prepareDestination(
-        this.#root,
-        op.dest,
-        { name: entry.name!, isDirectory: false },
-        maker,
-        parents,
-      )
-      const rules = { owner: chown ?? ROOT, chmod, mtimeNs: toNs(op.mtime) ?? ('now' as const) }
-      const writer = new EntryWriter(this.#root, tree, rules, this.#buffer, destination)
-      await (data === undefined ? writer.write(entry) : writer.writeData(entry, data))
+      const source = { name: entry.name!, isDirectory: false }
+      const destination = prepareDestination(this.#draft, op.dest, source, maker, parents)
+      const rules = { owner: chown ?? ROOT, chmod, mtimeNs: toNs(op.mtime) ?? this.#draft.now }
+      const placer = new EntryPlacer(this.#draft, tree, rules, destination)
+      if (data === undefined) placer.place(entry)
+      else placer.placeData(entry, data)
     }
     maker.finish()
-    this.#entries++
-    this.#bytes += entry.size
-    this.#report()
   }
 
   /** Unpacks a source that is an archive; false if it is none. */
@@ -141,36 +154,24 @@ class FileStepRun {
     parents: DirectoryAttributes,
   ): Promise<boolean> {
     if (entry.type !== 'file') return false
-    const fd = tree.open(entry.source, entry)
-    try {
-      const { signal, readArchive } = this.#options
-      const archive = await openArchive(fd, readArchive, signal)
-      if (archive === undefined) return false
-      const into = resolveInRoot(this.#root, relativeToRoot(dest))
-      maker.make(into, { mode: DEFAULT_DIRECTORY_MODE, owner: parents.owner })
-      await unpack(archive, { into, root: this.#root, owner, name: entry.name ?? entry.source, signal })
-      this.#entries++
-      this.#bytes += entry.size
-      return true
-    } finally {
-      closeSync(fd)
-    }
+    const { signal, readArchive, spool } = this.#options
+    const archive = await openArchive(tree.content(entry.source, entry), entry.size, readArchive, signal)
+    if (archive === undefined) return false
+    const into = this.#draft.resolve(relativeToRoot(dest))
+    maker.make(into, { mode: DEFAULT_DIRECTORY_MODE, owner: parents.owner })
+    await unpack(archive, this.#draft, { into, owner, name: entry.name ?? entry.source, spool, signal })
+    return true
   }
 
   #owner(spec: ChownSpec | undefined): Ids | undefined {
-    return spec && resolveOwner(this.#options.accounts ?? this.#root, spec)
+    return spec && resolveOwner(this.#options.accounts, spec)
   }
 
   async #pause(): Promise<void> {
     throwIfAborted(this.#options.signal)
-    this.#report()
     await new Promise((resolve) => setImmediate(resolve))
     throwIfAborted(this.#options.signal)
     this.#until = performance.now() + SLICE_MS
-  }
-
-  #report(): void {
-    this.#options.onProgress?.({ entries: this.#entries, bytes: this.#bytes })
   }
 }
 
@@ -179,6 +180,11 @@ const ROOT: Ids = { uid: 0, gid: 0 }
 /** Directories made on the way get an octal --chmod, but no symbolic one, and the owner of --chown. */
 function parentAttributes(chmod: Chmod | undefined, owner: Ids | undefined): DirectoryAttributes {
   return { mode: chmod?.octal ?? DEFAULT_DIRECTORY_MODE, owner }
+}
+
+/** The time that a step is given: its operations have the same. */
+function timeOf(op: OpenedOp | undefined): bigint | undefined {
+  return op && toNs((typeof op.op === 'string' ? (op as MkdirOp | WriteOp) : op.op).mtime)
 }
 
 function toNs(seconds: number | undefined): bigint | undefined {
@@ -228,7 +234,8 @@ function inWords(error: unknown, root: string): unknown {
   const { code, syscall, path, dest, message } = error as NodeJS.ErrnoException & { dest?: string }
   if (code === undefined) return error
   const where = dest ?? path
-  const place = typeof where === 'string' && where.startsWith(root) ? inRoot(root, where) : where
+  const place =
+    typeof where === 'string' && where.startsWith(root) ? where.slice(root === '/' ? 0 : root.length) || '/' : where
   const what = [syscall, place].filter((part) => part !== undefined).join(' ')
   const reason = REASONS[code] ?? message
   return fileErrors.io([what === '' ? reason : `${what}: ${reason}`], { cause: error })
