@@ -1,8 +1,10 @@
 import { defineConfig } from 'vitest/config'
 import { patience } from './test/support/patience.ts'
 
-// Three groups, one after the other: what fails fast comes first. Whole builds have deadlines in their tests, so those
-// run one at a time. Deadlines end what hangs: they grow with the load of the machine.
+// Groups, one after the other: what fails fast comes first. `thorough` is what takes long by its nature (many random
+// builds, kills and races, all combinations of executors and users) and what only packing or a whole distribution shows;
+// `corpus` needs the folder beside the checkout. `pnpm test` runs the first two, `pnpm test:all` everything.
+// Deadlines only end what hangs: they grow with the load of the machine.
 export default defineConfig({
   test: {
     projects: [
@@ -15,7 +17,7 @@ export default defineConfig({
             'test/architecture.test.ts',
             'test/fuzz/**/*.test.ts',
           ],
-          // Only what hangs: no test rests on how fast the machine is.
+          exclude: ['**/node_modules/**', '**/*.thorough.test.ts'],
           testTimeout: patience(300_000),
           hookTimeout: patience(300_000),
           maxWorkers: 2,
@@ -26,22 +28,36 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
+          exclude: ['**/*.thorough.test.ts'],
           globalSetup: ['test/support/global-setup.ts'],
-          testTimeout: patience(180_000),
+          testTimeout: patience(300_000),
           hookTimeout: patience(300_000),
-          maxWorkers: 1,
+          maxWorkers: 2,
           sequence: { groupOrder: 2 },
+        },
+      },
+      {
+        test: {
+          name: 'thorough',
+          include: ['packages/*/src/**/*.thorough.test.ts', 'test/**/*.thorough.test.ts'],
+          exclude: ['**/node_modules/**'],
+          globalSetup: ['test/support/global-setup.ts'],
+          testTimeout: patience(600_000),
+          hookTimeout: patience(300_000),
+          maxWorkers: 2,
+          sequence: { groupOrder: 3 },
         },
       },
       {
         test: {
           name: 'corpus',
           include: ['test/conformance/**/*.test.ts', 'test/security/**/*.test.ts'],
+          exclude: ['**/*.thorough.test.ts'],
           globalSetup: [],
           testTimeout: patience(900_000),
           hookTimeout: patience(300_000),
-          maxWorkers: 1,
-          sequence: { groupOrder: 3 },
+          maxWorkers: 2,
+          sequence: { groupOrder: 4 },
         },
       },
     ],

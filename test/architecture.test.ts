@@ -1,12 +1,19 @@
 /** The rules about who may import whom, and about the size and honesty of files. ARCHITECTURE.md gives the reasons. */
 import { describe, expect, it } from 'vitest'
-import { findCycles, isTest, type SourceText, sourceFiles, sourceText } from './support/source-files.ts'
+import {
+  findCycles,
+  findFolderCycles,
+  isTest,
+  type SourceText,
+  sourceFiles,
+  sourceText,
+} from './support/source-files.ts'
 
 const files = sourceFiles()
 const shipped = files.filter((file) => !isTest(file.path))
 
 /** Everybody may use these; they import nothing above themselves. */
-const COMMON = ['errors.ts', 'source.ts', 'progress.ts', 'util']
+const COMMON = ['errors.ts', 'source.ts', 'progress.ts', 'redact.ts', 'util']
 
 /**
  * Folders (and files) of the builder's src → what they may import beside {@link COMMON} and themselves. A folder that is
@@ -37,6 +44,7 @@ const BUILDER: Readonly<Record<string, readonly string[] | 'all'>> = {
   'errors.ts': [],
   'source.ts': [],
   'progress.ts': [],
+  'redact.ts': [],
   util: [],
 }
 
@@ -82,8 +90,12 @@ describe('the house', () => {
   })
 
   it('no module imports itself over others', () => {
-    const graph = new Map(shipped.map((file) => [file.path, file.loaded]))
+    const graph = new Map(shipped.map(({ path, imports }) => [path, imports.filter((target) => target !== path)]))
     expect(findCycles(graph).map((cycle) => cycle.join(' → '))).toEqual([])
+  })
+
+  it('no folder imports itself over its neighbours', () => {
+    expect(findFolderCycles(shipped).map((cycle) => cycle.join(' → '))).toEqual([])
   })
 
   it('shipped code imports no test code', () => {
@@ -153,5 +165,15 @@ describe('the rules see', () => {
     ])
     expect(findCycles(graph)).toEqual([['a', 'b', 'c', 'a']])
     expect(findCycles(new Map([['d', []]]))).toEqual([])
+  })
+
+  it('circles of folders, and no circle in a folder that uses files beside it', () => {
+    const file = (path: string, imports: string) => sourceText(path, `import { x } from '${imports}'`)
+    const rules = [file('src/lint/table.ts', './rules/a.ts'), file('src/lint/rules/a.ts', '../rule.ts')]
+    expect(findFolderCycles(rules)).toEqual([])
+    const rooms = [file('src/a/one.ts', '../b/two.ts'), file('src/b/three.ts', '../a/four.ts')]
+    expect(findFolderCycles(rooms)).toEqual([['src/a', 'src/b', 'src/a']])
+    const above = [file('src/main.ts', './a/one.ts'), file('src/a/one.ts', '../main.ts')]
+    expect(findFolderCycles(above)).toEqual([['src/main.ts', 'src/a', 'src/main.ts']])
   })
 })

@@ -48,6 +48,27 @@ export function sourceText(path: string, text: string): SourceText {
   return { path, text, loaded, imports: [...new Set([...loaded, ...find(CALLS_AND_TYPES)])] }
 }
 
+/**
+ * Circles among what stands side by side in a folder: its files, and its folders with all that is in them. A folder may
+ * use a file beside it that does not use the folder; two folders that use each other are one.
+ */
+export function findFolderCycles(files: readonly Pick<SourceText, 'path' | 'imports'>[]): string[][] {
+  const graph = new Map<string, Set<string>>()
+  for (const { path, imports } of files) {
+    const from = path.split('/')
+    for (const target of imports) {
+      const to = target.split('/')
+      const depth = from.findIndex((name, i) => name !== to[i])
+      // Bare names of packages.
+      if (depth < 1) continue
+      const [neighbour, used] = [from, to].map((parts) => parts.slice(0, depth + 1).join('/'))
+      graph.set(neighbour!, (graph.get(neighbour!) ?? new Set()).add(used!))
+      if (!graph.has(used!)) graph.set(used!, new Set())
+    }
+  }
+  return findCycles(new Map([...graph].map(([name, used]) => [name, [...used]])))
+}
+
 /** Circles among modules: each as the list of its files, the first one repeated at the end. */
 export function findCycles(graph: ReadonlyMap<string, readonly string[]>): string[][] {
   const state = new Map<string, 'open' | 'done'>()

@@ -1,7 +1,9 @@
 /** An ordinary user with sub-ids, made for the time of the tests when they run as root. */
+import { closeSync, openSync } from 'node:fs'
 import { chmod, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { must, run } from './process.ts'
+import { tryLock } from '../../packages/builder/src/util/flock.ts'
+import { must, run, until } from './process.ts'
 import { tempDirectory } from './temp.ts'
 import { repository } from './tools.ts'
 
@@ -14,6 +16,7 @@ export interface OrdinaryUser extends AsyncDisposable {
 /** Adds a user that can log in nowhere, with 65536 sub-ids or none; removed when disposed. Needs root. */
 export async function addUser(options: { readonly subIds?: boolean } = {}): Promise<OrdinaryUser> {
   const name = `tsbuild${process.pid}`
+  using _alone = await lockAccounts()
   const sparing = ['--key', 'SUB_UID_COUNT=0', '--key', 'SUB_GID_COUNT=0']
   await must('useradd', ['--no-create-home', '--home-dir', '/nonexistent', '--shell', '/bin/false', ...sparing, name])
   try {
@@ -25,13 +28,21 @@ export async function addUser(options: { readonly subIds?: boolean } = {}): Prom
     const [uid, gid] = await Promise.all(['-u', '-g'].map(async (flag) => Number(await must('id', [flag, name]))))
     return { name, uid: uid!, gid: gid!, [Symbol.asyncDispose]: () => removeUser(name) }
   } catch (error) {
-    await removeUser(name)
+    await run('userdel', [name])
     throw error
   }
 }
 
 async function removeUser(name: string): Promise<void> {
+  using _alone = await lockAccounts()
   await run('userdel', [name])
+}
+
+/** Test files run side by side: the tools of accounts fail when another one has its files, and ranges must not meet. */
+async function lockAccounts(): Promise<Disposable> {
+  const fd = openSync('/etc', 'r')
+  await until('the accounts', () => tryLock(fd, 'exclusive') !== 'held', 60_000)
+  return { [Symbol.dispose]: () => closeSync(fd) }
 }
 
 /** A range behind all known ones is always free. */

@@ -10,6 +10,8 @@ import type { Location } from './source.ts'
 export interface BuildErrorDetails {
   /** Where in the Dockerfile (or another source text) the cause stands. */
   at?: Location | undefined
+  /** Further places of the same cause, in their order, such as the other instructions of a circle. */
+  also?: readonly Location[] | undefined
   /** What the user can do next, one sentence. */
   hint?: string | undefined
   /** The step that failed, as progress shows it: `[stage-0 2/3] RUN make`. */
@@ -26,6 +28,7 @@ export class BuildError extends Error {
   override readonly name = 'BuildError'
   readonly code: string
   readonly at: Location | undefined
+  readonly also: readonly Location[] | undefined
   readonly hint: string | undefined
   readonly step: string | undefined
   readonly exitCode: number | undefined
@@ -35,6 +38,7 @@ export class BuildError extends Error {
     super(message, details.cause === undefined ? undefined : { cause: details.cause })
     this.code = code
     this.at = details.at
+    this.also = details.also
     this.hint = details.hint
     this.step = details.step
     this.exitCode = details.exitCode
@@ -45,6 +49,7 @@ export class BuildError extends Error {
   with(details: BuildErrorDetails): BuildError {
     return new BuildError(this.code, this.message, {
       at: this.at ?? details.at,
+      also: this.at === undefined ? details.also : this.also,
       hint: this.hint ?? details.hint,
       step: this.step ?? details.step,
       exitCode: this.exitCode ?? details.exitCode,

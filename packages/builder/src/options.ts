@@ -311,7 +311,12 @@ export interface BuildResult {
 export interface CheckResult {
   readonly warnings: readonly BuildWarning[]
   /** An error of the Dockerfile that would fail the build. */
-  readonly error?: { readonly message: string; readonly at?: import('./source.ts').Location }
+  readonly error?: {
+    readonly message: string
+    readonly at?: import('./source.ts').Location
+    /** Further places of the same cause. */
+    readonly also?: readonly import('./source.ts').Location[]
+  }
   /** true when `# check=error=true` turns the warnings into a failure. */
   readonly failed: boolean
   /** The JSON document the reference prints. */

@@ -4,7 +4,7 @@
  * Lines are 1-based, as editors and BuildKit print them; columns are 0-based UTF-16 code units within the line;
  * offsets are 0-based UTF-16 code units within the whole text.
  */
-import { redactUrls } from './util/redact.ts'
+import { redactUrls } from './redact.ts'
 
 export interface Position {
   readonly line: number
@@ -88,25 +88,32 @@ export interface Location {
 /** Lines of an excerpt at most, from its begin and its end. */
 const shownLines = 60
 
+/** First and last line (1-based) that a range touches; a range that ends at the beginning of a line excludes it. */
+export function lineSpan({ start, end }: Range): { readonly first: number; readonly last: number } {
+  return { first: start.line, last: end.column === 0 && end.line > start.line ? end.line - 1 : end.line }
+}
+
 /**
  * The lines around a location as the reference builder prints them, the lines of the range marked with `>>>`; URLs
  * without their passwords.
  *
  * @param context how many lines to show before and after the range
+ * @param also further ranges of the file that are shown and marked
  */
-export function excerpt(at: Location, context = 2): string {
-  const { file, range } = at
-  const lastLine = range.end.column === 0 && range.end.line > range.start.line ? range.end.line - 1 : range.end.line
-  const from = Math.max(1, range.start.line - context)
-  const to = Math.min(Math.max(file.lineCount, 1), lastLine + context)
-  const rows = [`${file.name}:${range.start.line}`, '--------------------']
+export function excerpt(at: Location, context = 2, also: readonly Range[] = []): string {
+  const { file } = at
+  const spans = [at.range, ...also].map(lineSpan)
+  const first = Math.min(...spans.map((span) => span.first))
+  const from = Math.max(1, first - context)
+  const to = Math.min(Math.max(file.lineCount, 1), Math.max(...spans.map((span) => span.last)) + context)
+  const rows = [`${file.name}:${first}`, '--------------------']
   for (let n = from; n <= to; n++) {
     const omitted = n - from === shownLines / 2 ? to - from + 1 - shownLines : 0
     if (omitted > 0) {
       rows.push(`     [${omitted} more lines]`)
       n += omitted
     }
-    const mark = n >= range.start.line && n <= lastLine ? '>>>' : '   '
+    const mark = spans.some((span) => n >= span.first && n <= span.last) ? '>>>' : '   '
     rows.push(`${String(n).padStart(4)} | ${mark} ${redactUrls(file.line(n).slice(0, 400))}`.trimEnd())
   }
   rows.push('--------------------')

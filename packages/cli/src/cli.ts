@@ -1,5 +1,6 @@
 /** The story of a command line: argv → command → exit code. */
 import { type Arity, commandFlags } from './command.ts'
+import { COMMANDS } from './commands/index.ts'
 import { isUsageError } from './error-kind.ts'
 import { EXIT } from './exit-codes.ts'
 import { globalOptions } from './flags/global.ts'
@@ -32,7 +33,7 @@ export async function main(argv: readonly string[], io: Io, trap: SignalTrap): P
     const global = globalOptions(input.values)
     debug = global.debug
     checkArity(command.name, input.words, command.arity)
-    const code = await command.run(input, { io, signal: trap.signal, global })
+    const code = await command.run(input, { io, signal: trap.signal, global, commands: COMMANDS })
     return trap.exitCode ?? code
   } catch (error) {
     return await fail(error, { io, trap, debug })
@@ -66,6 +67,6 @@ function checkArity(name: string, words: readonly string[], { min, max }: Arity)
 
 async function showOverview(io: Io): Promise<number> {
   const { overview } = await import('./help.ts')
-  await write(io.stdout, overview())
+  await write(io.stdout, overview(COMMANDS))
   return EXIT.ok
 }

@@ -10,6 +10,16 @@ export interface CommandContext {
   /** Aborted by Ctrl-C, by a termination signal, and when nobody reads the output any more. */
   readonly signal: AbortSignal
   readonly global: GlobalOptions
+  /** The table of all commands, for those that tell of them. */
+  readonly commands: readonly CommandEntry[]
+}
+
+/** A row of the table of commands. */
+export interface CommandEntry {
+  readonly name: string
+  readonly summary: string
+  readonly group: 'Building' | 'Images' | 'Registries' | 'Other'
+  load(): Promise<{ readonly command: Command }>
 }
 
 export interface Example {

@@ -1,13 +1,12 @@
 /** Help texts, made from the tables of commands and flags. */
-import { type Command, globalFlags } from './command.ts'
-import { COMMANDS } from './commands/index.ts'
+import { type Command, type CommandEntry, globalFlags } from './command.ts'
 import { GLOBAL_FLAGS } from './flags/global.ts'
 import type { FlagSpec } from './flags/spec.ts'
 
 const WIDTH = 100
 
 /** What `tsbuild` and `tsbuild help` print. */
-export function overview(): string {
+export function overview(commands: readonly CommandEntry[]): string {
   const lines = [
     'tsbuild builds container images from Dockerfiles, without a daemon.',
     '',
@@ -17,7 +16,7 @@ export function overview(): string {
   ]
   for (const group of ['Building', 'Images', 'Registries', 'Other'] as const) {
     lines.push('', `${group}:`)
-    for (const entry of COMMANDS) {
+    for (const entry of commands) {
       if (entry.group === group) lines.push(`  ${entry.name.padEnd(12)}${entry.summary}`)
     }
   }

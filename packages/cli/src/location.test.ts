@@ -30,7 +30,7 @@ describe('parseLocation', () => {
 describe('locations', () => {
   const io = { stdin: process.stdin, stdout: process.stdout, stderr: process.stderr, env: {}, cwd: dir }
   const { signal } = new AbortController()
-  const context: CommandContext = { io, signal, global: { root: join(dir, 'root'), debug: false } }
+  const context: CommandContext = { io, signal, global: { root: join(dir, 'root'), debug: false }, commands: [] }
 
   it('name the tag of a target: its own, the source’s, latest', async () => {
     await using client = new RegistryClient({ credentials: false })

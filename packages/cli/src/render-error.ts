@@ -21,7 +21,7 @@ export async function renderError(error: unknown, options: RenderErrorOptions): 
   const lines: string[] = []
   const place = isBuildError(error) ? error : undefined
   if (place?.logTail && place.logTail.length > 0) lines.push(...logLines(place.step, place.logTail))
-  if (place?.at) lines.push(...(await excerptLines(place.at)))
+  for (const at of [place?.at ?? [], place?.also ?? []].flat()) lines.push(...(await excerptLines(at)))
   const reason = unwrap(error)
   lines.push(...messageLines(reason, options))
   const hint = hintOf(reason)

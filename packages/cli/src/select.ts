@@ -1,7 +1,8 @@
 /** Which command a command line is for: `build` unless its first word is the name of another one. */
 import { statSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { COMMANDS, type CommandEntry, findCommand } from './commands/index.ts'
+import type { CommandEntry } from './command.ts'
+import { COMMANDS, findCommand } from './commands/index.ts'
 import { dockerHabit } from './docker-habits.ts'
 import { GLOBAL_FLAGS } from './flags/global.ts'
 import { FlagTable } from './flags/parse.ts'

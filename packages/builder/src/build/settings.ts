@@ -202,6 +202,10 @@ function checkOutputs(
     throw optionErrors.optionInvalid(['index annotations not supported for single platform export'], {
       hint: 'annotate the manifest',
     })
+  if (platforms.length > 1 && outputs.some(({ type }) => type === 'docker'))
+    throw optionErrors.optionInvalid(['docker exporter does not currently support exporting manifest lists'], {
+      hint: 'build one platform, or use type=oci',
+    })
   if (outputs.some((output) => output.pushByDigest))
     for (const tag of (options as BuildOptions).tags ?? []) refuseTag(tag)
   const built = new Set(platforms.map(formatPlatform))

@@ -33,6 +33,32 @@ describe('checkFile', () => {
     expect(checkErrorText(report)).toBe('')
   })
 
+  it('gives every line of a circle', async () => {
+    const text = lines('FROM scratch AS a', 'COPY --from=b / /', 'ENV a=b', 'FROM scratch AS b', 'COPY --from=a / /')
+    const places = [2, 5].map((line) => ({
+      file: new SourceFile('Dockerfile', text),
+      range: new SourceFile('', text).lines(line, line),
+    }))
+    const plan = async () => {
+      throw failing(['circle'], { at: places[0], also: places.slice(1) })
+    }
+    const { report } = await check(text, { plan })
+    expect(report.json.buildError).toEqual({ message: 'circle', location: linesOf(2, 5) })
+    expect(checkErrorText(report)).toBe(
+      lines(
+        'circle',
+        'Dockerfile:2',
+        '--------------------',
+        '   1 |     FROM scratch AS a',
+        '   2 | >>> COPY --from=b / /',
+        '   3 |     ENV a=b',
+        '   4 |     FROM scratch AS b',
+        '   5 | >>> COPY --from=a / /',
+        '--------------------',
+      ),
+    )
+  })
+
   it('shows findings by place', async () => {
     const { report } = await check(
       lines('FROM scratch', 'COPY index.js .', '', 'CMD node \\', '  index.js', 'ENV a b', ''),

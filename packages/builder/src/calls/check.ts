@@ -3,8 +3,8 @@ import type { RawInstruction } from '../dockerfile/ast.ts'
 import type { BuildError } from '../errors.ts'
 import type { CheckResult } from '../options.ts'
 import type { BuildWarning } from '../progress.ts'
-import { excerpt, type Location, type Range, type SourceFile } from '../source.ts'
-import { base64, contextLines, fileName, type LocationJson, lineSpan, locationJson } from './locations.ts'
+import { excerpt, type Location, lineSpan, type Range, type SourceFile } from '../source.ts'
+import { base64, contextLines, fileName, type LocationJson, locationJson } from './locations.ts'
 
 /** The document that the reference prints with format=json. */
 export interface CheckJson {
@@ -46,7 +46,7 @@ export function checkReport(
     source,
     warnings,
     failed: error === undefined && violation !== undefined,
-    ...(failure && { error: { message: failure.message, ...(failure.at && { at: failure.at }) } }),
+    ...(failure && { error: errorPart(failure) }),
     json: {
       warnings: warnings.map(({ rule, description, url, message, at }) => ({
         ruleName: rule,
@@ -59,11 +59,19 @@ export function checkReport(
       ...(failure && {
         buildError: {
           message: failure.message,
-          ...(failure.at && { location: locationJson(enclosing(failure.at.range, instructions)) }),
+          ...(failure.at && {
+            location: locationJson(
+              ...[failure.at, ...(failure.also ?? [])].map(({ range }) => enclosing(range, instructions)),
+            ),
+          }),
         },
       }),
     },
   }
+}
+
+function errorPart({ message, at, also }: BuildError): NonNullable<CheckResult['error']> {
+  return { message, ...(at && { at }), ...(also?.length && { also }) }
 }
 
 /** Exit status of a check: 1 if there is anything to say. */
@@ -84,7 +92,10 @@ export function checkText(result: CheckResult): string {
 export function checkErrorText(result: CheckResult): string {
   const { error } = result
   if (error === undefined) return ''
-  return error.at ? `${error.message}\n${excerpt(error.at, contextLines(error.at))}\n` : `${error.message}\n`
+  const { at, also = [], message } = error
+  if (at === undefined) return `${message}\n`
+  const ranges = also.map(({ range }) => range)
+  return `${message}\n${excerpt(at, contextLines(at, also), ranges)}\n`
 }
 
 function warningText({ rule, url, message, at }: BuildWarning): string {

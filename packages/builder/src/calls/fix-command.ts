@@ -1,8 +1,8 @@
 /** CMD in shell form as JSON, where both run the same program with the same arguments. */
 import type { RawInstruction } from '../dockerfile/ast.ts'
+import { lineSpan } from '../source.ts'
 import type { Edit } from './edits.ts'
 import type { FixIndex, FixScope } from './fix-index.ts'
-import { lineSpan } from './locations.ts'
 
 /** Words that a shell hands on unchanged. */
 const plainWord = /^[A-Za-z0-9_./:@%+,-][A-Za-z0-9_./:@%+,=-]*$/

@@ -4,7 +4,7 @@ import type { InstructionNode, ParsedDockerfile, Stage } from '../instructions/n
 import type { LintFacts, StageFacts } from '../lint/index.ts'
 import { type Casing, majorityCasing } from '../lint/rules/consistent-instruction-casing.ts'
 import type { Range } from '../source.ts'
-import { lineSpan } from './locations.ts'
+import { lineSpan } from '../source.ts'
 
 /** A place where a stage is named. */
 export interface StageUse {

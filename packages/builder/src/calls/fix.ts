@@ -9,11 +9,10 @@ import type { ParsedDockerfile } from '../instructions/nodes.ts'
 import { parseDockerfile } from '../instructions/parse.ts'
 import type { LintFacts } from '../lint/index.ts'
 import type { BuildWarning } from '../progress.ts'
-import { SourceFile } from '../source.ts'
+import { lineSpan, SourceFile } from '../source.ts'
 import { applyEdits, type Edit, unifiedDiff, withoutOverlap } from './edits.ts'
 import { FixIndex } from './fix-index.ts'
 import { fixers } from './fixers.ts'
-import { lineSpan } from './locations.ts'
 
 /** One thing that was rewritten. */
 export interface Fix {

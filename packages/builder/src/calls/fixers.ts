@@ -3,11 +3,11 @@ import type { RawInstruction } from '../dockerfile/ast.ts'
 import { cased } from '../lint/rules/consistent-instruction-casing.ts'
 import { fittingAs } from '../lint/rules/from-as-casing.ts'
 import type { Range, SourceFile } from '../source.ts'
+import { lineSpan } from '../source.ts'
 import { type Edit, replaceRange } from './edits.ts'
 import { fixCommand } from './fix-command.ts'
 import type { FixScope } from './fix-index.ts'
 import { keyValueText, labelValue } from './key-value.ts'
-import { lineSpan } from './locations.ts'
 
 export type Fixer = (scope: FixScope) => readonly Edit[]
 

@@ -2,8 +2,8 @@
 import { rules } from '../lint/index.ts'
 import type { CheckResult } from '../options.ts'
 import type { Range } from '../source.ts'
+import { lineSpan } from '../source.ts'
 import type { CheckReport } from './check.ts'
-import { lineSpan } from './locations.ts'
 
 /** Rule id of an error that would fail the build. */
 const errorRule = 'build-error'
@@ -62,7 +62,7 @@ const errorDescriptor = {
 function errorResults(result: CheckResult, uri: string, ruleIndex: number): object[] {
   const { error } = result
   if (error === undefined) return []
-  const locations = error.at ? [location(uri, error.at.range)] : []
+  const locations = [error.at ?? [], error.also ?? []].flat().map(({ range }) => location(uri, range))
   return [{ ruleId: errorRule, ruleIndex, level: 'error', message: { text: error.message }, locations }]
 }
 

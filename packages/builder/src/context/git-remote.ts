@@ -4,7 +4,7 @@
  * checkout ever holds them, whatever git makes of a URL.
  */
 import { throwIfAborted } from '../errors.ts'
-import { redactUrl, redactUrls } from '../util/redact.ts'
+import { redactUrl, redactUrls } from '../redact.ts'
 import { contextErrors } from './errors.ts'
 
 /** What the caller offers to those who fetch. */

@@ -7,7 +7,7 @@
 import { createHash } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
 import { BuildError, throwIfAborted } from '../errors.ts'
-import { redactUrl } from '../util/redact.ts'
+import { redactUrl } from '../redact.ts'
 import { fetchAnyPort } from './any-port.ts'
 import { parseChecksum } from './checksum.ts'
 import { contextErrors } from './errors.ts'

@@ -21,6 +21,7 @@ import {
   type ReferrersOptions,
   referrerOf,
   type Source,
+  selfVerifying,
   type Target,
   withDefaultTag,
 } from '@tsbuild/registry-client'
@@ -123,7 +124,7 @@ export class ImageStore implements Source, Target {
 
   openBlob({ digest }: Descriptor, { offset, signal }: OpenBlobOptions = {}): AsyncIterable<Buffer> {
     const { blobs } = this.#store
-    if (!offset) return blobs.open(digest, signal)
+    if (!offset) return selfVerifying(blobs.open(digest, signal), digest)
     return createReadStream(blobs.path(digest), { start: offset, ...(signal && { signal }) })
   }
 

@@ -4,6 +4,7 @@ import { type Digest, mediaTypes } from '@tsbuild/registry-client'
 import { throwIfAborted } from '../errors.ts'
 import { snapshotErrors } from '../snapshot/errors.ts'
 import type { Change } from '../snapshot/snapshotter.ts'
+import type { Pieces, PieceTable } from '../store/pieces.ts'
 import type { Content } from '../util/content.ts'
 import { decodeName } from '../util/raw-path.ts'
 import { decodeDevice, getXattr, listXattrs } from '../util/syscalls.ts'
@@ -18,6 +19,8 @@ export interface PackOptions {
   readonly compression: Compression
   /** As zlib or zstd count; undefined: 6 for gzip, 3 for zstd. */
   readonly level?: number | undefined
+  /** Where pieces are found that were compressed before; default: nowhere. */
+  readonly pieces?: Pieces | undefined
   /** Replaces an entry's modification time, in seconds (SOURCE_DATE_EPOCH). */
   readonly mapTime?: ((seconds: number) => number) | undefined
   readonly signal?: AbortSignal | undefined
@@ -40,6 +43,8 @@ export interface PackedLayer {
   readonly entries: number
   /** The blob itself; undefined when it is in the file. */
   readonly content: Buffer | undefined
+  /** Its pieces, for {@link Pieces.save}. */
+  readonly pieces: PieceTable | undefined
 }
 
 /** Blobs up to this size are handed on in memory: that costs less than a file, and many are in the store already. */
@@ -85,7 +90,7 @@ export async function packEntries(
 ): Promise<PackedLayer> {
   const { mapTime } = options
   await using file = new BlobFile(out, options.inMemory ?? 0)
-  const compressed = new CompressedWriter(file, options.compression, options.level, options.signal)
+  const compressed = new CompressedWriter(file, options)
   try {
     const tar = new TarWriter(compressed, options.onProgress)
     let count = 0

@@ -1,11 +1,11 @@
 import { formatPlatform, type Platform, parseImageConfig, RegistryError } from '@tsbuild/registry-client'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { mutations } from '../../../registry-client/src/schema.test-support.ts'
+import { mutations } from '../../../registry-client/src/model/schema.test-support.ts'
 import { scanDockerfile } from '../dockerfile/scan.ts'
 import { BuildError } from '../errors.ts'
 import type { ImageConfig } from '../graph/image-config.ts'
-import { inputsOf, type RootfsStep, type Step } from '../graph/step.ts'
+import { type FileStep, inputsOf, type RootfsStep, type Step } from '../graph/step.ts'
 import { completeConfig, serializeConfig } from '../image/config.ts'
 import { parseDockerfile } from '../instructions/parse.ts'
 import { SourceFile } from '../source.ts'
@@ -322,7 +322,7 @@ describe('as the reference answers', () => {
 
   it.each([
     ['IMAGE_NAME_INVALID', 1, 'FROM Busybox AS a\nFROM scratch', {}],
-    ['STAGE_CIRCULAR', 4, 'FROM scratch AS a\nCOPY --from=b / /\nFROM scratch AS b\nCOPY --from=a / /', {}],
+    ['STAGE_CIRCULAR', 2, 'FROM scratch AS a\nCOPY --from=b / /\nFROM scratch AS b\nCOPY --from=a / /', {}],
     ['STAGE_DEFINED_LATER', 2, 'FROM scratch AS a\nCOPY --from=B / /\nFROM scratch AS b\nFROM a', {}],
     ['STAGE_DEFINED_LATER', 2, 'FROM scratch AS a\nCOPY --from=b / /\nFROM a AS b\nFROM a', {}],
     ['STAGE_MOUNTED_EARLY', 2, 'FROM scratch AS a\nRUN --mount=from=b,target=/t x\nFROM scratch AS b\nFROM a', {}],
@@ -336,6 +336,38 @@ describe('as the reference answers', () => {
     }
     const error = await failure(text, { platform }, { busybox: {}, ...images })
     expect(error).toMatchObject({ code, at: { range: { start: { line } } } })
+  })
+
+  it('names every instruction of a circle, from the stage that it was found from', async () => {
+    const copy = (from: string) => `COPY --from=${from} /f /g`
+    const text = ['FROM scratch AS in', copy('a'), 'FROM scratch AS a', copy('b'), 'FROM scratch AS b', copy('c')]
+    const error = await failure([...text, 'FROM scratch AS c', copy('a')].join('\n'))
+    expect(error.message).toBe('circular dependency detected on stage: in')
+    expect([error.at!, ...error.also!].map(({ range }) => range.start.line)).toEqual([2, 4, 6, 8])
+    expect(error.with({ hint: 'x' }).also).toBe(error.also)
+  })
+
+  it.each([
+    ['WORKDIR D:\\x', 'normalizing workdir: normalizing working directory: removing drive letter: $drive'],
+    ['WORKDIR C:', 'normalizing workdir: normalizing working directory: removing drive letter: $alone'],
+    ['COPY a D:/x', 'removing drive letter: $drive'],
+    ['COPY a \\\\host\\x', 'removing drive letter: UNC paths are not supported'],
+    ['COPY D:/a /x', 'removing drive letter: removing drive letter: $drive'],
+    ['COPY --parents x/./D:/a /x', 'removing drive letter: removing drive letter: $drive'],
+    ['COPY <<D:/a /x\nD:/a', 'removing drive letter: $drive'],
+  ])('says why %j is no path of Windows', async (line, message) => {
+    const expected = message
+      .replace('$drive', 'The specified path is not on the system drive (C:)')
+      .replace('$alone', 'No relative path specified in "C:"')
+    const options = { platform: { os: 'windows', architecture: 'amd64' } }
+    expect(await failure(`# escape=\`\nFROM base\n${line}`, options, windows)).toMatchObject({ message: expected })
+  })
+
+  it('reads sources of Windows with either slash and with its drive', async () => {
+    const options = { platform: { os: 'windows', architecture: 'amd64' } }
+    const result = await plan('# escape=`\nFROM base\nCOPY C:\\a\\b c\\d /x', options, windows)
+    const patterns = (result.rootfs as FileStep).ops.map(({ op }) => 'selection' in op && op.selection.patterns)
+    expect(patterns).toEqual([['/a/b'], ['c/d']])
   })
 
   it.each([

@@ -175,7 +175,8 @@ class Planner {
   #checkCircles(): void {
     const circle = this.#graph.findCircle()
     if (circle === undefined) return
-    throw planErrors.circular([circle.start.label], { at: locate(this.#parsed.dockerfile, circle.command.node.raw) })
+    const [at, ...also] = circle.commands.map(({ node }) => locate(this.#parsed.dockerfile, node.raw))
+    throw planErrors.circular([circle.start.label], { at, also })
   }
 
   /** Names of images must be names in all stages, also in those that are not needed. */

@@ -105,13 +105,13 @@ export class StageGraph {
 
   /**
    * Stages that take files from each other in a circle: the stage that the search began with, as the reference names
-   * it, and the instruction that closes the circle.
+   * it, and the instructions on the way from there until the circle is closed.
    */
-  findCircle(): { readonly start: StageNode; readonly command: StageCommand } | undefined {
+  findCircle(): { readonly start: StageNode; readonly commands: readonly StageCommand[] } | undefined {
     const done = new Set<StageNode>()
     for (const start of this.nodes) {
       const path = new Set<StageNode>([start])
-      const stack = [{ node: start, uses: usesOf(start) }]
+      const stack: { node: StageNode; uses: StageUse[]; by?: StageCommand }[] = [{ node: start, uses: usesOf(start) }]
       for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
         const next = top.uses.pop()
         if (next === undefined) {
@@ -119,10 +119,10 @@ export class StageGraph {
           path.delete(top.node)
           done.add(top.node)
         } else if (path.has(next.source)) {
-          return { start, command: next.command }
+          return { start, commands: [...stack.flatMap(({ by }) => by ?? []), next.command] }
         } else if (!done.has(next.source)) {
           path.add(next.source)
-          stack.push({ node: next.source, uses: usesOf(next.source) })
+          stack.push({ node: next.source, uses: usesOf(next.source), by: next.command })
         }
       }
     }
@@ -130,6 +130,11 @@ export class StageGraph {
   }
 }
 
-function usesOf(node: StageNode): { readonly source: StageNode; readonly command: StageCommand }[] {
+interface StageUse {
+  readonly source: StageNode
+  readonly command: StageCommand
+}
+
+function usesOf(node: StageNode): StageUse[] {
   return node.commands.flatMap((command) => command.sources.flatMap((source) => (source ? [{ source, command }] : [])))
 }

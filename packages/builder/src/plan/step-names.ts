@@ -1,7 +1,7 @@
 /** How steps are called in progress and errors. */
 import { formatPlatform, normalizePlatform, type Platform, parsePlatform } from '@tsbuild/registry-client'
 import type { ContextStep } from '../graph/step.ts'
-import { redactUrls } from '../util/redact.ts'
+import { redactUrls } from '../redact.ts'
 import type { PlanOptions } from './context.ts'
 import type { StageNode } from './stage-graph.ts'
 import type { StageState } from './stage-state.ts'

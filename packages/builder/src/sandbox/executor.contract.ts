@@ -1,4 +1,4 @@
-/** What every executor does, whoever runs it. Called by executor.test.ts for each of them. */
+/** What every executor does, whoever runs it. Called by the executor*.test.ts for each of them. */
 import { afterAll, beforeAll, describe } from 'vitest'
 import { Contract, type ContractOptions } from './contract/contract.ts'
 import { describeEnding } from './contract/ending.contract.ts'

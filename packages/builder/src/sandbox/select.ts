@@ -1,11 +1,12 @@
 /** Chooses the executor: the most isolated that works here, or the one that was asked for. */
-import { ChrootExecutor } from './chroot/executor.ts'
+
 import type { LastingCloner } from './cloner/lasting-cloner.ts'
 import { sandboxErrors } from './errors.ts'
 import type { Executor } from './executor.ts'
+import { ChrootExecutor } from './executors/chroot.ts'
+import { NamespacesExecutor } from './executors/namespaces.ts'
+import { findRuntime, probeRuntime, runtimeNames } from './executors/oci-runtime.ts'
 import { type MachineFacts, machineFacts } from './machine.ts'
-import { NamespacesExecutor } from './namespaces/executor.ts'
-import { findRuntime, probeRuntime, runtimeNames } from './oci/runtime.ts'
 import { compileProfile } from './seccomp/compile.ts'
 import { compileCacheFor } from './worker/compile-cache.ts'
 

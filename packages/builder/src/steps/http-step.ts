@@ -2,8 +2,8 @@
 import { fetchHttp, type HttpFile } from '../context/http.ts'
 import { hashKey } from '../graph/key.ts'
 import type { HttpStep } from '../graph/step.ts'
+import { redactUrl } from '../redact.ts'
 import type { Store } from '../store/store.ts'
-import { redactUrl } from '../util/redact.ts'
 import type { FileResult, StepHandler } from './types.ts'
 
 type Known = Pick<HttpFile, 'digest' | 'size' | 'mtime' | 'etag' | 'lastModified'>

@@ -43,10 +43,11 @@ export class LayerTrees {
 
   /** The files of a stack; undefined when a layer is only there as a snapshot, or is too big to be looked at so. */
   async tree(stack: LayerStack): Promise<Directory | undefined> {
-    if (stack.layers().some(({ known }) => known === undefined)) return undefined
+    const parts = stack.parts((each) => !this.#trees.has(each))
+    if (parts.some(({ top }) => top!.known === undefined)) return undefined
     // From the bottom, without recursion: stacks are as deep as Dockerfiles are long.
     let tree: Promise<Directory | undefined> = this.#trees.get(LayerStack.empty)!
-    for (const part of stack.parts((each) => !this.#trees.has(each))) {
+    for (const part of parts) {
       tree = this.#onTop(part, this.#trees.get(part.below!) ?? tree)
       tree.catch(() => undefined)
       this.#trees.set(part, tree)

@@ -163,11 +163,16 @@ export class LayerService {
     const { top } = stack
     await using file = store.blobs.temporaryFile('layer')
     if (top?.known) {
+      const how = { compression, level, pieces: store.pieces, signal }
       const { descriptor, diffID } = top.known
       const packed = await this.reading(top, async () =>
-        recompressLayer(store.blobs.open(descriptor.digest, signal), { compression, level, diffID, signal }, file.path),
+        recompressLayer(store.blobs.open(descriptor.digest, signal), { ...how, diffID }, file.path),
       )
-      return await this.#keep(name, { ...packed, mediaType: LAYER_TYPES[compression], diffID }, file.path)
+      return await this.#keep(
+        name,
+        { ...packed, mediaType: LAYER_TYPES[compression], diffID, content: undefined },
+        file.path,
+      )
     }
     const id = await this.#present(stack)
     const packed = await worker.call('layer.pack', { id, out: file.path, compression, level }, { signal })
@@ -178,14 +183,14 @@ export class LayerService {
   async write(id: SnapshotId, entries: Iterable<PackedEntry>, onProgress: (bytes: number) => void): Promise<LayerBlob> {
     const { store, signal } = this.#options
     await using file = store.blobs.temporaryFile('layer')
-    const options = { ...DEFAULT_COMPRESSION, signal, inMemory: SMALL_LAYER, onProgress }
+    const options = { ...DEFAULT_COMPRESSION, pieces: store.pieces, signal, inMemory: SMALL_LAYER, onProgress }
     return await this.#keep(id, await packEntries(entries, options, file.path), file.path)
   }
 
   /** Stores a packed layer and remembers it. */
   async #keep(
     name: string,
-    { mediaType, digest, size, diffID, content }: Omit<PackResult, 'content'> & Partial<Pick<PackResult, 'content'>>,
+    { mediaType, digest, size, diffID, content, pieces }: PackResult,
     path: string,
   ): Promise<LayerBlob> {
     const { store, cache, signal } = this.#options
@@ -194,6 +199,7 @@ export class LayerService {
     else await store.blobs.put(content, descriptor, signal)
     const blob: LayerBlob = { descriptor, diffID }
     await cache.saveBlob(name, blob)
+    if (pieces) await store.pieces.save(descriptor.digest, pieces)
     return blob
   }
 

@@ -2,6 +2,7 @@
 import { createReadStream } from 'node:fs'
 import { packLayer, SMALL_LAYER } from '../layer/pack.ts'
 import { unpackLayer } from '../layer/unpack.ts'
+import type { Pieces } from '../store/pieces.ts'
 import type { Incomplete, PackResult, WorkerOperations } from './worker-api.ts'
 import type { OperationContext } from './worker-files.ts'
 
@@ -33,18 +34,21 @@ export async function unpackBlob(
 export async function packSnapshot(
   { id, out, compression, level }: Params<'layer.pack'>,
   { snapshotter, signal, emit }: OperationContext,
+  pieces: Pieces,
 ): Promise<PackResult> {
   await snapshotter.verify([id], 'files')
-  const { mediaType, diffID, digest, size, content } = await packLayer(
+  const packed = await packLayer(
     snapshotter.changes(id, signal),
     {
       compression,
       level,
+      pieces,
       signal,
       inMemory: SMALL_LAYER,
       onProgress: (bytes) => void emit({ type: 'progress', item: 'packing layer', current: bytes, total: 0 }),
     },
     out,
   )
-  return { mediaType, diffID, digest, size, content }
+  const { mediaType, diffID, digest, size, content } = packed
+  return { mediaType, diffID, digest, size, content, pieces: packed.pieces }
 }

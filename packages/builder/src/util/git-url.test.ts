@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import { redactUrl, redactUrls } from '../redact.ts'
 import { parseGitUrl } from './git-url.ts'
-import { redactUrl, redactUrls } from './redact.ts'
 
 const none = { ref: undefined, subdir: undefined, checksum: undefined, keepGitDir: undefined, submodules: undefined }
 

@@ -171,7 +171,8 @@ async function flagsRead(name: string, words: readonly string[], given: object):
   const env = { HOME: dir, DOCKER_CONFIG: join(dir, 'docker'), PATH: process.env.PATH }
   const io = { stdin, stdout, stderr, env, cwd: dir }
   const global = { root: join(dir, 'root'), debug: false }
-  await command.run({ values, words } as never, { io, signal: new AbortController().signal, global }).catch(() => 1)
+  const { signal } = new AbortController()
+  await command.run({ values, words } as never, { io, signal, global, commands: COMMANDS }).catch(() => 1)
   return read
 }
 

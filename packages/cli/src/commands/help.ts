@@ -6,7 +6,6 @@ import { suggest } from '../flags/suggest.ts'
 import { commandHelp, overview } from '../help.ts'
 import { write } from '../io.ts'
 import { UsageError } from '../usage-error.ts'
-import { COMMANDS, findCommand } from './index.ts'
 
 export const command = defineCommand({
   name: 'help',
@@ -17,19 +16,19 @@ export const command = defineCommand({
     { text: 'List all commands', command: 'tsbuild help' },
     { text: 'Show the flags of a command', command: 'tsbuild help push' },
   ],
-  async run({ words }, { io }) {
+  async run({ words }, { io, commands }) {
     const [name] = words
     if (name === undefined) {
-      await write(io.stdout, overview())
+      await write(io.stdout, overview(commands))
       return EXIT.ok
     }
-    const entry = findCommand(name)
+    const entry = commands.find((known) => known.name === name)
     if (!entry) {
       const habit = dockerHabit([name])
       if (habit) throw new UsageError(`tsbuild has no command ${name}`, habit.hint)
       const close = suggest(
         name,
-        COMMANDS.map((command) => command.name),
+        commands.map((command) => command.name),
       )
       throw new UsageError(`unknown command: ${name}`, close && `did you mean tsbuild help ${close}?`)
     }

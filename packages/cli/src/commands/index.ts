@@ -1,12 +1,5 @@
 /** The table of commands. A command's module is loaded when it is called, so a row holds all that the overview shows. */
-import type { Command } from '../command.ts'
-
-export interface CommandEntry {
-  readonly name: string
-  readonly summary: string
-  readonly group: 'Building' | 'Images' | 'Registries' | 'Other'
-  load(): Promise<{ readonly command: Command }>
-}
+import type { CommandEntry } from '../command.ts'
 
 export const COMMANDS: readonly CommandEntry[] = [
   {

@@ -2,8 +2,8 @@
 
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { RegistryError } from '../errors.ts'
-import { parseErrors } from '../transport/response-error.ts'
+import { RegistryError } from '../model/errors.ts'
+import { parseErrors } from '../registry/response-error.ts'
 import { entryCredentials, parseDockerConfig } from './docker-config.ts'
 
 const names = ['errors', 'code', 'message', 'detail', 'auths', 'auth', 'username', 'password', 'credHelpers', 'credsStore', 'toString', 'valueOf', '__proto__', 'host'] // biome-ignore format: one table

@@ -2,9 +2,9 @@
  * The docker config file (`config.json`) and podman's `auth.json`, which has the same form: reading and lookup.
  */
 import { readFile } from 'node:fs/promises'
-import { registryErrors } from '../errors.ts'
-import { fileProblem } from '../file-problem.ts'
-import { normalizeRegistry } from '../reference.ts'
+import { registryErrors } from '../model/errors.ts'
+import { normalizeRegistry } from '../model/reference.ts'
+import { fileProblem } from '../util/file-problem.ts'
 import { type CredentialProvider, type Credentials, firstOf } from './credentials.ts'
 import { runHelper } from './helper.ts'
 

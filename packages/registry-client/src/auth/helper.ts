@@ -4,8 +4,8 @@
  */
 
 import { spawn } from 'node:child_process'
-import { registryErrors } from '../errors.ts'
-import { object, parseDocument, SchemaProblem, text } from '../schema.ts'
+import { registryErrors } from '../model/errors.ts'
+import { object, parseDocument, SchemaProblem, text } from '../model/schema.ts'
 import type { Credentials } from './credentials.ts'
 
 export interface HelperCall {

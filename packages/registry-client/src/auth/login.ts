@@ -4,9 +4,9 @@
 import { randomBytes } from 'node:crypto'
 import { chmod, lstat, realpath, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import type { CallOptions } from '../content.ts'
-import { registryErrors } from '../errors.ts'
-import { makeDirectory } from '../make-directory.ts'
+import type { CallOptions } from '../model/content.ts'
+import { registryErrors } from '../model/errors.ts'
+import { makeDirectory } from '../util/make-directory.ts'
 import {
   type AuthEntry,
   type DockerConfig,

@@ -1,8 +1,8 @@
 /**
  * Where credentials may be sent to get a token: the registry names the server, so it is not trusted blindly.
  */
-import { registryErrors } from '../errors.ts'
-import { isLoopback } from '../hosts/loopback.ts'
+import { registryErrors } from '../model/errors.ts'
+import { isLoopback } from '../transport/loopback.ts'
 
 /**
  * Checks the realm of a Bearer challenge and returns it as a URL without user and fragment.

@@ -3,8 +3,8 @@
  * scopes, cached, and renewed before they run out.
  */
 
-import { type RegistryErrorDetails, registryErrors } from '../errors.ts'
-import { anything, object, optional, parseDocument, SchemaProblem, text } from '../schema.ts'
+import { type RegistryErrorDetails, registryErrors } from '../model/errors.ts'
+import { anything, object, optional, parseDocument, SchemaProblem, text } from '../model/schema.ts'
 import { type HttpResponse, readBody } from '../transport/http.ts'
 import { basicHeader, type Credentials } from './credentials.ts'
 import { checkRealm } from './realm.ts'

@@ -5,8 +5,8 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ConnectionOptions } from 'node:tls'
-import { registryErrors } from '../errors.ts'
-import { fileProblem } from '../file-problem.ts'
+import { registryErrors } from '../model/errors.ts'
+import { fileProblem } from '../util/file-problem.ts'
 
 /** The certificates of a directory; undefined when it has none or does not exist. @throws RegistryError CONFIG_INVALID */
 export async function readCertsDirectory(path: string): Promise<ConnectionOptions | undefined> {

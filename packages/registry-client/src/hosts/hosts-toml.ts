@@ -2,7 +2,7 @@
  * containerd's `hosts.toml`: the servers that a registry is pulled from and pushed to, in order.
  */
 import { dirname, resolve } from 'node:path'
-import { registryErrors } from '../errors.ts'
+import { registryErrors } from '../model/errors.ts'
 import { loadTls } from './certs.ts'
 import { allCapabilities, type Capability, type Endpoint } from './endpoint.ts'
 import { parseToml, type Table } from './toml.ts'

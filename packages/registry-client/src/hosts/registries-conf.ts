@@ -1,7 +1,7 @@
 /**
  * containers' `registries.conf` (version 2): mirrors, rewritten locations, blocked and insecure registries.
  */
-import { registryErrors } from '../errors.ts'
+import { registryErrors } from '../model/errors.ts'
 import type { Capability } from './endpoint.ts'
 import { parseToml, type Table } from './toml.ts'
 

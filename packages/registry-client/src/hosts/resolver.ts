@@ -6,14 +6,14 @@ import { readdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { ConnectionOptions } from 'node:tls'
 import { readConfigFile } from '../auth/docker-config.ts'
-import { registryErrors } from '../errors.ts'
-import { normalizeRegistry } from '../reference.ts'
+import { registryErrors } from '../model/errors.ts'
+import { normalizeRegistry } from '../model/reference.ts'
+import { isLoopback } from '../transport/loopback.ts'
+import { readCertificates } from '../transport/trust.ts'
 import { readCertsDirectory } from './certs.ts'
 import { allCapabilities, type Endpoint, readCapabilities } from './endpoint.ts'
 import { parseHostsToml } from './hosts-toml.ts'
-import { isLoopback } from './loopback.ts'
 import { findRule, parseRegistriesConf, type RegistryRule } from './registries-conf.ts'
-import { readCertificates } from './trust.ts'
 
 /** Which servers to use. Registry names are as in references. */
 export interface HostsOptions {

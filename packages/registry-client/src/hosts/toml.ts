@@ -1,6 +1,6 @@
 /** Configuration files in TOML. */
 import { parse } from 'smol-toml'
-import { registryErrors } from '../errors.ts'
+import { registryErrors } from '../model/errors.ts'
 
 export type Table = Record<string, unknown>
 

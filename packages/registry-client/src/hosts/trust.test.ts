@@ -1,7 +1,7 @@
 import { copyFile, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { RegistryClient, type RegistryClientOptions } from '../client.ts'
+import { RegistryClient, type RegistryClientOptions } from '../registry/client.ts'
 import { makeAuthority, type TestAuthority } from '../testing/authority.ts'
 import { hasProgram } from '../testing/docker-registry.ts'
 import { TestRegistry } from '../testing/index.ts'

@@ -2,14 +2,14 @@
  * Archives of `docker save` as a source: their `manifest.json` names a config and layers per image; the manifest that
  * registries want is made from that.
  */
-import type { FetchedManifest, OpenBlobOptions, Source } from '../content.ts'
-import { type Descriptor, parseImageConfig, parseManifest } from '../descriptor.ts'
-import { type Digest, Digester, digestAlgorithm, digestOf, isDigest, verified } from '../digest.ts'
-import { isRegistryError, registryErrors } from '../errors.ts'
-import { mediaTypes } from '../media-types.ts'
-import { familiarReference, parseReference, withDefaultTag } from '../reference.ts'
-import { list, object, optional, parseDocument, SchemaProblem, text } from '../schema.ts'
-import { selfVerifying } from '../verified-stream.ts'
+import type { FetchedManifest, OpenBlobOptions, Source } from '../model/content.ts'
+import { type Descriptor, parseImageConfig, parseManifest } from '../model/descriptor.ts'
+import { type Digest, Digester, digestAlgorithm, digestOf, isDigest, verified } from '../model/digest.ts'
+import { isRegistryError, registryErrors } from '../model/errors.ts'
+import { mediaTypes } from '../model/media-types.ts'
+import { familiarReference, parseReference, withDefaultTag } from '../model/reference.ts'
+import { list, object, optional, parseDocument, SchemaProblem, text } from '../model/schema.ts'
+import { selfVerifying } from '../model/verified-stream.ts'
 import { blobPath, type LayoutOptions, usualManifestBytes } from './oci-layout.ts'
 import { TarFiles } from './tar-files.ts'
 

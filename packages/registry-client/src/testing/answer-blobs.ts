@@ -2,7 +2,7 @@
  * Blobs and uploads of the in-memory registry.
  */
 import { randomUUID } from 'node:crypto'
-import { digestAlgorithm, digestOf, isDigest } from '../digest.ts'
+import { digestAlgorithm, digestOf, isDigest } from '../model/digest.ts'
 import { type Exchange, fail, type Reply } from './exchange.ts'
 
 const unknown = () => fail(404, 'BLOB_UNKNOWN', 'blob unknown to registry')

@@ -1,12 +1,12 @@
 /**
  * Manifests, tags and referrers of the in-memory registry.
  */
-import { parseManifest } from '../descriptor.ts'
-import { type Digest, digestAlgorithm, digestOf, isDigest } from '../digest.ts'
-import { RegistryError } from '../errors.ts'
-import { mediaTypes } from '../media-types.ts'
-import { isTag } from '../reference.ts'
-import { referrerOf } from '../referrers.ts'
+import { parseManifest } from '../model/descriptor.ts'
+import { type Digest, digestAlgorithm, digestOf, isDigest } from '../model/digest.ts'
+import { RegistryError } from '../model/errors.ts'
+import { mediaTypes } from '../model/media-types.ts'
+import { isTag } from '../model/reference.ts'
+import { referrerOf } from '../model/referrer.ts'
 import { type Exchange, fail, json, type Reply } from './exchange.ts'
 
 const unknown = () => fail(404, 'MANIFEST_UNKNOWN', 'manifest unknown')

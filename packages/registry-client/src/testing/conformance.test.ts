@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { digestOf } from '../digest.ts'
-import { mediaTypes } from '../media-types.ts'
+import { digestOf } from '../model/digest.ts'
+import { mediaTypes } from '../model/media-types.ts'
 import { TestRegistry } from './index.ts'
 
 /** The rules that the distribution-spec's conformance suite checks, asked with nothing of ours but the server. */

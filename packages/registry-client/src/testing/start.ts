@@ -1,7 +1,7 @@
 /**
  * A registry and a client of it, for tests of this package.
  */
-import { RegistryClient, type RegistryClientOptions } from '../client.ts'
+import { RegistryClient, type RegistryClientOptions } from '../registry/client.ts'
 import type { RegistryEvent } from '../transport/events.ts'
 import { TestRegistry, type TestRegistryOptions } from './registry.ts'
 

@@ -2,9 +2,9 @@
  * What the in-memory registry holds. Tests may look into it and change it.
  */
 import { randomUUID } from 'node:crypto'
-import { type Descriptor, type Index, type Manifest, parseManifest } from '../descriptor.ts'
-import { type Digest, digestOf } from '../digest.ts'
-import { referrerOf } from '../referrers.ts'
+import { type Descriptor, type Index, type Manifest, parseManifest } from '../model/descriptor.ts'
+import { type Digest, digestOf } from '../model/digest.ts'
+import { referrerOf } from '../model/referrer.ts'
 
 /** One repository. */
 export interface StoredRepository {

@@ -1,6 +1,6 @@
 /** A process that writes images into a layout until it is killed: PATH NAME COUNT. Sends each name that is written. */
 import { OciLayout } from '../layout/oci-layout.ts'
-import { mediaTypes } from '../media-types.ts'
+import { mediaTypes } from '../model/media-types.ts'
 
 const [path, name, count] = process.argv.slice(2) as [string, string, string]
 const layout = await OciLayout.create(path)

@@ -2,11 +2,11 @@
  * The connections of a client: one pool per origin, TLS settings and proxy.
  */
 import type { ConnectionOptions } from 'node:tls'
-import type { Trust } from '../hosts/trust.ts'
 import type { HttpTransport } from './http.ts'
 import { ProxyTransport } from './proxy-transport.ts'
 import { SocketTransport } from './socket-transport.ts'
 import { TlsSecurity } from './tls-security.ts'
+import type { Trust } from './trust.ts'
 
 export interface ConnectionsOptions {
   readonly connectMs: number

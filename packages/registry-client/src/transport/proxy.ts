@@ -2,8 +2,8 @@
  * HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, as curl and Go's programs read them, and with CIDR.
  */
 import { BlockList, isIP } from 'node:net'
-import { registryErrors } from '../errors.ts'
-import { isLoopback } from '../hosts/loopback.ts'
+import { registryErrors } from '../model/errors.ts'
+import { isLoopback } from './loopback.ts'
 
 /** Proxies by scheme, and the hosts that are reached directly. */
 export interface ProxyOptions {

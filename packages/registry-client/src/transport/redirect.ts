@@ -1,7 +1,7 @@
 /**
  * Where redirects may lead, and what may go with them.
  */
-import { registryErrors } from '../errors.ts'
+import { registryErrors } from '../model/errors.ts'
 
 /** How many redirects are followed in a row. */
 export const redirectLimit = 10

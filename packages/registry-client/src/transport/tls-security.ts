@@ -2,7 +2,7 @@
  * Whom the connections to one origin trust, and what they show of themselves.
  */
 import { type ConnectionOptions, createSecureContext, type SecureContext } from 'node:tls'
-import type { Trust } from '../hosts/trust.ts'
+import type { Trust } from './trust.ts'
 
 /**
  * TLS settings of an origin. Node's own authorities come first, because most registries need no others and reading those

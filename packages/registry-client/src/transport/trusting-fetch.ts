@@ -1,9 +1,10 @@
 /**
  * Node's `fetch`, trusting the authorities that a registry client trusts: for downloads that come from no registry.
  */
-import { readCertificates, Trust } from '../hosts/trust.ts'
+
 import { isUntrusted } from './tls-error.ts'
 import { TlsSecurity } from './tls-security.ts'
+import { readCertificates, Trust } from './trust.ts'
 
 export interface TrustingFetchOptions {
   /** Where SSL_CERT_FILE, SSL_CERT_DIR and NODE_EXTRA_CA_CERTS are read from. */

@@ -3,18 +3,19 @@ import { posix } from 'node:path'
 import type { FileOp } from '../../graph/file-op.ts'
 import type { FileStep, SourceStep } from '../../graph/step.ts'
 import type { CopyNode } from '../../instructions/nodes.ts'
+import { redactUrl } from '../../redact.ts'
 import { parseChmod } from '../../util/chmod.ts'
 import { type GitUrl, parseGitUrl } from '../../util/git-url.ts'
-import { redactUrl } from '../../util/redact.ts'
 import type { InstructionContext, InstructionPlanner } from '../context.ts'
 import { planErrors } from '../errors.ts'
 import { parseOwner } from '../owner.ts'
-import { resolvePath, withoutDrive } from '../paths.ts'
+import { resolvePath, sourcePath, withoutDrive } from '../paths.ts'
 
 type Part = FileStep['ops'][number]
 
-/** What the flags of one COPY say, expanded. */
+/** What the flags of one COPY say, expanded, and for which system it is. */
 interface CopyFlags {
+  readonly os: string
   readonly dest: string
   readonly chown: string
   readonly chmod: string
@@ -26,8 +27,10 @@ export const planCopy: InstructionPlanner<CopyNode> = (node, stage, context) => 
   const expand = (text: string | undefined): string => (text === undefined ? '' : stage.expand(text, node.raw))
   const sources = node.sources.map(expand)
   const destText = expand(node.dest)
+  const { os } = stage.platform
   const flags: CopyFlags = {
-    dest: resolvePath(stage.cwd, withoutDrive(destText, stage.platform.os, true), true),
+    os,
+    dest: resolvePath(stage.cwd, withoutDrive(destText, os, { keepSlash: true }), true),
     chown: expand(node.chown),
     chmod: expand(node.chmod),
     checksum: expand(node.checksum),
@@ -42,7 +45,7 @@ export const planCopy: InstructionPlanner<CopyNode> = (node, stage, context) => 
     ...sources.map((source) => planSource(node, source, name, flags, context)),
     ...node.contents.map((file) => {
       const data = file.expand ? stage.expander.heredoc(file.content, stage.env, node.raw) : file.content
-      return { op: writeOp(node, file.name, { data }, 0o644, flags, context), from: undefined }
+      return { op: writeOp(node, withoutDrive(file.name, os), { data }, 0o644, flags, context), from: undefined }
     }),
   ]
   stage.rootfs = {
@@ -99,7 +102,7 @@ function planSource(node: CopyNode, source: string, name: string, flags: CopyFla
   const from = context.sources[0]
   // What belongs to whom, the source tells: in a directory of the caller's everything is root's, in an archive it is not.
   return {
-    op: copyOp(node, source, flags, context, true),
+    op: copyOp(node, sourcePath(source, flags.os, node.parents), flags, context, true),
     from: from === 'scratch' ? undefined : (from ?? context.context),
   }
 }

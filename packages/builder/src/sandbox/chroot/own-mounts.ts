@@ -3,7 +3,7 @@
  * that, so that nothing of them has to be taken back.
  */
 import fs from 'node:fs'
-import type { InitSpec, InitStatus } from '../cloner/protocol.ts'
+import type { InitSpec, InitStatus } from '../init-protocol.ts'
 import { mountAll } from '../mounts/apply.ts'
 import { allMounts } from '../mounts/order.ts'
 import { MountPoints } from '../mounts/points.ts'

@@ -7,10 +7,10 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { hasCode } from '../../util/has-code.ts'
 import { sandboxErrors } from '../errors.ts'
+import { type ClonerReport, type ClonerRequest, STAGES } from '../init-protocol.ts'
 import { machineFacts } from '../machine.ts'
 import { packetPair, sendPacket } from '../native/descriptors.ts'
 import { copyProgram, openProgram, PROGRAM, PROGRAM_PATH } from './program.ts'
-import { type ClonerReport, type ClonerRequest, STAGES } from './protocol.ts'
 
 /** Told of one started process; `exited` may come before the status pipe has been read. */
 export interface ChildListener {

@@ -8,12 +8,12 @@
  */
 import fs from 'node:fs'
 import module from 'node:module'
+import { type ClonerReport, type ClonerRequest, STAGES } from '../init-protocol.ts'
 import { receivePacket } from '../native/descriptors.ts'
 import { raw } from '../native/libc.ts'
 import { cloneableMemory, cloneProcess, dieWithParent, openPidFd, reap, waitReadable } from '../native/process.ts'
 import { runInit } from './init.ts'
 import { hideProgram, PROGRAM } from './program.ts'
-import { type ClonerReport, type ClonerRequest, STAGES } from './protocol.ts'
 import { beginStaged, cloneStaged, type StagedClone, stateOf } from './staged-clone.ts'
 
 const SOCKET = 3

@@ -6,6 +6,7 @@
 import fs from 'node:fs'
 import { hasCode } from '../../util/has-code.ts'
 import { enterOwnMounts } from '../chroot/own-mounts.ts'
+import { decodeSpec, type InitDescriptors, type InitSpec, type InitStatus } from '../init-protocol.ts'
 import { setResourceLimits, tameOpenFiles } from '../limits/rlimit.ts'
 import { joinControlGroups, raiseLoopback } from '../namespaces/isolation.ts'
 import { enterRootfs } from '../namespaces/rootfs.ts'
@@ -34,7 +35,6 @@ import {
 import { loadFilter } from '../seccomp/load.ts'
 import { ExecError, execProcess } from './exec.ts'
 import { takeOwnNull } from './input.ts'
-import { decodeSpec, type InitDescriptors, type InitSpec, type InitStatus } from './protocol.ts'
 import { superviseClone } from './supervise.ts'
 import { enterDirectory } from './working-directory.ts'
 

@@ -4,12 +4,12 @@ import { constants } from 'node:os'
 import { cancelled } from '../../errors.ts'
 import { sandboxErrors } from '../errors.ts'
 import type { ProcessExit, ProcessIO } from '../executor.ts'
+import { type ClonerReport, encodeSpec, type InitSpec } from '../init-protocol.ts'
 import { checkUlimits } from '../limits/rlimit.ts'
 import type { Stub } from '../mounts/points.ts'
 import { memoryFile, pipe } from '../native/descriptors.ts'
 import { openStdio } from '../stdio.ts'
 import type { ClonerProcess } from './cloner-process.ts'
-import { type ClonerReport, encodeSpec, type InitSpec } from './protocol.ts'
 import { readStatus, setUpError, signalName, type Told } from './status.ts'
 
 export interface CloneRequest {

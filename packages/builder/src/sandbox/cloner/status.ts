@@ -1,9 +1,9 @@
 /** Reads what a process being set up tells on its status pipe. */
 import { constants } from 'node:os'
 import { sandboxErrors } from '../errors.ts'
+import type { InitStatus } from '../init-protocol.ts'
 import type { Stub } from '../mounts/points.ts'
 import { drain } from '../stdio.ts'
-import type { InitStatus } from './protocol.ts'
 
 export type SetUpFailure = Extract<InitStatus, { type: 'failed' }>
 

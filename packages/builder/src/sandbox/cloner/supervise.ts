@@ -1,8 +1,8 @@
 /** Cleans up after a process that has no pid namespace: kills what it leaves behind, and everything when the worker goes. */
 import fs from 'node:fs'
+import type { InitStatus } from '../init-protocol.ts'
 import { raw } from '../native/libc.ts'
 import { adoptOrphans, type CloneableMemory, cloneProcess, openPidFd, reap, waitReadable } from '../native/process.ts'
-import type { InitStatus } from './protocol.ts'
 
 const SIGKILL = 9
 /** How often the process is looked for where the kernel cannot tell of its end by descriptor. */

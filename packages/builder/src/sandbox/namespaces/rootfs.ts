@@ -1,6 +1,6 @@
 /** Makes a root filesystem the root of this mount namespace, with the mounts that a container has. */
 import fs from 'node:fs'
-import type { InitSpec, InitStatus } from '../cloner/protocol.ts'
+import type { InitSpec, InitStatus } from '../init-protocol.ts'
 import { mountAll } from '../mounts/apply.ts'
 import { allMounts } from '../mounts/order.ts'
 import { MountPoints, type Stub } from '../mounts/points.ts'

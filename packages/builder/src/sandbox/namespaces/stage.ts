@@ -8,7 +8,7 @@
  */
 import fs from 'node:fs'
 import { isDeepStrictEqual } from 'node:util'
-import type { InitSpec } from '../cloner/protocol.ts'
+import type { InitSpec } from '../init-protocol.ts'
 import { defaultCapabilities, dropBounding, parseCapabilitySet } from '../native/capabilities.ts'
 import { AT_FDCWD, O_DIRECTORY, O_PATH, openAt } from '../native/files.ts'
 import { MS, mount } from '../native/mount.ts'

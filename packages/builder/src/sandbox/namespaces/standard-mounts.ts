@@ -1,7 +1,7 @@
 /** /proc, /dev and /sys of a container: what they need to know, and how they are mounted and protected. */
 import fs from 'node:fs'
 import { hasCode } from '../../util/has-code.ts'
-import type { InitSpec } from '../cloner/protocol.ts'
+import type { InitSpec } from '../init-protocol.ts'
 import {
   defaultShmSize,
   maskedDirectories,
