@@ -163,27 +163,34 @@ class Overlay {
     if (this.#last?.key === key) return this.#last.way
     const pending = parts.toReversed()
     const way = [this.root]
+    const names: string[] = []
     let links = 0
     for (let part = pending.pop(); part !== undefined; part = pending.pop()) {
       if (part === '' || part === '.') continue
       if (part === '..') {
-        if (way.length > 1) way.pop()
+        if (names.pop() !== undefined) way.pop()
         continue
       }
       const directory = way.at(-1)!
       const node = directory.get(part)
+      if (node?.type === 'symlink') {
+        if (++links > MOST_LINKS) throw layerErrors.unpackFailed([key, 'too many levels of symbolic links'])
+        if (node.linkname!.startsWith('/')) {
+          way.length = 1
+          names.length = 0
+        }
+        pending.push(...node.linkname!.split('/').reverse())
+        continue
+      }
+      names.push(part)
       if (node?.type === 'directory') way.push(directory.enter(part))
-      else if (node === undefined) {
-        if (!make) return undefined
+      else if (node !== undefined) throw layerErrors.unpackFailed([key, `${names.join('/')} is not a directory`])
+      else if (make) {
         const made = new LayerDirectory({ mode: 0o755, uid: 0, gid: 0, mtimeNs: 0n, xattrs: [] })
         directory.own.set(part, made)
         way.push(made)
         this.#bring(way, made)
-      } else if (node.type === 'symlink') {
-        if (++links > MOST_LINKS) throw layerErrors.unpackFailed([key, 'too many levels of symbolic links'])
-        if (node.linkname!.startsWith('/')) way.length = 1
-        pending.push(...node.linkname!.split('/').reverse())
-      } else throw layerErrors.unpackFailed([key, `${part} is not a directory`])
+      } else return undefined
     }
     this.#last = { key, way }
     return way

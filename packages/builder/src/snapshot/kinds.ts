@@ -3,7 +3,7 @@
  * other, as when a container with other rights builds in it: what the kind in use cannot read is not there for builds, but
  * takes room and can be deleted.
  */
-import { readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { currentBoot, readFacts } from './facts.ts'
 import type { SnapshotId, Snapshotter } from './snapshotter.ts'
@@ -44,6 +44,8 @@ function lastKind(directory: string): Kind | undefined {
  * has happened to its content is not looked at, and the worker may have to use another kind.
  */
 export function committedBefore(directory: string): (id: SnapshotId) => boolean {
+  // Elsewhere than on Linux there are no snapshots.
+  if (!existsSync(directory)) return () => false
   const boot = currentBoot()
   const kind = lastKind(directory)
   const places = (kind === undefined ? KINDS : [kind]).map((each) => kindDirectory(directory, each))

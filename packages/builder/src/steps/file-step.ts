@@ -7,7 +7,7 @@ import type { CopyOp, FileOp, SelectedEntry, WriteOp } from '../graph/file-op.ts
 import { hashKey } from '../graph/key.ts'
 import type { FileStep } from '../graph/step.ts'
 import type { Store } from '../store/store.ts'
-import type { OpenedOp } from './file/apply.ts'
+import type { OpenedOp } from './file/draft-ops.ts'
 import { writeEntries } from './file/entries-file.ts'
 import { fingerprint, type StatCache } from './file/fingerprint.ts'
 import { openLayerSource } from './file/layer-source.ts'

@@ -2,7 +2,8 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { afterAll, beforeEach, describe, expect, it } from 'vitest'
 import { makeTree, temporaryDirectory } from '../../context/fixture.test-support.ts'
-import { readAccountsIn, resolveOwner } from './owner.ts'
+import { resolveOwner } from './owner.ts'
+import { readAccountsIn } from './root-accounts.ts'
 
 const directory = temporaryDirectory()
 afterAll(() => directory[Symbol.dispose]())

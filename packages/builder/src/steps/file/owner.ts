@@ -6,7 +6,6 @@
 import { BuildError } from '../../errors.ts'
 import type { ChownSpec } from '../../graph/file-op.ts'
 import { type Directory, type Leaf, lookUp, resolveIn, type TreeNode } from '../../layer/file-tree.ts'
-import { readAccountFile } from '../../sandbox/account-file.ts'
 import { hasCode } from '../../util/has-code.ts'
 import { fileErrors } from './errors.ts'
 
@@ -17,7 +16,8 @@ export interface Ids {
 
 /** The greatest id: the one above it means "no change" to chown(2). */
 const MAX_ID = 4294967294
-const MAX_ACCOUNTS_SIZE = 1024 * 1024
+/** Larger files than this are not account files. */
+export const MAX_ACCOUNTS_SIZE = 1024 * 1024
 
 /**
  * The ids of an owner.
@@ -59,17 +59,6 @@ export type AccountFile = 'etc/passwd' | 'etc/group'
 /** The text of an account file of the image; '' if there is none. @throws BuildError CHOWN_ACCOUNTS_UNREADABLE */
 export type ReadAccounts = (file: AccountFile) => string
 
-/** The account files of a root filesystem on disk. */
-export function readAccountsIn(root: string): ReadAccounts {
-  return (file) => {
-    try {
-      return readAccountFile(root, file, MAX_ACCOUNTS_SIZE, (why) => unreadable(file, `it ${why}`))
-    } catch (error) {
-      throw error instanceof BuildError ? error : unreadable(file, (error as Error).message, error)
-    }
-  }
-}
-
 /** The account files of layers, found: those that have their content at hand or are read by `extract`. */
 export async function accountsOf(root: Directory, read: (leaf: Leaf) => Promise<Buffer>): Promise<ReadAccounts> {
   const texts = new Map<AccountFile, string | BuildError>()
@@ -91,14 +80,15 @@ async function accountText(
     node = lookUp(root, resolveIn(root, file))
   } catch (error) {
     if (hasCode(error, 'ENOTDIR')) return ''
-    return unreadable(file, (error as Error).message, error)
+    return unreadableAccounts(file, (error as Error).message, error)
   }
   if (node === undefined) return ''
-  if (node.type !== 'file') return unreadable(file, 'it is not a regular file')
-  if (node.size > MAX_ACCOUNTS_SIZE) return unreadable(file, `it is larger than ${MAX_ACCOUNTS_SIZE} bytes`)
+  if (node.type !== 'file') return unreadableAccounts(file, 'it is not a regular file')
+  if (node.size > MAX_ACCOUNTS_SIZE) return unreadableAccounts(file, `it is larger than ${MAX_ACCOUNTS_SIZE} bytes`)
   return (await read(node)).toString()
 }
 
-function unreadable(file: AccountFile, why: string, cause?: unknown): BuildError {
+/** The error for an account file that cannot be used. */
+export function unreadableAccounts(file: AccountFile, why: string, cause?: unknown): BuildError {
   return fileErrors.accountsUnreadable([`/${file}`, why], { cause })
 }
