@@ -3,7 +3,7 @@
  *
  * As in the reference, a bare number is user and group at once, and a name that the image does not know is root.
  */
-import { BuildError } from '../../errors.ts'
+import type { BuildError } from '../../errors.ts'
 import type { ChownSpec } from '../../graph/file-op.ts'
 import { type Directory, type Leaf, lookUp, resolveIn, type TreeNode } from '../../layer/file-tree.ts'
 import { hasCode } from '../../util/has-code.ts'

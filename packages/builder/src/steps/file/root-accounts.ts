@@ -12,4 +12,3 @@ export function readAccountsIn(root: string): ReadAccounts {
     }
   }
 }
-
