@@ -12,6 +12,7 @@ import { fileHandler } from '../steps/file-step.ts'
 import { gitHandler } from '../steps/git-step.ts'
 import { httpHandler } from '../steps/http-step.ts'
 import { imageHandler } from '../steps/image.ts'
+import { LayerTrees } from '../steps/layer-trees.ts'
 import type { LayerService } from '../steps/layers.ts'
 import { runHandler } from '../steps/run-step.ts'
 import type { RootfsResult } from '../steps/types.ts'
@@ -71,6 +72,7 @@ export async function openSolver(
   const oneId = await hasOneId()
   const now = Date.now
   const exported = new Set(all.flatMap((plan) => ancestors(plan.rootfs)))
+  const onDisk = wantedOnDisk(all, settings)
   const solver = new Solver({
     cache,
     onWork: prepare,
@@ -93,7 +95,11 @@ export async function openSolver(
         env: settings.env,
         access: session.git,
       }),
-      file: fileHandler({ store, cache, layers, worker, statCache, oneId, now, nonce: randomUUID }),
+      file: fileHandler({
+        ...{ store, cache, layers, worker, statCache, oneId, now, nonce: randomUUID },
+        trees: new LayerTrees(store, layers, signal),
+        needsFiles: (step) => onDisk.has(step),
+      }),
       run: runHandler({
         layers,
         worker,
@@ -135,15 +141,22 @@ function ancestors(top: RootfsStep | undefined): Step[] {
 }
 
 function hasRun(plans: readonly ImagePlan[]): boolean {
-  const seen = new Set<Step>()
-  const queue: Step[] = plans.flatMap((plan) => plan.rootfs ?? [])
-  for (let step = queue.pop(); step !== undefined; step = queue.pop()) {
-    if (step.kind === 'run') return true
-    if (seen.has(step)) continue
-    seen.add(step)
-    for (const input of inputsOf(step)) queue.push(input)
-  }
-  return false
+  return stepsBehind(plans.flatMap((plan) => plan.rootfs ?? [])).some((step) => step.kind === 'run')
+}
+
+/** What is seen by a RUN, or handed out as files. */
+function wantedOnDisk(plans: readonly ImagePlan[], { outputs }: BuildSettings): ReadonlySet<Step> {
+  const tops = plans.flatMap((plan) => plan.rootfs ?? [])
+  const runs = stepsBehind(tops).filter((step) => step.kind === 'run')
+  const asFiles = outputs.some(({ type }) => type === 'local' || type === 'tar')
+  return new Set(stepsBehind(asFiles ? [...runs, ...tops] : runs))
+}
+
+/** Steps and all that they need. */
+function stepsBehind(steps: readonly Step[]): Step[] {
+  const seen = new Set<Step>(steps)
+  for (const step of seen) for (const input of inputsOf(step)) seen.add(input)
+  return [...seen]
 }
 
 function once(work: () => void): () => void {

@@ -5,7 +5,7 @@
  * from one to another, as when a container with other rights builds in it, or when its user gets subordinate ids.
  */
 import { createHash } from 'node:crypto'
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { currentBoot, readFacts } from './facts.ts'
 import type { SnapshotId, Snapshotter } from './snapshotter.ts'
@@ -71,6 +71,8 @@ function lastRoom(directory: string): string | undefined {
  * has happened to its content is not looked at, and the worker may have to use another room.
  */
 export function committedBefore(directory: string): (id: SnapshotId) => boolean {
+  // Elsewhere than on Linux there are no snapshots.
+  if (!existsSync(directory)) return () => false
   const boot = currentBoot()
   const room = lastRoom(directory)
   const places = (room === undefined ? roomsIn(directory) : [room]).map((each) => join(directory, each))
