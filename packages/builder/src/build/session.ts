@@ -32,7 +32,8 @@ export class Session implements AsyncDisposable {
   readonly git: GitAccess
   readonly contexts: Contexts
   readonly warnings: BuildWarning[] = []
-  readonly #client: RegistryClient
+  /** Asks registries, and other servers for what is downloaded. */
+  readonly client: RegistryClient
   readonly #resources: AsyncDisposableStack
   #listener: ProgressListener | undefined
   /** Aborted with the caller's signal, or with the error of a listener that threw. */
@@ -56,7 +57,7 @@ export class Session implements AsyncDisposable {
     if (signal?.aborted) end()
     signal?.addEventListener('abort', end, { once: true })
     resources.defer(async () => signal?.removeEventListener('abort', end))
-    this.#client = client
+    this.client = client
     this.#resources = resources
     this.#listener = settings.options.onProgress
     this.images = new ImageResolver({
@@ -68,7 +69,7 @@ export class Session implements AsyncDisposable {
     })
     this.git = gitAccess(settings, store)
     this.contexts = resources.use(
-      new Contexts(settings, store, this.git, this.signal, (title, work) => this.task(title, work)),
+      new Contexts(settings, store, client, this.git, this.signal, (title, work) => this.task(title, work)),
     )
   }
 
@@ -107,7 +108,7 @@ export class Session implements AsyncDisposable {
 
   /** @param options `insecure`: a registry without TLS, or with a certificate that nobody vouches for, will do */
   repository(reference: Reference | string, options: { readonly insecure?: boolean } = {}): Repository {
-    const client = options.insecure ? this.#insecureClient() : this.#client
+    const client = options.insecure ? this.#insecureClient() : this.client
     return client.repository(typeof reference === 'string' ? reference : formatReference(reference))
   }
 

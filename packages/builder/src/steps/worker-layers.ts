@@ -1,7 +1,8 @@
 /** Operations of the worker on layers and whole root filesystems. */
 import { createReadStream } from 'node:fs'
-import { packLayer } from '../layer/pack.ts'
+import { packLayer, SMALL_LAYER } from '../layer/pack.ts'
 import { unpackLayer } from '../layer/unpack.ts'
+import type { Pieces } from '../store/pieces.ts'
 import type { Incomplete, PackResult, WorkerOperations } from './worker-api.ts'
 import type { OperationContext } from './worker-files.ts'
 
@@ -29,25 +30,25 @@ export async function unpackBlob(
   return files.size === 0 ? undefined : { files: files.size, example }
 }
 
-/** Blobs up to this size are sent, not written: that costs less, and many are in the store already. */
-const SMALL = 64 * 1024
-
 /** Packs a snapshot's changes as a layer blob. */
 export async function packSnapshot(
   { id, out, compression, level }: Params<'layer.pack'>,
   { snapshotter, signal, emit }: OperationContext,
+  pieces: Pieces,
 ): Promise<PackResult> {
   await snapshotter.verify([id], 'files')
-  const { mediaType, diffID, digest, size, content } = await packLayer(
+  const packed = await packLayer(
     snapshotter.changes(id, signal),
     {
       compression,
       level,
+      pieces,
       signal,
-      inMemory: SMALL,
+      inMemory: SMALL_LAYER,
       onProgress: (bytes) => void emit({ type: 'progress', item: 'packing layer', current: bytes, total: 0 }),
     },
     out,
   )
-  return { mediaType, diffID, digest, size, content }
+  const { mediaType, diffID, digest, size, content } = packed
+  return { mediaType, diffID, digest, size, content, pieces: packed.pieces }
 }
