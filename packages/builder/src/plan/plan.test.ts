@@ -42,7 +42,8 @@ function world(images: Record<string, Partial<ImageConfig>> = { busybox: {} }) {
   const asked: string[] = []
   const digest = `sha256:${'0'.repeat(64)}` as const
   const answers: PlanWorld = {
-    async resolveImage(name, platform): Promise<ResolvedImage> {
+    async resolveImage(name, platform, at): Promise<ResolvedImage> {
+      if (name === 'failing') throw new BuildError('TEST', 'its config is broken', { at })
       asked.push(`${name} ${formatPlatform(platform)}`)
       const config = images[name]
       if (!config) throw new BuildError('IMAGE_NOT_FOUND', `${name}: not found`)
@@ -322,6 +323,9 @@ describe('as the reference answers', () => {
 
   it.each([
     ['IMAGE_NAME_INVALID', 1, 'FROM Busybox AS a\nFROM scratch', {}],
+    ['IMAGE_NAME_INVALID', 2, 'FROM scratch\nCOPY --from=Busybox / /\nCOPY --from=Busybox / /', {}],
+    ['TEST', 3, 'FROM scratch\nENV a=b\nCOPY --from=failing / /', {}],
+    ['TEST', 3, 'FROM busybox\nENV a=b\nRUN --mount=from=failing,target=/x x', {}],
     ['STAGE_CIRCULAR', 2, 'FROM scratch AS a\nCOPY --from=b / /\nFROM scratch AS b\nCOPY --from=a / /', {}],
     ['STAGE_DEFINED_LATER', 2, 'FROM scratch AS a\nCOPY --from=B / /\nFROM scratch AS b\nFROM a', {}],
     ['STAGE_DEFINED_LATER', 2, 'FROM scratch AS a\nCOPY --from=b / /\nFROM a AS b\nFROM a', {}],
