@@ -12,6 +12,7 @@ import {
   type Repository,
 } from '@tsbuild/registry-client'
 import type { GitAccess } from '../context/git.ts'
+import type { BuildError } from '../errors.ts'
 import { workDigest } from '../graph/vertex.ts'
 import { type FoundImage, ImageResolver } from '../image/resolve.ts'
 import type { BuildWarning, ProgressEvent, ProgressListener } from '../progress.ts'
@@ -35,8 +36,10 @@ export class Session implements AsyncDisposable {
   readonly client: RegistryClient
   readonly #resources: AsyncDisposableStack
   #listener: ProgressListener | undefined
-  /** Aborted with the error of a listener that threw. */
-  readonly #failed = new AbortController()
+  /** Aborted with the caller's signal, or with the error of a listener that threw. */
+  readonly #ended = new AbortController()
+  /** What a listener threw. */
+  #thrown: BuildError | undefined
   readonly #resolved = new Map<string, Promise<FoundImage>>()
   #insecure: RegistryClient | undefined
   readonly #names = new Map<string, number>()
@@ -48,8 +51,12 @@ export class Session implements AsyncDisposable {
     this.settings = settings
     this.store = store
     const { signal } = settings.options
-    // Not a signal that joins both: with one, a failed RUN leaves a file of its worker behind.
-    this.signal = signal ?? this.#failed.signal
+    this.signal = this.#ended.signal
+    // Not AbortSignal.any: that one is held by nobody but those who listen.
+    const end = () => this.#ended.abort(signal?.reason)
+    if (signal?.aborted) end()
+    signal?.addEventListener('abort', end, { once: true })
+    resources.defer(async () => signal?.removeEventListener('abort', end))
     this.client = client
     this.#resources = resources
     this.#listener = settings.options.onProgress
@@ -116,7 +123,8 @@ export class Session implements AsyncDisposable {
       this.#listener?.(event)
     } catch (cause) {
       this.#listener = undefined
-      this.#failed.abort(callbackFailure('onProgress', cause))
+      this.#thrown = callbackFailure('onProgress', cause)
+      this.#ended.abort(this.#thrown)
     }
   }
 
@@ -168,7 +176,7 @@ export class Session implements AsyncDisposable {
   /** @throws BuildError CALLBACK_FAILED when the listener threw, however the call went on */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#resources.disposeAsync()
-    this.#failed.signal.throwIfAborted()
+    if (this.#thrown !== undefined) throw this.#thrown
   }
 }
 

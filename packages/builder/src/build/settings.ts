@@ -233,6 +233,8 @@ export function asBuildError(error: unknown, { signal, root }: FailedCall = {}):
   if (error instanceof BuildError) return error
   // What ended a session is why the rest failed.
   if (error instanceof SuppressedError && error.error instanceof BuildError) return error.error
+  // Else what came first is: that something could not be ended after it follows from it.
+  if (error instanceof SuppressedError) return asBuildError(error.suppressed, { signal, root })
   if (signal?.aborted) return cancelled([], { cause: signal.reason })
   if (isSystemError(error)) {
     if (isOfStore(error, root))

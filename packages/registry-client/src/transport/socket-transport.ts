@@ -18,7 +18,7 @@ import {
 import { bodyChunks } from './http-body.ts'
 import { formatRequestHead, parseResponseHead, type ResponseHead } from './http-head.ts'
 import { isClosed } from './retry.ts'
-import { isUntrusted } from './tls-error.ts'
+import { isUntrusted, withUnread } from './tls-error.ts'
 import type { TlsSecurity } from './tls-security.ts'
 
 /** Longest head of an answer with all 1xx answers before it, in bytes. */
@@ -80,7 +80,8 @@ export class SocketTransport implements HttpTransport {
       try {
         return await Connection.open({ origin: this.#origin, connectMs, tls: resumed, lookup, onSession, signal })
       } catch (error) {
-        if (!isUntrusted(error) || security?.widen() !== true) throw error
+        if (!isUntrusted(error)) throw error
+        if (security?.widen() !== true) throw withUnread(error, security?.unread ?? [])
       }
     }
   }
