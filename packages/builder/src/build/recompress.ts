@@ -21,10 +21,13 @@ export async function recompressedLayer(
   if (known && (await store.blobs.has(known.descriptor.digest))) return known
   await using file = store.blobs.temporaryFile('recompress')
   const source = store.blobs.open(digest, signal)
-  const packed = await recompressLayer(source, { compression, level, diffID: blob.diffID, signal }, file.path)
-  await store.blobs.adopt(file.path, packed)
-  const result = { descriptor: { mediaType: LAYER_TYPES[compression], ...packed }, diffID: blob.diffID }
-  await store.records.put('rewrite', key, result, { blobs: [packed.digest] })
+  const options = { compression, level, pieces: store.pieces, diffID: blob.diffID, signal }
+  const { digest: newDigest, size, pieces } = await recompressLayer(source, options, file.path)
+  const descriptor = { mediaType: LAYER_TYPES[compression], digest: newDigest, size }
+  await store.blobs.adopt(file.path, descriptor)
+  const result = { descriptor, diffID: blob.diffID }
+  await store.records.put('rewrite', key, result, { blobs: [newDigest] })
+  if (pieces) await store.pieces.save(newDigest, pieces)
   return result
 }
 

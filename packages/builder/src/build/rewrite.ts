@@ -19,13 +19,14 @@ export async function rewrittenLayer(blob: LayerBlob, epoch: number, session: Se
         : 'gzip'
     const packed = await rewriteLayer(
       store.blobs.open(descriptor.digest, signal),
-      { mapTime: ({ mtime }) => Math.min(mtime, epoch), compression, signal },
+      { mapTime: ({ mtime }) => Math.min(mtime, epoch), compression, pieces: store.pieces, signal },
       file.path,
     )
-    const { mediaType, digest, size, diffID } = packed
+    const { mediaType, digest, size, diffID, pieces } = packed
     await store.blobs.adopt(file.path, { digest, size })
     result = { descriptor: { mediaType, digest, size }, diffID }
     await store.records.put('rewrite', key, result, { blobs: [digest] })
+    if (pieces) await store.pieces.save(digest, pieces)
   }
   // As the reference marks rewritten layers.
   return {

@@ -1,15 +1,14 @@
 /**
- * Compression of layers on all cores, with the same bytes on every machine: the input is cut into chunks of fixed size that
- * are compressed independently of each other, and of how many cores there are, in Node's thread pool.
+ * Compression of layers on all cores, with the same bytes on every machine: the input is cut into parts that are compressed
+ * side by side in Node's thread pool. Where it is cut depends on nothing but the input.
  *
- * gzip: each chunk is a run of deflate blocks that ends on a byte boundary (Z_SYNC_FLUSH) and knows the last 32 KiB before it
- * as its dictionary, so that joined they are one ordinary gzip member. zstd: each chunk is a frame.
+ * gzip: see gzip.ts. zstd: chunks of a fixed size, each of them a frame.
  */
-import { availableParallelism } from 'node:os'
 import zlib from 'node:zlib'
-import { Digester } from '@tsbuild/registry-client'
-import { throwIfAborted } from '../errors.ts'
+import type { Pieces, PieceTable } from '../store/pieces.ts'
 import type { BlobFile } from './blob-file.ts'
+import { GzipEncoder } from './gzip.ts'
+import { OrderedOutput } from './ordered-output.ts'
 
 export type Compression = 'gzip' | 'zstd' | 'none'
 
@@ -17,49 +16,51 @@ export type Compression = 'gzip' | 'zstd' | 'none'
 export interface CompressedBlob {
   readonly digest: `sha256:${string}`
   readonly size: number
+  /** Where in it which pieces are, for {@link Pieces.save}; undefined where that is not worth keeping. */
+  readonly pieces: PieceTable | undefined
 }
 
-/** One way to compress chunks. */
-interface Codec {
-  /** Bytes of input per chunk; part of the format, since it decides the bytes of the output. */
+export interface CompressOptions {
+  readonly compression: Compression
+  /** As zlib or zstd count; undefined: 6 for gzip, 3 for zstd. */
+  readonly level?: number | undefined
+  /** Where pieces are found that were compressed before; default: nowhere. */
+  readonly pieces?: Pieces | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/** One way to compress. */
+interface Encoder {
+  /** Best size of what it is given. */
   readonly chunkSize: number
-  readonly header: Buffer
-  compress(chunk: Buffer): Promise<Buffer>
-  trailer(): Buffer
+  /** Takes a chunk; resolves when there is room for the next. @param release to be called when it may be overwritten */
+  write(data: Buffer, release: () => void): Promise<void>
+  end(): Promise<PieceTable | undefined>
+  close(): Promise<void>
 }
-
-const WINDOW = 32 * 1024
-const DEFAULT_LEVEL: Readonly<Record<Compression, number>> = { gzip: 6, zstd: 3, none: 0 }
-/** Most input under way at once; its output is at most about as much again. */
-const MOST_BYTES = 32 * 1024 * 1024
-const NOTHING = Buffer.alloc(0)
-/** What is compressed faster than another thread can be asked to. */
-const SMALL = 8 * 1024
 
 /**
  * Writes compressed data to a file. Chunks are taken from {@link buffer} to {@link write} and come back, so that memory is
- * bounded by the chunks under way.
+ * bounded by what is under way. How the data is cut into chunks makes no difference to gzip; for zstd all but the last have
+ * to be full.
  */
 export class CompressedWriter {
   readonly chunkSize: number
-  readonly #codec: Codec
-  readonly #file: BlobFile
-  readonly #signal: AbortSignal | undefined
-  readonly #digester = new Digester('sha256')
+  readonly #output: OrderedOutput
+  readonly #encoder: Encoder
   readonly #free: Buffer[] = []
-  /** Chunks under way at once: enough to keep all cores busy while this thread has other things to do. */
-  readonly #most: number
-  readonly #underWay: Promise<void>[] = []
-  #last: Promise<void>
 
-  /** @param level as zlib or zstd count; undefined: 6 for gzip, 3 for zstd */
-  constructor(file: BlobFile, compression: Compression, level: number | undefined, signal: AbortSignal | undefined) {
-    this.#codec = codecs[compression](level ?? DEFAULT_LEVEL[compression])
-    this.#file = file
-    this.#signal = signal
-    this.chunkSize = this.#codec.chunkSize
-    this.#most = Math.min(2 * availableParallelism() + 4, MOST_BYTES / this.chunkSize)
-    this.#last = this.#emit(this.#codec.header)
+  constructor(file: BlobFile, { compression, level, pieces, signal }: CompressOptions) {
+    this.#output = new OrderedOutput(
+      file,
+      compression === 'gzip' ? GzipEncoder.partSize : CHUNKS[compression].size,
+      signal,
+    )
+    this.#encoder =
+      compression === 'gzip'
+        ? new GzipEncoder(this.#output, level, pieces)
+        : new ChunkEncoder(this.#output, CHUNKS[compression], level)
+    this.chunkSize = this.#encoder.chunkSize
   }
 
   /** An empty chunk of {@link chunkSize} bytes. */
@@ -67,94 +68,63 @@ export class CompressedWriter {
     return this.#free.pop() ?? Buffer.allocUnsafeSlow(this.chunkSize)
   }
 
-  /** Takes over a chunk, full except for the last one; resolves when there is room for the next. */
+  /** Takes over a chunk with so many bytes in it; resolves when there is room for the next. */
   async write(chunk: Buffer, length: number): Promise<void> {
-    throwIfAborted(this.#signal)
-    const compressed = this.#codec.compress(chunk.subarray(0, length))
-    // Failures show where `written` is awaited.
-    compressed.catch(() => undefined)
-    const before = this.#last
-    const written = (async () => {
-      await before
-      await this.#emit(await compressed)
-      this.#free.push(chunk)
-    })()
-    written.catch(() => undefined)
-    this.#last = written
-    this.#underWay.push(written)
-    if (this.#underWay.length >= this.#most) await this.#underWay.shift()
+    await this.#encoder.write(chunk.subarray(0, length), () => {
+      if (chunk.length === this.chunkSize) this.#free.push(chunk)
+    })
   }
 
   async end(): Promise<CompressedBlob> {
-    await this.#last
-    await this.#emit(this.#codec.trailer())
-    return { digest: this.#digester.digest() as `sha256:${string}`, size: this.#digester.size }
+    const pieces = await this.#encoder.end()
+    return { ...(await this.#output.end()), pieces }
   }
 
   /** Waits until nothing is written any more, so that the file can be closed after a failure. */
   async settle(): Promise<void> {
-    await Promise.allSettled([...this.#underWay, this.#last])
-  }
-
-  async #emit(data: Buffer): Promise<void> {
-    throwIfAborted(this.#signal)
-    this.#digester.update(data)
-    await this.#file.write(data)
+    await this.#output.settle()
+    await this.#encoder.close()
   }
 }
 
-const codecs: Readonly<Record<Compression, (level: number) => Codec>> = {
-  gzip(level) {
-    let crc = 0
-    let size = 0
-    let dictionary = NOTHING
-    return {
-      chunkSize: 512 * 1024,
-      // No name, no time; 255: unknown operating system, as Go's compress/gzip writes it.
-      header: Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255]),
-      compress(chunk) {
-        crc = zlib.crc32(chunk, crc)
-        size += chunk.length
-        const before = dictionary
-        dictionary = Buffer.from(chunk.subarray(-WINDOW))
-        const options = {
-          level,
-          finishFlush: zlib.constants.Z_SYNC_FLUSH,
-          // Room for all output, so that one trip to the thread pool is enough.
-          chunkSize: chunk.length + 64 * 1024,
-          ...(before.length > 0 && { dictionary: before }),
-        }
-        if (chunk.length <= SMALL) return Promise.resolve(zlib.deflateRawSync(chunk, options))
-        return new Promise((resolve, reject) => {
-          zlib.deflateRaw(chunk, options, (error, out) => (error ? reject(error) : resolve(out)))
-        })
-      },
-      trailer() {
-        // An empty final block, the checksum and the length.
-        const out = Buffer.from([3, 0, 0, 0, 0, 0, 0, 0, 0, 0])
-        out.writeUInt32LE(crc, 2)
-        out.writeUInt32LE(size % 2 ** 32, 6)
-        return out
-      },
-    }
+/** Chunks of a fixed size, which is part of the format, since it decides the bytes of the output. */
+interface ChunkCodec {
+  readonly size: number
+  compress(chunk: Buffer, level: number | undefined): Promise<Buffer>
+}
+
+class ChunkEncoder implements Encoder {
+  readonly chunkSize: number
+  readonly #output: OrderedOutput
+  readonly #codec: ChunkCodec
+  readonly #level: number | undefined
+
+  constructor(output: OrderedOutput, codec: ChunkCodec, level: number | undefined) {
+    this.chunkSize = codec.size
+    this.#output = output
+    this.#codec = codec
+    this.#level = level
+  }
+
+  async write(data: Buffer, release: () => void): Promise<void> {
+    const compressed = this.#codec.compress(data, this.#level).then((part) => [part])
+    await this.#output.add(compressed, release)
+  }
+
+  async end(): Promise<undefined> {}
+
+  async close(): Promise<void> {}
+}
+
+const CHUNKS: Readonly<Record<'zstd' | 'none', ChunkCodec>> = {
+  zstd: {
+    size: 4 * 1024 * 1024,
+    compress(chunk, level = 3) {
+      const params = { [zlib.constants.ZSTD_c_compressionLevel]: level, [zlib.constants.ZSTD_c_checksumFlag]: 1 }
+      return new Promise((resolve, reject) => {
+        zlib.zstdCompress(chunk, { params }, (error, out) => (error ? reject(error) : resolve(out)))
+      })
+    },
   },
-  zstd(level) {
-    return {
-      chunkSize: 4 * 1024 * 1024,
-      header: NOTHING,
-      compress(chunk) {
-        const params = { [zlib.constants.ZSTD_c_compressionLevel]: level, [zlib.constants.ZSTD_c_checksumFlag]: 1 }
-        return new Promise((resolve, reject) => {
-          zlib.zstdCompress(chunk, { params }, (error, out) => (error ? reject(error) : resolve(out)))
-        })
-      },
-      trailer: () => NOTHING,
-    }
-  },
-  none: () => ({
-    chunkSize: 1024 * 1024,
-    header: NOTHING,
-    compress: (chunk) => Promise.resolve(chunk),
-    trailer: () => NOTHING,
-  }),
+  none: { size: 1024 * 1024, compress: (chunk) => Promise.resolve(chunk) },
 }

@@ -4,6 +4,7 @@ import { type Digest, mediaTypes } from '@tsbuild/registry-client'
 import { throwIfAborted } from '../errors.ts'
 import { snapshotErrors } from '../snapshot/errors.ts'
 import type { Change } from '../snapshot/snapshotter.ts'
+import type { Pieces, PieceTable } from '../store/pieces.ts'
 import { decodeName } from '../util/raw-path.ts'
 import { decodeDevice, getXattr, listXattrs } from '../util/syscalls.ts'
 import { BlobFile } from './blob-file.ts'
@@ -16,6 +17,8 @@ export interface PackOptions {
   readonly compression: Compression
   /** As zlib or zstd count; undefined: 6 for gzip, 3 for zstd. */
   readonly level?: number | undefined
+  /** Where pieces are found that were compressed before; default: nowhere. */
+  readonly pieces?: Pieces | undefined
   /** Replaces an entry's modification time, in seconds (SOURCE_DATE_EPOCH). */
   readonly mapTime?: ((seconds: number) => number) | undefined
   readonly signal?: AbortSignal | undefined
@@ -38,6 +41,8 @@ export interface PackedLayer {
   readonly entries: number
   /** The blob itself; undefined when it is in the file. */
   readonly content: Buffer | undefined
+  /** Its pieces, for {@link Pieces.save}. */
+  readonly pieces: PieceTable | undefined
 }
 
 /** OCI media types of the layers that are written. */
@@ -61,7 +66,7 @@ export async function packLayer(
 ): Promise<PackedLayer> {
   const mapTime = options.mapTime ?? ((seconds: number) => seconds)
   await using file = new BlobFile(out, options.inMemory ?? 0)
-  const compressed = new CompressedWriter(file, options.compression, options.level, options.signal)
+  const compressed = new CompressedWriter(file, options)
   try {
     const tar = new TarWriter(compressed, options.onProgress)
     const linked = new Map<string, string>()

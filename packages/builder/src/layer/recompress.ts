@@ -1,16 +1,13 @@
 /** Compresses a layer again, its archive byte by byte as it is. */
 import { createHash } from 'node:crypto'
 import { BlobFile } from './blob-file.ts'
-import { type CompressedBlob, CompressedWriter, type Compression } from './compress.ts'
+import { type CompressedBlob, CompressedWriter, type CompressOptions } from './compress.ts'
 import { decompress, peek } from './decompress.ts'
 import { layerErrors } from './errors.ts'
 
-export interface RecompressOptions {
-  readonly compression: Compression
-  readonly level?: number | undefined
+export interface RecompressOptions extends CompressOptions {
   /** What the archive must be. */
   readonly diffID: string
-  readonly signal?: AbortSignal | undefined
 }
 
 /**
@@ -21,18 +18,18 @@ export interface RecompressOptions {
  */
 export async function recompressLayer(
   stream: AsyncIterable<Uint8Array>,
-  { compression, level, diffID, signal }: RecompressOptions,
+  { diffID, ...options }: RecompressOptions,
   out: string,
 ): Promise<CompressedBlob> {
   const { packing, chunks } = await peek(stream)
   if (packing === 'bzip2' || packing === 'xz') throw layerErrors.mediaTypeUnknown([packing])
   await using file = new BlobFile(out, 0)
-  const writer = new CompressedWriter(file, compression, level, signal)
+  const writer = new CompressedWriter(file, options)
   try {
     const hash = createHash('sha256')
     let chunk = writer.buffer()
     let length = 0
-    for await (const piece of decompress(chunks, packing, signal)) {
+    for await (const piece of decompress(chunks, packing, options.signal)) {
       hash.update(piece)
       for (let at = 0; at < piece.length; ) {
         const part = piece.subarray(at, at + writer.chunkSize - length)

@@ -1,6 +1,6 @@
 /** Packs a layer again with other times (SOURCE_DATE_EPOCH with rewrite-timestamp), everything else as it is. */
 import { BlobFile } from './blob-file.ts'
-import { CompressedWriter, type Compression } from './compress.ts'
+import { CompressedWriter, type CompressOptions } from './compress.ts'
 import { decompress, peek } from './decompress.ts'
 import { layerErrors } from './errors.ts'
 import { LAYER_TYPES, type PackedLayer } from './pack.ts'
@@ -8,12 +8,9 @@ import type { TarEntry } from './tar-header.ts'
 import { TarReader } from './tar-reader.ts'
 import { TarWriter } from './tar-writer.ts'
 
-export interface RewriteOptions {
+export interface RewriteOptions extends CompressOptions {
   /** The modification time that an entry gets, in seconds. */
   readonly mapTime: (entry: TarEntry) => number
-  readonly compression: Compression
-  readonly level?: number | undefined
-  readonly signal?: AbortSignal | undefined
   readonly onProgress?: ((bytes: number) => void) | undefined
 }
 
@@ -32,7 +29,7 @@ export async function rewriteLayer(
   if (packing === 'bzip2' || packing === 'xz') throw layerErrors.mediaTypeUnknown([packing])
   const reader = new TarReader(decompress(chunks, packing, options.signal))
   await using file = new BlobFile(out, 0)
-  const compressed = new CompressedWriter(file, options.compression, options.level, options.signal)
+  const compressed = new CompressedWriter(file, options)
   try {
     const writer = new TarWriter(compressed, options.onProgress)
     let entries = 0

@@ -6,7 +6,6 @@ import { plainCopy } from '../graph/file-op.ts'
 import type { ImageConfig } from '../graph/image-config.ts'
 import type { ContextStep, FileStep, RootfsStep, SourceStep } from '../graph/step.ts'
 import type { InstructionNode } from '../instructions/nodes.ts'
-import type { Location } from '../source.ts'
 import type { ResolvedStages } from '../stages/resolve.ts'
 import type { StageNode } from '../stages/stage-graph.ts'
 import type { ResolvedImage } from '../stages/world.ts'
@@ -79,7 +78,7 @@ class Planner {
   }
 
   #imageRootfs({ ref, manifest, layers }: ResolvedImage, platform: Platform, node: StageNode): RootfsStep {
-    return { kind: 'image', name: `FROM ${ref}`, at: this.#at(node), noCache: false, ref, platform, manifest, layers }
+    return { kind: 'image', name: `FROM ${ref}`, at: node.at, noCache: false, ref, platform, manifest, layers }
   }
 
   /** A directory used as a base image: its files are the first layer. */
@@ -88,7 +87,7 @@ class Planner {
     return {
       kind: 'file',
       name: `[context ${context}] load from client`,
-      at: this.#at(node),
+      at: node.at,
       noCache: false,
       parent: undefined,
       link: false,
@@ -159,10 +158,6 @@ class Planner {
     if (normal.variant) image.variant = normal.variant
     else delete image.variant
     return { platform, rootfs: state.rootfs, image, epoch: this.#epoch }
-  }
-
-  #at({ stage }: StageNode): Location | undefined {
-    return stage && locate(this.#stages.parsed.dockerfile, stage.from.raw)
   }
 }
 

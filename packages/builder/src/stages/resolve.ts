@@ -161,7 +161,7 @@ class Resolver {
     if (image.value === '') throw stageErrors.blankBase([from.image], { at })
     const platform = value && parsePlatformValue(expression!, value, args.keys(), at)
     const name = from.stageName ?? ''
-    const node = new StageNode({ stage, name, label: name || `stage-${index}`, baseName: image.value, platform })
+    const node = new StageNode({ stage, at, name, label: name || `stage-${index}`, baseName: image.value, platform })
     node.replaced = name !== '' && this.#world.hasNamedContext(name)
     this.#graph.add(node)
     if (node.replaced) node.base = undefined
@@ -184,10 +184,8 @@ class Resolver {
 
   /** Names of images must be names in all stages, also in those that are not needed. */
   #checkNames(): void {
-    for (const { base, baseName, replaced, stage, commands } of this.#graph.nodes) {
-      if (base !== undefined || (baseName === 'scratch' && !replaced)) continue
-      const raw = stage?.from.raw ?? commands[0]?.node.raw
-      this.#world.checkName(baseName, raw && this.#at(raw))
+    for (const { base, baseName, replaced, at } of this.#graph.nodes) {
+      if (base === undefined && (baseName !== 'scratch' || replaced)) this.#world.checkName(baseName, at)
     }
   }
 
@@ -218,7 +216,7 @@ class Resolver {
   /** @returns whether an image was looked up by its name */
   async #resolveBase(node: StageNode): Promise<boolean> {
     if (node.base || node.origin !== undefined) return false
-    const at = node.stage && this.#at(node.stage.from.raw)
+    const { at } = node
     const platform = node.platform ?? this.#options.platform
     node.origin = await this.#namedContext(node.replaced ? node.name : node.baseName, platform, at)
     if (node.origin === undefined && node.baseName === 'scratch') node.origin = { kind: 'scratch' }
@@ -234,7 +232,7 @@ class Resolver {
     }
   }
 
-  async #namedContext(name: string, platform: Platform, at: Location | undefined): Promise<NamedContext | undefined> {
+  async #namedContext(name: string, platform: Platform, at: Location): Promise<NamedContext | undefined> {
     try {
       return name === 'scratch' ? undefined : await this.#world.namedContext(name, platform)
     } catch (error) {

@@ -1,6 +1,7 @@
 /** Stages and how they need each other: FROM, COPY --from, RUN --mount=from=, ONBUILD triggers. */
 import type { Platform } from '@tsbuild/registry-client'
 import type { InstructionNode, Stage } from '../instructions/nodes.ts'
+import type { Location } from '../source.ts'
 import { stageErrors } from './errors.ts'
 import type { NamedContext, ResolvedImage } from './world.ts'
 
@@ -8,6 +9,8 @@ import type { NamedContext, ResolvedImage } from './world.ts'
 export class StageNode {
   /** undefined for an image named by `--from` or a mount. */
   readonly stage: Stage | undefined
+  /** Its FROM, or where the image is first named. */
+  readonly at: Location
   /** Lower-case name; '' if it has none. */
   readonly name: string
   /** `name`, or `stage-N`. */
@@ -27,12 +30,14 @@ export class StageNode {
 
   constructor(init: {
     stage: Stage | undefined
+    at: Location
     name: string
     label: string
     baseName: string
     platform: Platform | undefined
   }) {
     this.stage = init.stage
+    this.at = init.at
     this.name = init.name
     this.label = init.label
     this.baseName = init.baseName
@@ -87,12 +92,12 @@ export class StageGraph {
     return this.nodes.filter((n) => n.stage !== undefined && n.label !== '').map((n) => n.label)
   }
 
-  /** The stage that `from` names, or a node for the image of that name. */
-  source(from: string): StageNode {
+  /** The stage that `from` names, or a node for the image of that name, which is named at `at`. */
+  source(from: string, at: Location): StageNode {
     if (/^\d+$/.test(from)) return this.at(Number(from))
     const found = this.find(from)
     if (found) return found
-    const image = new StageNode({ stage: undefined, name: '', label: from, baseName: from, platform: undefined })
+    const image = new StageNode({ stage: undefined, at, name: '', label: from, baseName: from, platform: undefined })
     this.add(image)
     return image
   }

@@ -29,7 +29,7 @@ export function testImage(name: string, config: ImageConfig): ResolvedImage {
 }
 
 export interface TestWorld extends StageOptions {
-  readonly resolveImage: (name: string, platform: Platform, at: Location | undefined) => Promise<ImageConfig>
+  readonly resolveImage: (name: string, platform: Platform, at: Location) => Promise<ImageConfig>
   readonly namedContext: (name: string) => NamedContext | undefined
   readonly sourceTime: StageWorld['sourceTime']
   readonly checkName: StageWorld['checkName']

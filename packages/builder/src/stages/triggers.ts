@@ -13,16 +13,17 @@ export function stageCommand(
   node: InstructionNode,
   onbuild = false,
 ): StageCommand {
+  const at = locate(dockerfile, node.raw)
   try {
     if (node.kind === 'COPY' && node.from !== undefined) {
       refuseFromVariable(node, dockerfile)
-      return { node, sources: [graph.source(node.from)], onbuild }
+      return { node, sources: [graph.source(node.from, at)], onbuild }
     }
     if (node.kind === 'RUN') {
-      return { node, sources: mountSources(node).map((from) => (from ? graph.source(from) : undefined)), onbuild }
+      return { node, sources: mountSources(node).map((from) => (from ? graph.source(from, at) : undefined)), onbuild }
     }
   } catch (error) {
-    throw error instanceof BuildError ? error.with({ at: locate(dockerfile, node.raw) }) : error
+    throw error instanceof BuildError ? error.with({ at }) : error
   }
   return { node, sources: [], onbuild }
 }

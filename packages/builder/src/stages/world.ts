@@ -33,9 +33,9 @@ export type NamedContext =
 
 export interface StageWorld {
   /** Throws a BuildError when that is no name of an image. */
-  checkName(reference: string, at: Location | undefined): void
+  checkName(reference: string, at: Location): void
   /** Rejects with a BuildError when the image does not exist, has no such platform or cannot be reached. */
-  resolveImage(reference: string, platform: Platform, at: Location | undefined): Promise<ResolvedImage>
+  resolveImage(reference: string, platform: Platform, at: Location): Promise<ResolvedImage>
   /** Whether a named context stands for a name; image references such as `alpine:latest` match the name `alpine`. */
   hasNamedContext(name: string): boolean
   /** Resolves a named context; undefined if there is none of that name. */

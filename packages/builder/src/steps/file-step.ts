@@ -17,6 +17,8 @@ export interface FileServices {
   readonly cache: StepCache
   readonly layers: LayerService
   readonly worker: WorkerClient
+  /** Root filesystems have one id only: see `hasOneId`. Part of the key. */
+  readonly oneId: boolean
   readonly statCache: StatCache
   readonly now: () => number
   /** A random text: a step that must not come from the cache is done anew, with the times that its sources have now. */
@@ -59,7 +61,12 @@ export function fileHandler(services: FileServices): StepHandler<FileStep> {
       const { step } = visit
       const parts: unknown[] = []
       for (const part of step.ops) parts.push([keyedOp(part.op), await sourceDigest(part, visit, services, take)])
-      return hashKey('file', step.link && !looksUpNames(step) ? 'link' : below(visit).identity, parts)
+      return hashKey(
+        'file',
+        step.link && !looksUpNames(step) ? 'link' : below(visit).identity,
+        parts,
+        ...(services.oneId ? ['one id'] : []),
+      )
     },
 
     async run(visit, key) {

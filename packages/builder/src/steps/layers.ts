@@ -2,7 +2,7 @@
  * Layers in their three forms, made from each other when needed: a blob in the store, a snapshot on disk, a source that
  * can be fetched. Everything is done once per layer and build.
  */
-import { type Descriptor, onceMore, type Source } from '@tsbuild/registry-client'
+import { counted, type Descriptor, onceMore, type Source } from '@tsbuild/registry-client'
 import { defineError } from '../errors.ts'
 import type { SnapshotId } from '../snapshot/snapshotter.ts'
 import type { Store } from '../store/store.ts'
@@ -154,12 +154,13 @@ export class LayerService {
     const id = await this.#present(stack)
     await using file = store.blobs.temporaryFile('layer')
     const packed = await worker.call('layer.pack', { id, out: file.path, compression, level }, { signal })
-    const { mediaType, size, diffID, content } = packed
+    const { mediaType, size, diffID, content, pieces } = packed
     const digest = packed.digest as Descriptor['digest']
     if (content === undefined) await store.blobs.adopt(file.path, { digest, size })
     else await store.blobs.put(content, { digest, size }, signal)
     const blob: LayerBlob = { descriptor: { mediaType, digest, size }, diffID }
     await cache.saveBlob(name, blob)
+    if (pieces) await store.pieces.save(digest, pieces)
     return blob
   }
 
@@ -181,17 +182,13 @@ export class LayerService {
     const source = image === undefined ? undefined : sources.get(image)
     if (source === undefined) throw layerErrors.layerLost([descriptor.digest])
     await task(`pull ${descriptor.digest.slice(0, 19)} of ${image!.replace(/@.*/, '')}`, async (report) => {
-      async function* counted() {
-        let current = 0
-        // A chunk is written before the next one is asked for.
-        for await (const chunk of source!.openBlob(descriptor, { signal, transient: true })) {
-          current += chunk.length
-          report(descriptor.digest, current, descriptor.size)
-          yield chunk
-        }
-      }
+      // A chunk is written before the next one is asked for.
+      const content = () =>
+        counted(source.openBlob(descriptor, { signal, transient: true }), descriptor.digest, (current) =>
+          report(descriptor.digest, current, descriptor.size),
+        )
       const expected = { digest: descriptor.digest, size: descriptor.size }
-      await onceMore(() => store.blobs.put(counted(), expected, signal))
+      await onceMore(() => store.blobs.put(content(), expected, signal))
     })
   }
 }

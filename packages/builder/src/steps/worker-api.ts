@@ -3,6 +3,7 @@ import type { FileOp, Selection } from '../graph/file-op.ts'
 import type { Capability } from '../sandbox/capability-names.ts'
 import type { Executor, ResourceLimits, TerminalSize, Ulimit } from '../sandbox/executor.ts'
 import type { SnapshotId, SnapshotInfo } from '../snapshot/snapshotter.ts'
+import type { PieceTable } from '../store/pieces.ts'
 
 /** Where the files of an operation come from. */
 export type OpSource =
@@ -138,6 +139,8 @@ export interface PackResult {
   readonly size: number
   /** The blob itself where it is small: no file was made. */
   readonly content: Uint8Array | undefined
+  /** Where its pieces are, to be saved with it. */
+  readonly pieces: PieceTable | undefined
 }
 
 /** Argument of a worker that will probably have to run processes in namespaces. */

@@ -2,6 +2,7 @@
 import { createReadStream } from 'node:fs'
 import { packLayer } from '../layer/pack.ts'
 import { unpackLayer } from '../layer/unpack.ts'
+import type { Pieces } from '../store/pieces.ts'
 import type { Incomplete, PackResult, WorkerOperations } from './worker-api.ts'
 import type { OperationContext } from './worker-files.ts'
 
@@ -36,18 +37,21 @@ const SMALL = 64 * 1024
 export async function packSnapshot(
   { id, out, compression, level }: Params<'layer.pack'>,
   { snapshotter, signal, emit }: OperationContext,
+  pieces: Pieces,
 ): Promise<PackResult> {
   await snapshotter.verify([id], 'files')
-  const { mediaType, diffID, digest, size, content } = await packLayer(
+  const packed = await packLayer(
     snapshotter.changes(id, signal),
     {
       compression,
       level,
+      pieces,
       signal,
       inMemory: SMALL,
       onProgress: (bytes) => void emit({ type: 'progress', item: 'packing layer', current: bytes, total: 0 }),
     },
     out,
   )
-  return { mediaType, diffID, digest, size, content }
+  const { mediaType, diffID, digest, size, content } = packed
+  return { mediaType, diffID, digest, size, content, pieces: packed.pieces }
 }

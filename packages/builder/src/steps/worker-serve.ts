@@ -4,7 +4,8 @@ import type { LastingCloner } from '../sandbox/cloner/lasting-cloner.ts'
 import { refuseLinks } from '../sandbox/mounts/own-trees.ts'
 import { type CallContext, type OperationTable, serveWorker } from '../sandbox/worker-host.ts'
 import { EveryKind, openSnapshotter, type Snapshotter } from '../snapshot/index.ts'
-import { openStore } from '../store/store.ts'
+import type { Pieces } from '../store/pieces.ts'
+import { openStore, openStoreToRead } from '../store/store.ts'
 import { makeDirectorySync } from '../util/make-directory.ts'
 import type { OpenParams, WorkerEvent, WorkerOperations } from './worker-api.ts'
 import type { OperationContext } from './worker-files.ts'
@@ -36,6 +37,11 @@ class WorkerState {
     }
     this.snapshots = new EveryKind(directory, params.access, this.#snapshotter)
     this.runner = new Runner(params, cloner)
+  }
+
+  /** Looked for in the store, which is the main process's: nothing is written to it here. */
+  async pieces(): Promise<Pieces> {
+    return (await openStoreToRead(this.params.root)).pieces
   }
 
   get snapshotter(): Snapshotter {
@@ -85,7 +91,7 @@ export function serve(cloner: LastingCloner | undefined): void {
     'snapshot.verify': () => opened().snapshotter.verify(),
     'snapshot.purge': () => opened().snapshots.purge(),
     'layer.unpack': (params, call) => unpackBlob(params, context(call)),
-    'layer.pack': (params, call) => packSnapshot(params, context(call)),
+    'layer.pack': async (params, call) => packSnapshot(params, context(call), await opened().pieces()),
     'files.apply': (params, call) => applyFiles(params, context(call)),
     'files.fingerprint': (params, call) => fingerprintFiles(params, context(call)),
     'run.prepare': () => opened().runner.prepare(),

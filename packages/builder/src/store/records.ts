@@ -43,6 +43,8 @@ export interface Records {
   remove(kind: string, key: string): Promise<void>
   /** All records, or those of one kind. Does not count as a use. */
   list(kind?: string): AsyncIterable<RecordInfo>
+  /** The values of all records of a kind. Does not count as a use. */
+  values(kind: string): AsyncIterable<{ readonly key: string; readonly value: unknown }>
 }
 
 /** What a record's file holds. */
@@ -88,6 +90,12 @@ export function openRecords(root: string, temporaryFile: (prefix: string) => Tem
       })
     },
     remove: (kind, key) => rm(place(kind, key), { force: true }),
+    async *values(kind) {
+      for (const name of await readdir(join(directory, kind)).catch(() => [])) {
+        const stored = await read(join(directory, kind, name))
+        if (stored) yield { key: stored.key, value: stored.value }
+      }
+    },
     async *list(only) {
       for (const kind of only === undefined ? await readdir(directory).catch(() => []) : [only]) {
         for (const name of await readdir(join(directory, kind)).catch(() => [])) {

@@ -21,6 +21,7 @@ import { storeErrors } from './errors.ts'
 import { type Gate, type Lease, type LeaseInfo, openGate, openLeases, type StoreRefs } from './leases.ts'
 import { type Locks, openLocks } from './locks.ts'
 import { checkOwner } from './owner.ts'
+import { openPieces, type Pieces } from './pieces.ts'
 import { openRecords, type Records } from './records.ts'
 import { emptyIndex, type Images, openImages } from './refs.ts'
 import { openTemporaries, type Temporaries } from './temporary.ts'
@@ -32,6 +33,8 @@ export interface Store {
   readonly blobs: ContentStore
   readonly records: Records
   readonly images: Images
+  /** Compressed pieces of layers that are in blobs. */
+  readonly pieces: Pieces
   readonly locks: Locks
   /** Held alone by who takes things out of reach; see {@link Lease}. */
   readonly gate: Gate
@@ -80,13 +83,16 @@ function open(root: string): { readonly store: Store; readonly temporaries: Temp
   const keep = async (refs: StoreRefs): Promise<void> => {
     for (const lease of held) await lease.keep(refs)
   }
+  const blobs = openBlobs(root, temporaries, (digest) => keep({ blobs: [digest] }))
+  const records = openRecords(root, temporaries.file)
   const store: Store = {
     root,
     locks,
     gate,
     keep,
-    blobs: openBlobs(root, temporaries, (digest) => keep({ blobs: [digest] })),
-    records: openRecords(root, temporaries.file),
+    blobs,
+    records,
+    pieces: openPieces(records, blobs),
     images: openImages(root, locks, temporaries.file),
     async lease(now) {
       const lease = await leases.begin(now)

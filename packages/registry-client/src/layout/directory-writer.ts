@@ -2,17 +2,16 @@
  * Writing an OCI layout directory: files appear whole and checked, or not at all.
  */
 import { randomBytes } from 'node:crypto'
-import { type FileHandle, open, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { open, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { OpenContent, PushBlobOptions } from '../model/content.ts'
 import { type Descriptor, parseManifest } from '../model/descriptor.ts'
-import { DigestVerifier, digestAlgorithm, digestHex } from '../model/digest.ts'
+import { digestAlgorithm, digestHex } from '../model/digest.ts'
 import { registryErrors } from '../model/errors.ts'
 import { mediaTypes } from '../model/media-types.ts'
-import { isSelfVerifying } from '../model/verified-stream.ts'
 import { makeDirectory } from '../util/make-directory.ts'
 import { lockFile } from './directory-lock.ts'
-import { DirectoryFiles } from './files.ts'
+import { DirectoryFiles, fill, writeAll } from './files.ts'
 
 /** What is in a directory that is being made a layout, and what those leave who are killed meanwhile. */
 const ownNames = /^(?:blobs|oci-layout|index\.json)$|^(?:index\.json|oci-layout)\..*(?:lock|tmp)$|^\.[0-9a-f]{16}\.lock/
@@ -28,12 +27,17 @@ export class DirectoryWriter {
     this.#limit = limit
   }
 
-  /** Makes a new or empty directory a layout; leaves one alone. @throws RegistryError LAYOUT_INVALID for others */
-  async initialize(): Promise<void> {
+  /**
+   * Makes a new or empty directory a layout; leaves one alone.
+   *
+   * @param shared takes directories, too, that hold something else
+   * @throws RegistryError LAYOUT_INVALID for those otherwise
+   */
+  async initialize(shared: boolean): Promise<void> {
     await makeDirectory(this.#path)
     const names = await readdir(this.#path)
     if (names.includes('oci-layout')) return
-    if (!names.every((name) => ownNames.test(name)))
+    if (!shared && !names.every((name) => ownNames.test(name)))
       throw registryErrors.layoutInvalid([this.#path, 'the directory is neither empty nor an OCI image layout'])
     await using _lock = await this.#lock()
     // Others may have begun, been killed, or be done.
@@ -66,7 +70,7 @@ export class DirectoryWriter {
     const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`
     try {
       await using handle = await open(temporary, 'wx')
-      await fill(handle, 0, descriptor, openContent, options)
+      await fill((chunk, position) => writeAll(handle, chunk, position), 0, descriptor, openContent, options)
       await rename(temporary, path)
     } catch (error) {
       await rm(temporary, { force: true })
@@ -97,28 +101,4 @@ export class DirectoryWriter {
     const index = { schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests }
     await this.writeBytes('index.json', Buffer.from(JSON.stringify(index)))
   }
-}
-
-/** Writes the content of a blob at a position of a file and checks it. */
-export async function fill(
-  handle: FileHandle,
-  start: number,
-  descriptor: Descriptor,
-  openContent: OpenContent,
-  { signal, onProgress }: PushBlobOptions,
-): Promise<void> {
-  const content = openContent(0)
-  const verifier = isSelfVerifying(content, descriptor.digest) ? undefined : new DigestVerifier(descriptor)
-  let position = 0
-  for await (const chunk of content) {
-    signal?.throwIfAborted()
-    verifier?.update(chunk)
-    for (let written = 0; written < chunk.length; ) {
-      const { bytesWritten } = await handle.write(chunk, written, chunk.length - written, start + position + written)
-      written += bytesWritten
-    }
-    position += chunk.length
-    onProgress?.({ descriptor, transferred: position })
-  }
-  verifier?.end()
 }

@@ -39,6 +39,8 @@ export interface FingerprintOptions {
 const BUFFER_SIZE = 256 * 1024
 /** A file whose inode changed less than this before it was read might change again within the clock's resolution. */
 const RACY_NS = 100_000_000n
+/** The same where times seem to be whole seconds, as on some file systems; there are such with two of them. */
+const COARSE_RACY_NS = 2_100_000_000n
 /** Milliseconds of work after which others get their turn. */
 const SLICE_MS = 20
 
@@ -55,7 +57,7 @@ export async function fingerprint(
   const { statCache, owners = false, now = Date.now(), signal } = options
   const digest = createHash('sha256')
   const buffer = new ReadBuffer()
-  const newest = BigInt(Math.trunc(now)) * 1_000_000n - RACY_NS
+  const started = BigInt(Math.trunc(now)) * 1_000_000n
   let links = new Map<string, number>()
   let until = performance.now() + SLICE_MS
   let text = ''
@@ -88,7 +90,7 @@ export async function fingerprint(
     for (const [name, value] of xattrs) add(`${name}\0${value.toString('base64')}\0`)
     if (entry.type === 'file') {
       const first = entry.nlink > 1 ? linkOf(links, entry, index) : undefined
-      add(first === undefined ? contentDigest(tree, entry, buffer, statCache, newest) : `link ${first}`)
+      add(first === undefined ? contentDigest(tree, entry, buffer, statCache, started) : `link ${first}`)
     } else if (entry.type === 'symlink') add(entry.linkname ?? '')
     else if (entry.type === 'char' || entry.type === 'block') add(String(entry.rdev))
     add('\0')
@@ -109,7 +111,7 @@ function contentDigest(
   entry: SelectedEntry,
   buffer: ReadBuffer,
   cache: StatCache | undefined,
-  newest: bigint,
+  now: bigint,
 ): string {
   const key = `${entry.dev}:${entry.ino}:${entry.size}:${entry.mtimeNs}:${entry.ctimeNs}`
   const known = cache?.get(key)
@@ -118,11 +120,16 @@ function contentDigest(
   try {
     const value = hashContent(fd, entry.size, buffer.for(entry.size))
     if (value === undefined || !isSame(fd, entry)) throw contextErrors.changed([entry.source])
-    if (entry.ctimeNs < newest) cache?.set(key, value)
+    if (isSettled(entry.ctimeNs, now)) cache?.set(key, value)
     return value
   } finally {
     closeSync(fd)
   }
+}
+
+/** Whether a change after `now` would have given the inode another time; both in nanoseconds since the epoch. */
+export function isSettled(ctimeNs: bigint, now: bigint): boolean {
+  return ctimeNs < now - (ctimeNs % 1_000_000_000n === 0n ? COARSE_RACY_NS : RACY_NS)
 }
 
 /** sha256 of exactly `size` bytes, undefined if there are more or less. */
