@@ -43,6 +43,7 @@ export async function runImage(call: RunImageOptions<Place>): Promise<RunImageRe
       ...(platform !== undefined && { platforms: [platform] }),
     })
     root = settings.root
+    checkRun(options)
     await using session = await Session.open(settings)
     const image = await findImage(name, session, options)
     const choice = { ...(isolation && { isolation }), ...(ociRuntime !== undefined && { ociRuntime }) }
@@ -68,6 +69,21 @@ async function findImage(name: string, session: Session, { pull }: RunImageOptio
   if (stored === undefined) return await session.resolveImage(name, platform)
   return await images.open(name, stored, platform, storeSource(store.blobs))
 }
+
+/** What docker refuses, in its words. @throws BuildError OPTION_INVALID */
+function checkRun({ volumes = [], tmpfs = [], workdir, hostname = '' }: RunImageOptions): void {
+  const targets = [...volumes, ...tmpfs].map(({ target }) => posix.join('/', target, '.').replace(/(.)\/$/, '$1'))
+  const double = targets.find((target, index) => targets.indexOf(target) !== index)
+  if (double !== undefined) throw optionErrors.optionInvalid([`Duplicate mount point: ${double}`])
+  if (targets.includes('/')) throw optionErrors.optionInvalid(["invalid mount: destination can't be '/'"])
+  if (workdir && !workdir.startsWith('/'))
+    throw optionErrors.optionInvalid([`the working directory '${workdir}' is invalid, it needs to be an absolute path`])
+  if (Buffer.byteLength(hostname) > MAX_HOSTNAME)
+    throw optionErrors.optionInvalid([`invalid hostname: ${hostname}: it has more than ${MAX_HOSTNAME} bytes`])
+}
+
+/** What the kernel takes. */
+const MAX_HOSTNAME = 64
 
 function runParams(image: FoundImage, stack: readonly string[], options: RunImageOptions): RunParams {
   const config = image.config.config ?? {}

@@ -4,15 +4,7 @@ import { existsSync, statSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
-import {
-  formatPlatform,
-  hostPlatform,
-  normalizePlatform,
-  type Platform,
-  parsePlatform,
-  trustingFetch,
-} from '@tsbuild/registry-client'
-import { anyPort } from '../context/any-port.ts'
+import { formatPlatform, hostPlatform, normalizePlatform, type Platform, parsePlatform } from '@tsbuild/registry-client'
 import { BuildError, cancelled, systemFailed } from '../errors.ts'
 import { type Annotation, annotationPlace, isOfIndex } from '../export/annotations.ts'
 import type { PreparedOutput } from '../export/exporter.ts'
@@ -53,8 +45,6 @@ export interface Settings {
   readonly buildArgs: ReadonlyMap<string, string>
   /** Files with the keys of ssh hosts. */
   readonly sshKnownHosts: readonly string[]
-  /** For what is downloaded by its URL, from any port: trusts whom registries are trusted with. */
-  readonly fetch: typeof fetch
 }
 
 export function resolveSettings(options: DockerfileOptions): Settings {
@@ -71,7 +61,6 @@ export function resolveSettings(options: DockerfileOptions): Settings {
     buildPlatform,
     buildArgs: new Map(Object.entries(options.buildArgs ?? {})),
     sshKnownHosts: knownHosts(options.sshKnownHosts, env),
-    fetch: anyPort(trustingFetch({ env, caFiles: options.caFiles })),
   }
 }
 
@@ -202,10 +191,6 @@ function checkOutputs(
     throw optionErrors.optionInvalid(['index annotations not supported for single platform export'], {
       hint: 'annotate the manifest',
     })
-  if (platforms.length > 1 && outputs.some(({ type }) => type === 'docker'))
-    throw optionErrors.optionInvalid(['docker exporter does not currently support exporting manifest lists'], {
-      hint: 'build one platform, or use type=oci',
-    })
   if (outputs.some((output) => output.pushByDigest))
     for (const tag of (options as BuildOptions).tags ?? []) refuseTag(tag)
   const built = new Set(platforms.map(formatPlatform))
@@ -241,6 +226,8 @@ export function asBuildError(error: unknown, { signal, root }: FailedCall = {}):
   if (error instanceof BuildError) return error
   // What ended a session is why the rest failed.
   if (error instanceof SuppressedError && error.error instanceof BuildError) return error.error
+  // Else what came first is: that something could not be ended after it follows from it.
+  if (error instanceof SuppressedError) return asBuildError(error.suppressed, { signal, root })
   if (signal?.aborted) return cancelled([], { cause: signal.reason })
   if (isSystemError(error)) {
     if (isOfStore(error, root))

@@ -5,6 +5,7 @@ import { inputsOf, type RootfsStep, type Step } from '../graph/step.ts'
 import type { FoundImage } from '../image/resolve.ts'
 import type { ParsedDockerfile } from '../instructions/nodes.ts'
 import type { ImagePlan } from '../plan/plan.ts'
+import { hasOneId } from '../sandbox/worker/id-map.ts'
 import { Solver } from '../solve/solve.ts'
 import { contextHandler } from '../steps/context-step.ts'
 import { fileHandler } from '../steps/file-step.ts'
@@ -68,6 +69,7 @@ export async function openSolver(
   })
   if (worker.started) prepare()
   const statCache = await session.contexts.statCache()
+  const oneId = await hasOneId()
   const now = Date.now
   const exported = new Set(all.flatMap((plan) => ancestors(plan.rootfs)))
   const onDisk = wantedOnDisk(all, settings)
@@ -87,14 +89,14 @@ export async function openSolver(
     handlers: {
       image: imageHandler,
       context: contextHandler((name) => session.contexts.open(name)),
-      http: httpHandler({ store, fetch: settings.fetch }),
+      http: httpHandler({ store, client: session.client }),
       git: gitHandler({
         directory: async () => session.use(await store.blobs.temporary('git')).path,
         env: settings.env,
         access: session.git,
       }),
       file: fileHandler({
-        ...{ store, cache, layers, worker, statCache, now, nonce: randomUUID },
+        ...{ store, cache, layers, worker, statCache, oneId, now, nonce: randomUUID },
         trees: new LayerTrees(store, layers, signal),
         needsFiles: (step) => onDisk.has(step),
       }),
@@ -111,6 +113,7 @@ export async function openSolver(
         cgroupParent: options.cgroupParent,
         timeout: options.runTimeout,
         retries: options.runRetries ?? 0,
+        oneId,
         allowSecretsInLayers: options.allowSecretsInLayers === true,
         failures: failureHandler({ parsed, settings, session, worker }),
       }),

@@ -38,9 +38,8 @@ export function planWorld(session: Session, found: Map<string, FoundImage>): Pla
       return context?.kind === 'tree' ? await session.contexts.time(context.name) : undefined
     },
     async sourceTime(source) {
-      const { store, signal, settings } = session
-      if (source.kind === 'http')
-        return (await downloaded(source, { store, fetch: settings.fetch }, signal)).mtime || undefined
+      const { store, signal, settings, client } = session
+      if (source.kind === 'http') return (await downloaded(source, { store, client }, signal)).mtime || undefined
       const directory = session.use(await store.blobs.temporary('git')).path
       const options = { signal, env: settings.env, access: session.git }
       return (await fetchGit({ ...source, submodules: false }, `${directory}/checkout`, options)).time

@@ -229,6 +229,7 @@ function isSame(fd: number, expected: NodeIdentity): boolean {
     stat.ino === expected.ino &&
     stat.dev === expected.dev &&
     stat.mtimeNs === expected.mtimeNs &&
+    stat.ctimeNs === expected.ctimeNs &&
     stat.size === BigInt(expected.size)
   )
 }

@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Readable } from 'node:stream'
+import { RegistryClient } from '@tsbuild/registry-client'
 import { afterAll, beforeEach, describe, expect, it } from 'vitest'
 import { piecesOf } from '../util/content.ts'
 import type { ArchiveEntry } from './archive.ts'
@@ -47,8 +48,11 @@ function reading(rows: readonly Row[]): RemoteServices['readArchive'] {
 }
 
 const signal = new AbortController().signal
+const client = new RegistryClient({ credentials: false, env: {} })
+afterAll(() => client.close())
+
 const fetched = (context: string, rest: Partial<RemoteServices>) =>
-  fetchContext(context, { directory, env: process.env, signal, readArchive: reading([]), ...rest })
+  fetchContext(context, { client, directory, env: process.env, signal, readArchive: reading([]), ...rest })
 
 /** The bytes of some tar archive. */
 function someTar(): Buffer {

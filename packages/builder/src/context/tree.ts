@@ -31,8 +31,11 @@ export interface TreeNode {
   readonly linkname?: string
 }
 
-/** What tells that an opened file is still the one that was looked at. */
-export type NodeIdentity = Pick<TreeNode, 'dev' | 'ino' | 'size' | 'mtimeNs'>
+/**
+ * What tells that an opened file is still the one that was looked at. Of the times it is the inode's that counts: the
+ * content's can be set to what it was.
+ */
+export type NodeIdentity = Pick<TreeNode, 'dev' | 'ino' | 'size' | 'mtimeNs' | 'ctimeNs'>
 
 export type Xattr = readonly [name: string, value: Buffer]
 

@@ -38,7 +38,7 @@ function layoutExporter(type: OutputSpec['type'] & ('oci' | 'docker')): Exporter
           }
           if (tar)
             await writeOutput(dest, context, async (place) => {
-              await using archive = await ImageArchive.create(place, { format: type, names: 'image' })
+              await using archive = await ImageArchive.create(place, { format: type, names: 'image', indexes: true })
               await copy(context.source, built.descriptor, archive, all, options)
               await archive.finish()
             })

@@ -158,12 +158,12 @@ class Planner {
     try {
       if (node.kind === 'COPY' && node.from !== undefined) {
         refuseFromVariable(node, this.#parsed.dockerfile)
-        return { node, sources: [this.#graph.source(node.from)], onbuild }
+        return { node, sources: [this.#graph.source(node.from, at)], onbuild }
       }
       if (node.kind === 'RUN')
         return {
           node,
-          sources: mountSources(node).map((from) => (from ? this.#graph.source(from) : undefined)),
+          sources: mountSources(node).map((from) => (from ? this.#graph.source(from, at) : undefined)),
           onbuild,
         }
     } catch (error) {
@@ -181,10 +181,10 @@ class Planner {
 
   /** Names of images must be names in all stages, also in those that are not needed. */
   #checkNames(): void {
-    for (const { base, baseName, replaced, stage, commands } of this.#graph.nodes) {
+    for (const node of this.#graph.nodes) {
+      const { base, baseName, replaced } = node
       if (base !== undefined || (baseName === 'scratch' && !replaced)) continue
-      const raw = stage?.from.raw ?? commands[0]?.node.raw
-      this.#world.checkName(baseName, raw && locate(this.#parsed.dockerfile, raw))
+      this.#world.checkName(baseName, this.#placeOf(node))
     }
   }
 
@@ -207,6 +207,10 @@ class Planner {
     }
   }
 
+  #placeOf({ stage, at }: StageNode): Location | undefined {
+    return stage ? locate(this.#parsed.dockerfile, stage.from.raw) : at
+  }
+
   #triggers(node: StageNode): string[] {
     if (node.replaced) return []
     if (node.base) return node.base.commands.flatMap((c) => (c.node.kind === 'ONBUILD' ? [c.node.expression] : []))
@@ -225,7 +229,7 @@ class Planner {
 
   async #resolveBase(node: StageNode): Promise<void> {
     if (node.base || node.image !== undefined) return
-    const at = node.stage && locate(this.#parsed.dockerfile, node.stage.from.raw)
+    const at = this.#placeOf(node)
     const platform = node.platform ?? this.#options.platform
     const contextName = node.replaced ? node.name : node.baseName
     const context =

@@ -1,6 +1,7 @@
 /** Stages and how they need each other: FROM, COPY --from, RUN --mount=from=, ONBUILD triggers. */
 import type { Platform } from '@tsbuild/registry-client'
 import type { InstructionNode, Stage } from '../instructions/nodes.ts'
+import type { Location } from '../source.ts'
 import { planErrors } from './errors.ts'
 import type { ResolvedImage } from './world.ts'
 
@@ -23,6 +24,8 @@ export class StageNode {
   /** The base image, once resolved; 'scratch' for an empty one. */
   image: ResolvedImage | 'scratch' | { readonly tree: string } | undefined
   onbuildDone = false
+  /** Where an image is first named by `--from` or a mount; a stage has its FROM. */
+  at: Location | undefined
   /** What the stage became; undefined before it is planned. */
   planned: import('./stage-state.ts').StageState | undefined
 
@@ -80,12 +83,13 @@ export class StageGraph {
     return this.nodes.filter((n) => n.stage !== undefined && n.label !== '').map((n) => n.label)
   }
 
-  /** The stage that `from` names, or a node for the image of that name. */
-  source(from: string): StageNode {
+  /** The stage that `from` names, or a node for the image of that name, which is named at `at`. */
+  source(from: string, at: Location): StageNode {
     if (/^\d+$/.test(from)) return this.at(Number(from))
     const found = this.find(from)
     if (found) return found
     const image = new StageNode({ stage: undefined, name: '', label: from, baseName: from, platform: undefined })
+    image.at = at
     this.add(image)
     return image
   }

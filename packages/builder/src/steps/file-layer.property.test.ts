@@ -214,6 +214,7 @@ it.skipIf(!isRoot)(
         trees: new LayerTrees(store, layers, signal),
         needsFiles: () => way === 'files',
         statCache: { get: () => undefined, set: () => {} },
+        oneId: false,
         now: Date.now,
         nonce: () => '',
       }

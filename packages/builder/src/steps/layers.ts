@@ -2,7 +2,7 @@
  * Layers in their three forms, made from each other when needed: a blob in the store, a snapshot on disk, a source that
  * can be fetched. Everything is done once per layer and build.
  */
-import { type Descriptor, onceMore, type Source } from '@tsbuild/registry-client'
+import { counted, type Descriptor, onceMore, type Source } from '@tsbuild/registry-client'
 import { defineError } from '../errors.ts'
 import { LAYER_TYPES, type PackedEntry, packEntries, SMALL_LAYER } from '../layer/pack.ts'
 import { recompressLayer } from '../layer/recompress.ts'
@@ -221,17 +221,13 @@ export class LayerService {
     const source = image === undefined ? undefined : sources.get(image)
     if (source === undefined) throw layerErrors.layerLost([descriptor.digest])
     await task(`pull ${descriptor.digest.slice(0, 19)} of ${image!.replace(/@.*/, '')}`, async (report) => {
-      async function* counted() {
-        let current = 0
-        // A chunk is written before the next one is asked for.
-        for await (const chunk of source!.openBlob(descriptor, { signal, transient: true })) {
-          current += chunk.length
-          report(descriptor.digest, current, descriptor.size)
-          yield chunk
-        }
-      }
+      // A chunk is written before the next one is asked for.
+      const content = () =>
+        counted(source.openBlob(descriptor, { signal, transient: true }), descriptor.digest, (current) =>
+          report(descriptor.digest, current, descriptor.size),
+        )
       const expected = { digest: descriptor.digest, size: descriptor.size }
-      await onceMore(() => store.blobs.put(counted(), expected, signal))
+      await onceMore(() => store.blobs.put(content(), expected, signal))
     })
   }
 }

@@ -68,6 +68,8 @@ export interface RunServices {
   readonly timeout: number | undefined
   readonly retries: number
   readonly allowSecretsInLayers: boolean
+  /** Root filesystems have one id only: see `hasOneId`. Part of the key. */
+  readonly oneId: boolean
   /** What becomes of root filesystems that a failed RUN leaves; undefined: they are thrown away. */
   readonly failures: FailureHandler | undefined
 }
@@ -102,6 +104,7 @@ export function runHandler(services: RunServices): StepHandler<RunStep> {
         mounts.map((m) => keyedMount(m, visit)),
         // A layer that nobody has looked through for secrets is no result for whoever wants that.
         services.allowSecretsInLayers && mounts.some((m) => m.type === 'secret') ? 'unscanned' : undefined,
+        ...(services.oneId ? ['one id'] : []),
       )
     },
 

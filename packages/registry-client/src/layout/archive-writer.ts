@@ -31,6 +31,8 @@ export interface ImageArchiveOptions {
   readonly format: 'oci' | 'docker'
   /** What names in an archive of format `oci` are; default `ref`. */
   readonly names?: EntryNames | undefined
+  /** In an archive for docker, whether an index is taken, whose names all its images then have. Default false: an error. */
+  readonly indexes?: boolean | undefined
 }
 
 /** Where an entry's content is in the file. */
@@ -62,6 +64,7 @@ export class ImageArchive implements Target, AsyncDisposable {
   readonly #output: ArchiveOutput
   readonly #format: 'oci' | 'docker'
   readonly #names: EntryNames
+  readonly #indexes: boolean
   readonly #regions = new Map<Digest, Region>()
   /** Content of the configs that have passed: what docker needs of them is checked in the end. */
   readonly #configs = new Map<Digest, Buffer>()
@@ -71,7 +74,8 @@ export class ImageArchive implements Target, AsyncDisposable {
   #end = 0
   #closed = false
 
-  private constructor(output: ArchiveOutput, { format, names = 'ref' }: ImageArchiveOptions) {
+  private constructor(output: ArchiveOutput, { format, names = 'ref', indexes = false }: ImageArchiveOptions) {
+    this.#indexes = indexes
     this.#output = output
     this.#format = format
     this.#names = format === 'docker' ? 'image' : names
@@ -127,23 +131,8 @@ export class ImageArchive implements Target, AsyncDisposable {
     const digest = digestOf(bytes, algorithm)
     const descriptor: Descriptor = { mediaType: bareMediaType(mediaType), digest, size: bytes.length }
     if (this.#format === 'docker') {
-      if (document.kind === 'index') {
-        throw registryErrors.unsupported([
-          this.#output.name,
-          'an archive for docker holds one platform per image: choose one',
-        ])
-      }
-      checkImage(document.manifest, descriptor, this.#output.name)
-      const { config, layers } = document.manifest
       for (const tag of tags) checkNamedDigest(parseReference(tag), digest)
-      const names = [...(this.#docker.get(descriptor.digest)?.RepoTags ?? []), ...tags.map(dockerName)]
-      for (const entry of this.#docker.values())
-        entry.RepoTags.splice(0, Infinity, ...entry.RepoTags.filter((name) => !names.includes(name)))
-      this.#docker.set(descriptor.digest, {
-        Config: blobPath(config.digest),
-        RepoTags: [...new Set(names)],
-        Layers: layers.map(({ digest }) => blobPath(digest)),
-      })
+      this.#nameForDocker(this.#dockerEntries(document, descriptor), tags.map(dockerName))
     }
     this.#needs.push({ manifest: digest, digests: needed(document, this.#format) })
     const content = async function* () {
@@ -189,6 +178,31 @@ export class ImageArchive implements Target, AsyncDisposable {
     if (this.#closed) return
     this.#closed = true
     await this.#output.discard()
+  }
+
+  /** The entries of `manifest.json` that a manifest or index stands for. */
+  #dockerEntries(document: ManifestDocument, descriptor: Descriptor): DockerEntry[] {
+    if (document.kind === 'index') {
+      if (this.#indexes) return document.index.manifests.flatMap(({ digest }) => this.#docker.get(digest) ?? [])
+      const why = 'an archive for docker holds one platform per image: choose one'
+      throw registryErrors.unsupported([this.#output.name, why])
+    }
+    checkImage(document.manifest, descriptor, this.#output.name)
+    const { config, layers } = document.manifest
+    const entry = this.#docker.get(descriptor.digest) ?? {
+      Config: blobPath(config.digest),
+      RepoTags: [],
+      Layers: layers.map(({ digest }) => blobPath(digest)),
+    }
+    this.#docker.set(descriptor.digest, entry)
+    return [entry]
+  }
+
+  /** Gives entries names, which are taken away from others. */
+  #nameForDocker(entries: readonly DockerEntry[], names: readonly string[]): void {
+    for (const { RepoTags } of this.#docker.values())
+      RepoTags.splice(0, Infinity, ...RepoTags.filter((name) => !names.includes(name)))
+    for (const { RepoTags } of entries) RepoTags.push(...new Set(names))
   }
 
   /** The content, which is remembered if it is a config: what was written to a stream cannot be read again. */

@@ -37,6 +37,8 @@ export interface FingerprintOptions {
 const BUFFER_SIZE = 256 * 1024
 /** A file whose inode changed less than this before it was read might change again within the clock's resolution. */
 const RACY_NS = 100_000_000n
+/** The same where times seem to be whole seconds, as on some file systems; there are such with two of them. */
+const COARSE_RACY_NS = 2_100_000_000n
 /** Milliseconds of work after which others get their turn. */
 const SLICE_MS = 20
 
@@ -52,7 +54,7 @@ export async function fingerprint(
 ): Promise<string> {
   const { statCache, owners = false, now = Date.now(), signal } = options
   const digest = createHash('sha256')
-  const newest = BigInt(Math.trunc(now)) * 1_000_000n - RACY_NS
+  const started = BigInt(Math.trunc(now)) * 1_000_000n
   let links = new Map<string, number>()
   let until = performance.now() + SLICE_MS
   let text = ''
@@ -86,7 +88,7 @@ export async function fingerprint(
     for (const [name, value] of xattrs) add(`${name}\0${value.toString('base64')}\0`)
     if (node.type === 'file') {
       const first = node.nlink > 1 ? linkOf(links, node, index) : undefined
-      add(first === undefined ? contentDigest(tree, entry, statCache, newest) : `link ${first}`)
+      add(first === undefined ? contentDigest(tree, entry, statCache, started) : `link ${first}`)
     } else if (node.type === 'symlink') add(node.linkname ?? '')
     else if (node.type === 'char' || node.type === 'block') add(String(node.rdev))
     add('\0')
@@ -102,18 +104,18 @@ function linkOf(links: Map<string, number>, { dev, ino }: TreeNode, index: numbe
   return first
 }
 
-function contentDigest(
-  tree: Tree,
-  { source, node }: SelectedEntry,
-  cache: StatCache | undefined,
-  newest: bigint,
-): string {
+function contentDigest(tree: Tree, { source, node }: SelectedEntry, cache: StatCache | undefined, now: bigint): string {
   const told = tree.digest?.(source)
   if (told !== undefined) return told
   const key = `${node.dev}:${node.ino}:${node.size}:${node.mtimeNs}:${node.ctimeNs}`
   const known = cache?.get(key)
   if (known !== undefined) return known
   const value = digestOfContent(tree.content(source, node), node.size)
-  if (node.ctimeNs < newest) cache?.set(key, value)
+  if (isSettled(node.ctimeNs, now)) cache?.set(key, value)
   return value
+}
+
+/** Whether a change after `now` would have given the inode another time; both in nanoseconds since the epoch. */
+export function isSettled(ctimeNs: bigint, now: bigint): boolean {
+  return ctimeNs < now - (ctimeNs % 1_000_000_000n === 0n ? COARSE_RACY_NS : RACY_NS)
 }
