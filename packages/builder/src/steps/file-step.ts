@@ -3,7 +3,7 @@
  * will see it or has made what it needs.
  */
 import type { Tree } from '../context/tree.ts'
-import type { CopyOp, FileOp, SelectedEntry, WriteOp } from '../graph/file-op.ts'
+import type { CopyOp, FileOp, WriteOp } from '../graph/file-op.ts'
 import { hashKey } from '../graph/key.ts'
 import type { FileStep } from '../graph/step.ts'
 import type { Store } from '../store/store.ts'
@@ -11,7 +11,7 @@ import type { OpenedOp } from './file/draft-ops.ts'
 import { writeEntries } from './file/entries-file.ts'
 import { fingerprint, type StatCache } from './file/fingerprint.ts'
 import { openLayerSource } from './file/layer-source.ts'
-import { select } from './file/select.ts'
+import { type SelectedEntry, select } from './file/select.ts'
 import { packFileLayer } from './file-layer.ts'
 import type { LayerTrees } from './layer-trees.ts'
 import type { LayerService } from './layers.ts'

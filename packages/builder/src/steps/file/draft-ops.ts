@@ -2,9 +2,9 @@
 import { basename, dirname } from 'node:path'
 import type { ReadArchive } from '../../context/archive.ts'
 import { openLocalContext } from '../../context/local.ts'
-import type { Tree } from '../../context/tree.ts'
+import type { Tree, TreeNode } from '../../context/tree.ts'
 import { throwIfAborted } from '../../errors.ts'
-import type { ChownSpec, CopyOp, MkdirOp, SelectedEntry, WriteOp } from '../../graph/file-op.ts'
+import type { ChownSpec, CopyOp, MkdirOp, WriteOp } from '../../graph/file-op.ts'
 import type { Directory } from '../../layer/file-tree.ts'
 import { type Chmod, parseChmod } from '../../util/chmod.ts'
 import { relativeToRoot } from '../../util/inroot.ts'
@@ -14,6 +14,7 @@ import { fileErrors } from './errors.ts'
 import { inWords } from './in-words.ts'
 import { type Ids, type ReadAccounts, resolveOwner } from './owner.ts'
 import { EntryPlacer } from './place-entries.ts'
+import type { SelectedEntry } from './select.ts'
 import type { Spool } from './spool.ts'
 import { openArchive, unpack } from './unpack.ts'
 
@@ -90,7 +91,7 @@ class FileStepRun {
         placer?.finish()
         placer = undefined
         if (op.unpack !== 'never' && (await this.#unpackSource(op.dest, tree, entry, chown, maker, parents))) continue
-        const source = { name: entry.name, isDirectory: entry.type === 'directory' }
+        const source = { name: entry.name, isDirectory: entry.node.type === 'directory' }
         const destination = prepareDestination(this.#draft, op.dest, source, maker, parents)
         placer = new EntryPlacer(this.#draft, tree, rules, destination)
       }
@@ -128,9 +129,10 @@ class FileStepRun {
     maker: DirectoryMaker,
     parents: DirectoryAttributes,
   ): Promise<boolean> {
-    if (entry.type !== 'file') return false
+    const { node } = entry
+    if (node.type !== 'file') return false
     const { signal, readArchive, spool } = this.#options
-    const archive = await openArchive(tree.content(entry.source, entry), entry.size, readArchive, signal)
+    const archive = await openArchive(tree.content(entry.source, node), node.size, readArchive, signal)
     if (archive === undefined) return false
     const into = this.#draft.resolve(relativeToRoot(dest))
     maker.make(into, { mode: DEFAULT_DIRECTORY_MODE, owner: parents.owner })
@@ -169,23 +171,16 @@ function toNs(seconds: number | undefined): bigint | undefined {
 /** What a {@link WriteOp} writes, as an entry, with the tree or the data its content comes from. */
 function sourceOf(op: WriteOp): { entry: SelectedEntry; tree: Tree | undefined; data: Buffer | undefined } {
   const name = basename(relativeToRoot(op.name))
+  const { mode } = op
   if ('data' in op.content) {
     const data = Buffer.from(op.content.data)
     const none = { uid: 0, gid: 0, mtimeNs: 0n, ctimeNs: 0n, nlink: 1, dev: 0n, ino: 0n, rdev: 0n }
-    const entry: SelectedEntry = {
-      ...none,
-      source: '',
-      target: '',
-      name,
-      type: 'file',
-      mode: op.mode,
-      size: data.length,
-    }
-    return { entry, tree: undefined, data }
+    const node: TreeNode = { ...none, name, type: 'file', mode, size: data.length }
+    return { entry: { node, source: '', target: '', name }, tree: undefined, data }
   }
   const tree = openLocalContext(dirname(op.content.path))
   const source = basename(op.content.path)
   const node = tree.lstat(source)
   if (node === undefined) throw fileErrors.sourceNotFound([op.content.path, undefined])
-  return { entry: { ...node, source, target: '', name, mode: op.mode, nlink: 1 }, tree, data: undefined }
+  return { entry: { node: { ...node, mode, nlink: 1 }, source, target: '', name }, tree, data: undefined }
 }

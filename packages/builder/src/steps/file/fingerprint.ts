@@ -8,11 +8,11 @@
  */
 
 import { createHash } from 'node:crypto'
-import type { Tree } from '../../context/tree.ts'
+import type { Tree, TreeNode } from '../../context/tree.ts'
 import { throwIfAborted } from '../../errors.ts'
-import type { SelectedEntry } from '../../graph/file-op.ts'
 import { digestOfContent } from '../../util/content.ts'
 import { encodePath } from '../../util/raw-path.ts'
+import type { SelectedEntry } from './select.ts'
 import { copiedXattrs } from './xattrs.ts'
 
 /**
@@ -77,40 +77,41 @@ export async function fingerprint(
     if (entry.name !== undefined) {
       links = new Map()
       // Of a directory the content is copied: neither its name nor its mode has any effect.
-      add(entry.type === 'directory' ? 'contents\0' : `source\0${entry.name}\0`)
-      if (entry.type === 'directory') continue
+      add(entry.node.type === 'directory' ? 'contents\0' : `source\0${entry.name}\0`)
+      if (entry.node.type === 'directory') continue
     }
-    const owner = owners ? `${entry.uid}:${entry.gid}` : ''
-    add(`${entry.type}\0${entry.target}\0${entry.mode.toString(8)}\0${owner}\0${entry.implied ? 'implied' : ''}\0`)
+    const { node } = entry
+    const owner = owners ? `${node.uid}:${node.gid}` : ''
+    add(`${node.type}\0${entry.target}\0${node.mode.toString(8)}\0${owner}\0${entry.implied ? 'implied' : ''}\0`)
     const xattrs = copiedXattrs(tree, entry.source)
     add(`${xattrs.length}\0`)
     for (const [name, value] of xattrs) add(`${name}\0${value.toString('base64')}\0`)
-    if (entry.type === 'file') {
-      const first = entry.nlink > 1 ? linkOf(links, entry, index) : undefined
+    if (node.type === 'file') {
+      const first = node.nlink > 1 ? linkOf(links, node, index) : undefined
       add(first === undefined ? contentDigest(tree, entry, statCache, started) : `link ${first}`)
-    } else if (entry.type === 'symlink') add(entry.linkname ?? '')
-    else if (entry.type === 'char' || entry.type === 'block') add(String(entry.rdev))
+    } else if (node.type === 'symlink') add(node.linkname ?? '')
+    else if (node.type === 'char' || node.type === 'block') add(String(node.rdev))
     add('\0')
   }
   return digest.update(text).digest('hex')
 }
 
 /** The number of the entry that is the same file, undefined for its first name. */
-function linkOf(links: Map<string, number>, entry: SelectedEntry, index: number): number | undefined {
-  const key = `${entry.dev}:${entry.ino}`
+function linkOf(links: Map<string, number>, { dev, ino }: TreeNode, index: number): number | undefined {
+  const key = `${dev}:${ino}`
   const first = links.get(key)
   if (first === undefined) links.set(key, index)
   return first
 }
 
-function contentDigest(tree: Tree, entry: SelectedEntry, cache: StatCache | undefined, now: bigint): string {
-  const told = tree.digest?.(entry.source)
+function contentDigest(tree: Tree, { source, node }: SelectedEntry, cache: StatCache | undefined, now: bigint): string {
+  const told = tree.digest?.(source)
   if (told !== undefined) return told
-  const key = `${entry.dev}:${entry.ino}:${entry.size}:${entry.mtimeNs}:${entry.ctimeNs}`
+  const key = `${node.dev}:${node.ino}:${node.size}:${node.mtimeNs}:${node.ctimeNs}`
   const known = cache?.get(key)
   if (known !== undefined) return known
-  const value = digestOfContent(tree.content(entry.source, entry), entry.size)
-  if (isSettled(entry.ctimeNs, now)) cache?.set(key, value)
+  const value = digestOfContent(tree.content(source, node), node.size)
+  if (isSettled(node.ctimeNs, now)) cache?.set(key, value)
   return value
 }
 

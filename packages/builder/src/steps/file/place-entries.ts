@@ -5,7 +5,6 @@
  * that is to be written onto it fails, a file takes its place.
  */
 import type { Tree } from '../../context/tree.ts'
-import type { SelectedEntry } from '../../graph/file-op.ts'
 import type { LayerDirectory, Leaf, Xattr } from '../../layer/file-tree.ts'
 import type { Chmod } from '../../util/chmod.ts'
 import type { Content } from '../../util/content.ts'
@@ -14,6 +13,7 @@ import { refuseWhiteout } from './destination.ts'
 import { type Draft, join } from './draft.ts'
 import { fileErrors } from './errors.ts'
 import type { Ids } from './owner.ts'
+import type { SelectedEntry } from './select.ts'
 import { copiedXattrs, mergeXattrs } from './xattrs.ts'
 
 /** What every entry of one COPY has in common. */
@@ -54,8 +54,8 @@ export class EntryPlacer {
     while (this.#open.length > 0 && !isBelow(target, this.#open[this.#open.length - 1]!.target)) this.#close()
     const path = join(this.#destination, target)
     refuseWhiteout(path)
-    if (entry.type === 'directory') this.#directory(path, entry)
-    else if (entry.type === 'file') this.#file(path, entry)
+    if (entry.node.type === 'directory') this.#directory(path, entry)
+    else if (entry.node.type === 'file') this.#file(path, entry)
     else this.#other(path, entry)
   }
 
@@ -76,7 +76,8 @@ export class EntryPlacer {
   }
 
   #directory(path: string, entry: SelectedEntry): void {
-    const { target, mtimeNs } = entry
+    const { target, node } = entry
+    const { mtimeNs } = node
     const existing = this.#draft.lstat(path)
     if (existing !== undefined && existing.type !== 'directory') throw fileErrors.notDirectory([`/${path}`])
     if (target === '') {
@@ -87,19 +88,20 @@ export class EntryPlacer {
     const keeps = existing !== undefined && entry.implied === true
     const directory =
       existing === undefined ? this.#draft.mkdir(path, { mode: 0, uid: 0, gid: 0 }) : this.#draft.directory(path)
-    if (keeps) directory.mode = entry.mode
+    if (keeps) directory.mode = node.mode
     else {
-      const { uid, gid } = this.#rules.owner ?? entry
+      const { uid, gid } = this.#rules.owner ?? node
       Object.assign(directory, { uid, gid })
-      directory.mode = this.#rules.chmod?.apply(entry.mode, true) ?? entry.mode
+      directory.mode = this.#rules.chmod?.apply(node.mode, true) ?? node.mode
       directory.xattrs = mergeXattrs(directory.xattrs, this.#xattrs(entry))
     }
     this.#open.push({ target, directory, mtimeNs: keeps ? undefined : mtimeNs })
   }
 
   #file(path: string, entry: SelectedEntry): void {
-    if (entry.nlink > 1) {
-      const key = `${entry.dev}:${entry.ino}`
+    const { node } = entry
+    if (node.nlink > 1) {
+      const key = `${node.dev}:${node.ino}`
       const first = this.#links.get(key)
       if (first !== undefined) {
         this.#makeRoom(path)
@@ -108,35 +110,37 @@ export class EntryPlacer {
       }
       this.#links.set(key, path)
     }
-    this.#put(path, this.#leaf('file', entry, this.#tree!.content(entry.source, entry)))
+    this.#put(path, this.#leaf('file', entry, this.#tree!.content(entry.source, node)))
   }
 
   #other(path: string, entry: SelectedEntry): void {
-    if (entry.type === 'symlink') {
-      this.#put(path, { ...this.#leaf('symlink', entry), mode: 0o777, linkname: entry.linkname! })
+    const { node } = entry
+    if (node.type === 'symlink') {
+      this.#put(path, { ...this.#leaf('symlink', entry), mode: 0o777, linkname: node.linkname! })
       return
     }
     // Sockets of a context are empty files: nobody listens in an image.
-    if (entry.type === 'socket') {
+    if (node.type === 'socket') {
       this.#put(path, { ...this.#leaf('file', entry, Buffer.of()), size: 0 })
       return
     }
-    const type = entry.type as 'fifo' | 'char' | 'block'
-    const device = decodeDevice(entry.rdev)
+    const type = node.type as 'fifo' | 'char' | 'block'
+    const device = decodeDevice(node.rdev)
     if (type === 'char' && device.major === 0 && device.minor === 0) throw fileErrors.whiteoutDevice([`/${path}`])
     this.#put(path, { ...this.#leaf(type, entry), ...(type !== 'fifo' && { device }) })
   }
 
   #leaf<T extends Leaf['type']>(type: T, entry: SelectedEntry, content?: Content): Leaf & { type: T } {
-    const { uid, gid } = this.#rules.owner ?? entry
+    const { node } = entry
+    const { uid, gid } = this.#rules.owner ?? node
     return {
       type,
-      mode: this.#rules.chmod?.apply(entry.mode, false) ?? entry.mode,
+      mode: this.#rules.chmod?.apply(node.mode, false) ?? node.mode,
       uid,
       gid,
-      mtimeNs: (type === 'file' ? this.#rules.mtimeNs : undefined) ?? entry.mtimeNs,
+      mtimeNs: (type === 'file' ? this.#rules.mtimeNs : undefined) ?? node.mtimeNs,
       xattrs: this.#xattrs(entry),
-      size: type === 'file' ? entry.size : 0,
+      size: type === 'file' ? node.size : 0,
       content,
       digest: type === 'file' ? this.#tree?.digest?.(entry.source) : undefined,
       names: 0,
