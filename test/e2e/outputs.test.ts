@@ -154,6 +154,24 @@ describe.skipIf(needs.skip)(`outputs${needs.note}`, () => {
     expect(proxy.writes).toEqual(['PUT /v2/outputs/app/manifests/2'])
   })
 
+  it('pushes a base image without fetching it, once to each repository, under all its names', async () => {
+    await using proxy = await countingProxy(inject('registry'))
+    const context = await place.files({ Dockerfile: `FROM ${proxy.host}/busybox\nLABEL pushed=unseen` }, 'unseen')
+    const names = ['a:1', 'a:2', 'b:1'].flatMap((name) => ['-t', `${proxy.host}/unseen/${name}`])
+    const root = ['--root', dest('empty-root')]
+    await place.must([...root, ...names, '--push', context])
+    // The config of the base is read; its layer is not.
+    expect(proxy.blobs).toHaveLength(1)
+    // A config and a layer for each of the two repositories.
+    expect(proxy.writes.filter((line) => /^POST.*mount=.*from=busybox/.test(line))).toHaveLength(4)
+    expect(proxy.writes.filter((line) => line.startsWith('PUT') && line.includes('/blobs/'))).toHaveLength(2)
+    const headers = { accept: 'application/vnd.oci.image.manifest.v1+json' }
+    for (const name of ['a/manifests/1', 'a/manifests/2', 'b/manifests/1'])
+      expect((await fetch(`http://${inject('registry')}/v2/unseen/${name}`, { method: 'HEAD', headers })).status).toBe(
+        200,
+      )
+  })
+
   it.skipIf(skopeo.skip)(`skopeo inspects it there${skopeo.note}`, async () => {
     const name = `docker://${inject('registry')}/outputs/app:1`
     expect(JSON.parse(await must('skopeo', ['inspect', '--tls-verify=false', name]))).toMatchObject({ Digest: digest })

@@ -1,10 +1,12 @@
 import { chown, readFile } from 'node:fs/promises'
 import { expect, inject, it } from 'vitest'
+import { must } from '../support/process.ts'
 import { gate } from '../support/tools.ts'
 import { addUser, ordinaryCommand } from '../support/user.ts'
 import { openWorkspace } from '../support/workspace.ts'
 
 const needs = gate('root', 'useradd', 'docker-registry', 'busybox')
+const subIds = gate('root', 'useradd', 'newuidmap', 'docker-registry', 'busybox')
 
 it.skipIf(needs.skip)(`a user without sub-ids is told what RUN does not see as it is${needs.note}`, async () => {
   await using place = await openWorkspace()
@@ -53,7 +55,7 @@ it.skipIf(needs.skip)(`a user without sub-ids is told what cannot belong to othe
     'RUN --mount=type=secret,id=s,uid=1000 true': 'the owner of the secret mount on /run/secrets/s, 1000:0',
     'USER 1000:1000\nRUN true': 'user 1000:1000',
     'USER 1000:1000\nWORKDIR /w\nRUN true': 'cannot give /w to 1000:1000',
-    'COPY --chown=1000 f /d/': 'to 1000:1000: the ids are not mapped',
+    'COPY --chown=1000 f /d/\nRUN true': 'to 1000:1000: the ids are not mapped',
   }
   for (const [lines, message] of Object.entries(cases)) {
     const context = await place.files({ Dockerfile: `FROM ${inject('registry')}/busybox\n${lines}\n`, f: '' })
@@ -65,4 +67,42 @@ it.skipIf(needs.skip)(`a user without sub-ids is told what cannot belong to othe
     expect(built.stderr, lines).toMatch(/^hint: .*\/etc\/subuid/m)
     expect(built.stderr, lines).not.toContain('EINVAL')
   }
+})
+
+it.skipIf(subIds.skip)(`what was built without sub-ids is not taken for what they give${subIds.note}`, async () => {
+  await using place = await openWorkspace()
+  const files = {
+    Dockerfile: `FROM ${inject('registry')}/busybox\nRUN touch /one && chown 33:44 /one && chmod 2755 /one\n`,
+  }
+  const base = await place.files(files, 'base')
+  const layout = place.join('layout')
+  await place.must([
+    '--root',
+    place.join('base-state'),
+    '-t',
+    'base:latest',
+    '-o',
+    `type=oci,tar=false,dest=${layout}`,
+    base,
+  ])
+
+  await using user = await addUser({ subIds: false })
+  await using command = await ordinaryCommand(user)
+  for (const path of [place.path, place.home, place.tmp]) await chown(path, user.uid, user.gid)
+  const context = await place.files({
+    Dockerfile: 'FROM base AS a\nRUN echo > /two\nFROM scratch\nCOPY --from=a /one /two /etc/passwd /\n',
+  })
+  const build = async (root: string): Promise<string> => {
+    const [out, where] = [place.join(`${root}.tar`), ['--root', place.join(root)]]
+    const flags = ['--build-context', `base=oci-layout://${layout}`, '-o', `type=tar,dest=${out}`, '--progress=plain']
+    await place.must([...where, ...flags, context], command.options)
+    return await must('tar', ['--numeric-owner', '-tvf', out])
+  }
+  const poor = await build('store')
+  expect(poor).toMatch(/^-rwxr-xr-x 0\/0 .* one$/m)
+  await user.addSubIds()
+  expect(await build('store')).toMatch(/^-rwxr-sr-x 33\/44 .* one$/m)
+  // A range more: the ids of the first ones stay, but nothing rests on that.
+  await user.addSubIds()
+  expect(await build('store')).toMatch(/^-rwxr-sr-x 33\/44 .* one$/m)
 })

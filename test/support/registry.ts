@@ -69,18 +69,22 @@ export async function freePort(): Promise<number> {
   return port
 }
 
-/** A registry that passes requests on to another one, and notes those that write. */
+/** A registry that passes requests on to another one, and notes those that write, and those for blobs. */
 export interface CountingProxy extends AsyncDisposable {
   readonly host: string
   /** `METHOD path` of each request that is neither GET nor HEAD. */
   readonly writes: readonly string[]
+  /** Digests of the blobs that were asked for. */
+  readonly blobs: readonly string[]
 }
 
 export async function countingProxy(target: string): Promise<CountingProxy> {
   const writes: string[] = []
+  const blobs: string[] = []
   const server = createHttpServer((incoming, response) => {
     const { method = 'GET', url = '/' } = incoming
     if (method !== 'GET' && method !== 'HEAD') writes.push(`${method} ${url}`)
+    if (method === 'GET' && url.includes('/blobs/')) blobs.push(url.replace(/^.*\//, ''))
     const outgoing = request(`http://${target}${url}`, { method, headers: incoming.headers }, (answer) => {
       response.writeHead(answer.statusCode!, answer.headers)
       answer.pipe(response)
@@ -92,6 +96,7 @@ export async function countingProxy(target: string): Promise<CountingProxy> {
   return {
     host: `127.0.0.1:${(server.address() as { port: number }).port}`,
     writes,
+    blobs,
     async [Symbol.asyncDispose]() {
       server.closeAllConnections()
       server.close()

@@ -11,6 +11,8 @@ export interface OrdinaryUser extends AsyncDisposable {
   readonly name: string
   readonly uid: number
   readonly gid: number
+  /** Gives it sub-ids that it did not have, or others. */
+  addSubIds(): Promise<void>
 }
 
 /** Adds a user that can log in nowhere, with 65536 sub-ids or none; removed when disposed. Needs root. */
@@ -20,17 +22,23 @@ export async function addUser(options: { readonly subIds?: boolean } = {}): Prom
   const sparing = ['--key', 'SUB_UID_COUNT=0', '--key', 'SUB_GID_COUNT=0']
   await must('useradd', ['--no-create-home', '--home-dir', '/nonexistent', '--shell', '/bin/false', ...sparing, name])
   try {
-    if (options.subIds !== false) {
-      const first = await freeSubIds()
-      const range = `${first}-${first + 65535}`
-      await must('usermod', ['--add-subuids', range, '--add-subgids', range, name])
-    }
+    if (options.subIds !== false) await addSubIds(name)
     const [uid, gid] = await Promise.all(['-u', '-g'].map(async (flag) => Number(await must('id', [flag, name]))))
-    return { name, uid: uid!, gid: gid!, [Symbol.asyncDispose]: () => removeUser(name) }
+    const add = async () => {
+      using _accounts = await lockAccounts()
+      await addSubIds(name)
+    }
+    return { name, uid: uid!, gid: gid!, addSubIds: add, [Symbol.asyncDispose]: () => removeUser(name) }
   } catch (error) {
     await run('userdel', [name])
     throw error
   }
+}
+
+async function addSubIds(name: string): Promise<void> {
+  const first = await freeSubIds()
+  const range = `${first}-${first + 65535}`
+  await must('usermod', ['--add-subuids', range, '--add-subgids', range, name])
 }
 
 async function removeUser(name: string): Promise<void> {

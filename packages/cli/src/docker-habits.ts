@@ -67,8 +67,17 @@ const HABITS: Readonly<Record<string, string>> = {
 /** Longest row, in words. */
 const MAX_WORDS = 3
 
+/** Tools whose commands are spelled out from habit. */
+const TOOLS: ReadonlySet<string> = new Set(['docker', 'podman', 'nerdctl', 'buildah', 'buildctl', 'kaniko'])
+
 /** What a command line of another tool was, and what to write here; undefined for words that no other tool has. */
 export function dockerHabit(words: readonly string[]): { readonly command: string; readonly hint: string } | undefined {
+  const [tool = '', ...own] = words
+  if (TOOLS.has(tool) && own.length > 0)
+    return {
+      command: tool,
+      hint: dockerHabit(own)?.hint ?? `leave out ${tool}: tsbuild ${own.slice(0, MAX_WORDS).join(' ')}`,
+    }
   for (let count = Math.min(MAX_WORDS, words.length); count > 0; count--) {
     const command = words.slice(0, count).join(' ')
     if (Object.hasOwn(HABITS, command)) return { command, hint: HABITS[command]! }

@@ -6,6 +6,7 @@ import { addAbortSignal, type Readable } from 'node:stream'
 import { familiarReference, OciLayout, type Platform, parseReference } from '@tsbuild/registry-client'
 import { readDockerfile, readFetchedDockerfile, readIgnoreFile, type TextFile } from '../context/dockerfile-file.ts'
 import type { GitAccess } from '../context/git.ts'
+import type { Downloader } from '../context/http.ts'
 import { type LocalTree, openLocalContext, requireDirectory } from '../context/local.ts'
 import { fetchContext, isRemoteContext, openRemoteContext, type RemoteContext } from '../context/remote.ts'
 import type { FoundImage, ImageResolver } from '../image/resolve.ts'
@@ -30,6 +31,7 @@ type Task = <T>(title: string, work: () => Promise<T>) => Promise<T>
 export class Contexts implements AsyncDisposable {
   readonly #settings: Settings
   readonly #store: Store
+  readonly #client: Downloader
   readonly #git: GitAccess
   readonly #signal: AbortSignal
   readonly #task: Task
@@ -39,9 +41,10 @@ export class Contexts implements AsyncDisposable {
   readonly #resources = new AsyncDisposableStack()
   #dockerfile: Promise<TextFile> | undefined
 
-  constructor(settings: Settings, store: Store, git: GitAccess, signal: AbortSignal, task: Task) {
+  constructor(settings: Settings, store: Store, client: Downloader, git: GitAccess, signal: AbortSignal, task: Task) {
     this.#settings = settings
     this.#store = store
+    this.#client = client
     this.#git = git
     this.#signal = signal
     this.#task = task
@@ -136,7 +139,7 @@ export class Contexts implements AsyncDisposable {
   #fetch(name: string, location: string): Promise<RemoteContext> {
     return once(this.#fetched, name, () =>
       this.#task(`[internal] load remote build context ${redactUrl(location)}`, async () => {
-        const { options, env, fetch, buildArgs } = this.#settings
+        const { options, env, buildArgs } = this.#settings
         const { path } = this.#resources.use(await this.#store.blobs.temporary('context'))
         const stdin = options.stdin as AsyncIterable<Uint8Array> | undefined
         return await fetchContext(location, {
@@ -144,7 +147,7 @@ export class Contexts implements AsyncDisposable {
           stdin,
           readArchive,
           env,
-          fetch,
+          client: this.#client,
           access: this.#git,
           // Any value counts, as in the reference.
           keepGitDir: Boolean(buildArgs.get('BUILDKIT_CONTEXT_KEEP_GIT_DIR')),

@@ -136,6 +136,26 @@ describe('options', () => {
     },
   )
 
+  it('a listener that throws ends a call at once, whether or not the caller gave a signal', async () => {
+    for (const given of [new AbortController(), undefined]) {
+      // Waits for the end of the call, which nothing else brings.
+      const get = (signal: AbortSignal) =>
+        new Promise<string>((_, reject) => {
+          if (signal.aborted) reject(signal.reason)
+          signal.addEventListener('abort', () => reject(signal.reason))
+        })
+      const dockerfileText = 'FROM scratch\nRUN --mount=type=secret,id=s,required x\n'
+      const onProgress = (event: ProgressEvent) => {
+        if (event.type === 'started' && event.vertex.name.includes('RUN')) throw new Error('boo')
+      }
+      const options = { root: join(directory, 'store'), context: directory, noCache: true, dockerfileText, onProgress }
+      const secrets = [{ id: 's', get }]
+      const failing = build({ ...options, secrets, ...(given && { signal: given.signal }) })
+      await expect(failing).rejects.toMatchObject({ code: 'CALLBACK_FAILED', message: 'onProgress threw: boo' })
+      expect(given?.signal.aborted ?? false).toBe(false)
+    }
+  })
+
   it('that are mistyped are known again', () => {
     expect(refusal(() => checkOptions('build', { tag: [] })).hint).toBe('did you mean tags?')
     expect(refusal(() => checkOptions('run', { image: 'x', volume: [] })).hint).toBe('did you mean volumes?')

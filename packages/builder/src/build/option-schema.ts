@@ -5,6 +5,7 @@
 import { isRemoteContext } from '../context/remote.ts'
 import type {
   BuildOptions,
+  CacheSpec,
   DebugOptions,
   DiagnoseOptions,
   DockerfileOptions,
@@ -68,7 +69,16 @@ const output: Check = (value, spot) => {
   return { type, attrs: attrs.dest ? { ...attrs, dest: pathUnless((name) => name === '-')(attrs.dest, at) } : attrs }
 }
 const attribute: Check = (value, spot) => (value instanceof URL ? path(value, spot) : text(value, spot))
-const cache = shape({ type: text, attrs: tableOf(text) }, ['type', 'attrs'])
+const importers = ['registry', 'local', 'gha', 's3', 'azblob']
+const cacheOf = (types: readonly string[]): Check =>
+  shape({ type: oneOf(...types), attrs: tableOf(text) } satisfies Table<CacheSpec>, ['type', 'attrs'])
+/** `type=provenance|sbom,…` */
+const attest: Check = (value, spot) => {
+  const found = text(value, spot) as string
+  const type = /(?:^|,)type=([^,]*)/.exec(found)?.[1]
+  oneOf('provenance', 'sbom')(type ?? '', { ...spot, path: `${spot.path}: type` })
+  return found
+}
 
 const secret: Check = (value, spot) => {
   const fields = { id: text, src: path, env: text, value: bytesOrText, get: func }
@@ -148,9 +158,9 @@ const build: Table<BuildOptions> = {
   onError: oneOf('fail', 'keep', 'shell'),
   openConsole: func,
   outputOnFailure: output,
-  attests: listOf(text),
-  cacheFrom: listOf(cache),
-  cacheTo: listOf(cache),
+  attests: listOf(attest),
+  cacheFrom: listOf(cacheOf(importers)),
+  cacheTo: listOf(cacheOf([...importers, 'inline'])),
   stdout: writable,
 }
 

@@ -1,12 +1,13 @@
 /** From solved root filesystems to outputs: layers are packed, images assembled once per format, exporters run in order. */
 import { randomBytes } from 'node:crypto'
-import { type Descriptor, formatPlatform } from '@tsbuild/registry-client'
+import { type Descriptor, formatPlatform, type Source, selfVerifying } from '@tsbuild/registry-client'
 import { annotationsOf } from '../export/annotations.ts'
 import type { BuiltImages, DocumentFormat, ExportContext, RootfsOptions } from '../export/exporter.ts'
 import type { RootfsStep } from '../graph/step.ts'
 import { type AssembledImage, assembleImage, assembleIndex } from '../image/assemble.ts'
+import { ImageStore } from '../image/image-store.ts'
 import type { BuildResult, OutputResult } from '../options.ts'
-import type { LayerStack } from '../steps/layer-stack.ts'
+import type { LayerStack, StackLayer } from '../steps/layer-stack.ts'
 import type { LayerBlob } from '../steps/types.ts'
 import { warnOfLeftOut } from './left-out.ts'
 import { recompressedLayer } from './recompress.ts'
@@ -44,6 +45,7 @@ export async function exportAll(
           stdout: settings.options.stdout,
           signal: session.signal,
           now: Date.now,
+          source: assembler.source(),
           complete: () => assembler.complete(),
           images: async (format) => {
             const built = await assembler.images({ ...DEFAULT_FORMAT, ...format })
@@ -146,8 +148,31 @@ class Assembler {
 
   /** Fetches the blobs of base images that are not in the store yet. */
   async complete(): Promise<void> {
-    const stacks = this.#solved.flatMap((s) => s.rootfs.stack.layers())
-    await Promise.all(stacks.filter((l) => l.image !== undefined).map((l) => this.#solver.layers.stored(l)))
+    await Promise.all(this.#baseLayers().map((layer) => this.#solver.layers.stored(layer)))
+  }
+
+  /** What outputs copy. A blob of a base image is fetched when it is opened: a registry that has it needs no bytes. */
+  source(): Source {
+    const { layers } = this.#solver
+    const images = new ImageStore(this.#session.store, Date.now)
+    const bases = new Map(this.#baseLayers().map((layer) => [layer.known?.descriptor.digest, layer]))
+    return {
+      resolve: (reference) => images.resolve(reference),
+      fetchManifest: (reference) => images.fetchManifest(reference),
+      openBlob(descriptor, options) {
+        const layer = bases.get(descriptor.digest)
+        if (layer === undefined) return images.openBlob(descriptor, options)
+        async function* chunks() {
+          await layers.stored(layer!)
+          yield* images.openBlob(descriptor, options)
+        }
+        return options?.offset ? chunks() : selfVerifying(chunks(), descriptor.digest)
+      },
+    }
+  }
+
+  #baseLayers(): StackLayer[] {
+    return this.#solved.flatMap(({ rootfs }) => rootfs.stack.layers()).filter(({ image }) => image !== undefined)
   }
 
   async writeRootfs(dest: string, format: 'directory' | 'tar', { split, epoch }: RootfsOptions): Promise<void> {

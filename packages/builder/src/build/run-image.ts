@@ -1,5 +1,6 @@
 /** The call that runs an image once. */
 import { randomBytes } from 'node:crypto'
+import { tmpdir } from 'node:os'
 import { posix } from 'node:path'
 import { defineError } from '../errors.ts'
 import { type ContainerConfig, DEFAULT_PATH } from '../graph/image-config.ts'
@@ -43,7 +44,13 @@ export async function runImage(call: RunImageOptions<Place>): Promise<RunImageRe
       ...(platform !== undefined && { platforms: [platform] }),
     })
     root = settings.root
-    await using session = await Session.open(settings)
+    checkRun(options)
+    await using session = await Session.open(settings, 'ask')
+    if (session.store.root !== settings.root)
+      session.warn({
+        rule: '',
+        message: `the store ${settings.root} cannot be written: layers are unpacked for this once, in ${tmpdir()}`,
+      })
     const image = await findImage(name, session, options)
     const choice = { ...(isolation && { isolation }), ...(ociRuntime !== undefined && { ociRuntime }) }
     const worker = openWorker(session, choice, true)
@@ -68,6 +75,21 @@ async function findImage(name: string, session: Session, { pull }: RunImageOptio
   if (stored === undefined) return await session.resolveImage(name, platform)
   return await images.open(name, stored, platform, storeSource(store.blobs))
 }
+
+/** What docker refuses, in its words. @throws BuildError OPTION_INVALID */
+function checkRun({ volumes = [], tmpfs = [], workdir, hostname = '' }: RunImageOptions): void {
+  const targets = [...volumes, ...tmpfs].map(({ target }) => posix.join('/', target, '.').replace(/(.)\/$/, '$1'))
+  const double = targets.find((target, index) => targets.indexOf(target) !== index)
+  if (double !== undefined) throw optionErrors.optionInvalid([`Duplicate mount point: ${double}`])
+  if (targets.includes('/')) throw optionErrors.optionInvalid(["invalid mount: destination can't be '/'"])
+  if (workdir && !workdir.startsWith('/'))
+    throw optionErrors.optionInvalid([`the working directory '${workdir}' is invalid, it needs to be an absolute path`])
+  if (Buffer.byteLength(hostname) > MAX_HOSTNAME)
+    throw optionErrors.optionInvalid([`invalid hostname: ${hostname}: it has more than ${MAX_HOSTNAME} bytes`])
+}
+
+/** What the kernel takes. */
+const MAX_HOSTNAME = 64
 
 function runParams(image: FoundImage, stack: readonly string[], options: RunImageOptions): RunParams {
   const config = image.config.config ?? {}

@@ -12,6 +12,7 @@ import {
   type Repository,
 } from '@tsbuild/registry-client'
 import type { GitAccess } from '../context/git.ts'
+import type { BuildError } from '../errors.ts'
 import { workDigest } from '../graph/vertex.ts'
 import { type FoundImage, ImageResolver } from '../image/resolve.ts'
 import type { BuildWarning, ProgressEvent, ProgressListener } from '../progress.ts'
@@ -31,11 +32,14 @@ export class Session implements AsyncDisposable {
   readonly git: GitAccess
   readonly contexts: Contexts
   readonly warnings: BuildWarning[] = []
-  readonly #client: RegistryClient
+  /** Asks registries, and other servers for what is downloaded. */
+  readonly client: RegistryClient
   readonly #resources: AsyncDisposableStack
   #listener: ProgressListener | undefined
-  /** Aborted with the error of a listener that threw. */
-  readonly #failed = new AbortController()
+  /** Aborted with the caller's signal, or with the error of a listener that threw. */
+  readonly #ended = new AbortController()
+  /** What a listener threw. */
+  #thrown: BuildError | undefined
   readonly #resolved = new Map<string, Promise<FoundImage>>()
   #insecure: RegistryClient | undefined
   readonly #names = new Map<string, number>()
@@ -47,9 +51,13 @@ export class Session implements AsyncDisposable {
     this.settings = settings
     this.store = store
     const { signal } = settings.options
-    // Not a signal that joins both: with one, a failed RUN leaves a file of its worker behind.
-    this.signal = signal ?? this.#failed.signal
-    this.#client = client
+    this.signal = this.#ended.signal
+    // Not AbortSignal.any: that one is held by nobody but those who listen.
+    const end = () => this.#ended.abort(signal?.reason)
+    if (signal?.aborted) end()
+    signal?.addEventListener('abort', end, { once: true })
+    resources.defer(async () => signal?.removeEventListener('abort', end))
+    this.client = client
     this.#resources = resources
     this.#listener = settings.options.onProgress
     this.images = new ImageResolver({
@@ -61,7 +69,7 @@ export class Session implements AsyncDisposable {
     })
     this.git = gitAccess(settings, store)
     this.contexts = resources.use(
-      new Contexts(settings, store, this.git, this.signal, (title, work) => this.task(title, work)),
+      new Contexts(settings, store, client, this.git, this.signal, (title, work) => this.task(title, work)),
     )
   }
 
@@ -100,7 +108,7 @@ export class Session implements AsyncDisposable {
 
   /** @param options `insecure`: a registry without TLS, or with a certificate that nobody vouches for, will do */
   repository(reference: Reference | string, options: { readonly insecure?: boolean } = {}): Repository {
-    const client = options.insecure ? this.#insecureClient() : this.#client
+    const client = options.insecure ? this.#insecureClient() : this.client
     return client.repository(typeof reference === 'string' ? reference : formatReference(reference))
   }
 
@@ -115,7 +123,8 @@ export class Session implements AsyncDisposable {
       this.#listener?.(event)
     } catch (cause) {
       this.#listener = undefined
-      this.#failed.abort(callbackFailure('onProgress', cause))
+      this.#thrown = callbackFailure('onProgress', cause)
+      this.#ended.abort(this.#thrown)
     }
   }
 
@@ -167,7 +176,7 @@ export class Session implements AsyncDisposable {
   /** @throws BuildError CALLBACK_FAILED when the listener threw, however the call went on */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#resources.disposeAsync()
-    this.#failed.signal.throwIfAborted()
+    if (this.#thrown !== undefined) throw this.#thrown
   }
 }
 

@@ -7,12 +7,11 @@ import { join, resolve } from 'node:path'
 import {
   formatPlatform,
   hostPlatform,
+  isRegistryError,
   normalizePlatform,
   type Platform,
   parsePlatform,
-  trustingFetch,
 } from '@tsbuild/registry-client'
-import { anyPort } from '../context/any-port.ts'
 import { BuildError, cancelled, systemFailed } from '../errors.ts'
 import { type Annotation, annotationPlace, isOfIndex } from '../export/annotations.ts'
 import type { PreparedOutput } from '../export/exporter.ts'
@@ -53,8 +52,6 @@ export interface Settings {
   readonly buildArgs: ReadonlyMap<string, string>
   /** Files with the keys of ssh hosts. */
   readonly sshKnownHosts: readonly string[]
-  /** For what is downloaded by its URL, from any port: trusts whom registries are trusted with. */
-  readonly fetch: typeof fetch
 }
 
 export function resolveSettings(options: DockerfileOptions): Settings {
@@ -71,7 +68,6 @@ export function resolveSettings(options: DockerfileOptions): Settings {
     buildPlatform,
     buildArgs: new Map(Object.entries(options.buildArgs ?? {})),
     sshKnownHosts: knownHosts(options.sshKnownHosts, env),
-    fetch: anyPort(trustingFetch({ env, caFiles: options.caFiles })),
   }
 }
 
@@ -237,6 +233,8 @@ export function asBuildError(error: unknown, { signal, root }: FailedCall = {}):
   if (error instanceof BuildError) return error
   // What ended a session is why the rest failed.
   if (error instanceof SuppressedError && error.error instanceof BuildError) return error.error
+  // Else what came first is: that something could not be ended after it follows from it.
+  if (error instanceof SuppressedError) return asBuildError(error.suppressed, { signal, root })
   if (signal?.aborted) return cancelled([], { cause: signal.reason })
   if (isSystemError(error)) {
     if (isOfStore(error, root))
@@ -244,7 +242,6 @@ export function asBuildError(error: unknown, { signal, root }: FailedCall = {}):
     const what = error.path ?? (error as { address?: string }).address ?? error.syscall
     return systemFailed([what ?? '', systemReason(error)], { cause: error })
   }
-  const { message, hint, code } = error as Error & { hint?: string; code?: string }
-  const known = error instanceof Error && error.name !== 'Error' && typeof code === 'string'
-  return new BuildError(known ? code : 'INTERNAL', message ?? String(error), { hint, cause: error })
+  if (isRegistryError(error)) return new BuildError(error.code, error.message, { hint: error.hint, cause: error })
+  return new BuildError('INTERNAL', error instanceof Error ? error.message : String(error), { cause: error })
 }

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { gzipSync } from 'node:zlib'
+import { RegistryClient } from '@tsbuild/registry-client'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parseChecksum } from './checksum.ts'
 import { type FetchOptions, fetchHttp } from './http.ts'
@@ -32,7 +33,9 @@ const sha256 = (text: string) => createHash('sha256').update(text).digest('hex')
 
 async function fetched(url: string, options: Partial<FetchOptions> = {}) {
   const chunks: Uint8Array[] = []
+  await using client = new RegistryClient({ credentials: false, env: {}, retry: { baseMs: 1 } })
   const result = await fetchHttp(url, {
+    client,
     signal: new AbortController().signal,
     async sink(body) {
       for await (const chunk of body) chunks.push(chunk)

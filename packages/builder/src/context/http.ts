@@ -5,10 +5,12 @@
  * downloaded before all of it was there and its checksum was right.
  */
 import { createHash } from 'node:crypto'
-import { setTimeout } from 'node:timers/promises'
+import { pipeline } from 'node:stream'
+import { createGunzip } from 'node:zlib'
+import { isRegistryError, type RegistryClient, type UrlAnswer } from '@tsbuild/registry-client'
 import { BuildError, throwIfAborted } from '../errors.ts'
 import { redactUrl } from '../redact.ts'
-import { fetchAnyPort } from './any-port.ts'
+import { hasCode } from '../util/has-code.ts'
 import { parseChecksum } from './checksum.ts'
 import { contextErrors } from './errors.ts'
 
@@ -37,14 +39,13 @@ export interface FetchOptions {
   readonly validators?: HttpValidators | undefined
   /** Bytes. */
   readonly maxSize?: number | undefined
-  /** Default: Node's own, on every port. Whoever wants proxies passes a fetch that knows them. */
-  readonly fetch?: typeof globalThis.fetch | undefined
+  readonly client: Downloader
 }
 
-const MAX_REDIRECTS = 10
+/** Who asks servers: knows proxies, redirects, whom to trust, and when to ask again. */
+export type Downloader = Pick<RegistryClient, 'get'>
+
 const MAX_SIZE = 32 * 1024 ** 3
-const IDLE_MS = 30_000
-const ATTEMPTS = 3
 
 /**
  * Downloads a file.
@@ -59,21 +60,17 @@ export async function fetchHttp(
   const { signal, validators } = options
   const expected = options.checksum ? parseChecksum(options.checksum) : undefined
   const shown = redactUrl(url)
-  const idle = new IdleTimer(signal)
   try {
-    const response = await request(url, headersFor(validators), idle, options)
+    const headers = headersFor(validators)
+    await using response = await options.client.get(url, { headers, what: shown, signal })
     if (response.status === 304 && hasValidators(validators)) return { kind: 'unchanged' }
-    if (response.status < 200 || response.status >= 300 || response.body === null) {
-      await response.body?.cancel()
-      throw contextErrors.httpStatus([shown, response.status])
-    }
+    if (response.status < 200 || response.status >= 300) throw contextErrors.httpStatus([shown, response.status])
     const sha256 = createHash('sha256')
     const other = expected && expected.algorithm !== 'sha256' ? createHash(expected.algorithm) : undefined
     const maxSize = options.maxSize ?? MAX_SIZE
     let size = 0
-    const body = async function* (stream: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
-      for await (const chunk of stream) {
-        idle.touch()
+    const body = async function* (): AsyncGenerator<Uint8Array> {
+      for await (const chunk of unpacked(response)) {
         size += chunk.length
         if (size > maxSize) throw contextErrors.httpFailed([shown, `the file is larger than ${maxSize} bytes`])
         sha256.update(chunk)
@@ -81,7 +78,7 @@ export async function fetchHttp(
         yield chunk
       }
     }
-    await options.sink(body(response.body))
+    await options.sink(body())
     const digest = sha256.digest('hex')
     if (expected !== undefined) {
       const actual = other?.digest('hex') ?? digest
@@ -89,24 +86,25 @@ export async function fetchHttp(
         throw contextErrors.digestMismatch([shown, `${expected.algorithm}:${actual}`, options.checksum!])
       }
     }
-    const lastModified = response.headers.get('last-modified') ?? undefined
+    const lastModified = header(response.headers, 'last-modified')
     const time = lastModified === undefined ? Number.NaN : Date.parse(lastModified)
     return {
       kind: 'downloaded',
       digest: `sha256:${digest}`,
       size,
       mtime: Number.isNaN(time) ? 0 : Math.floor(time / 1000),
-      etag: response.headers.get('etag') ?? undefined,
+      etag: header(response.headers, 'etag'),
       lastModified,
     }
   } catch (error) {
     throwIfAborted(signal)
     if (error instanceof BuildError) throw error
-    if (idle.expired) throw contextErrors.httpFailed([shown, `no data for ${IDLE_MS / 1000} seconds`], { cause: error })
-    if (isNetworkError(error)) throw contextErrors.httpFailed([shown, reasonOf(error)], { cause: error })
+    // It begins with what was asked for.
+    if (isRegistryError(error))
+      throw contextErrors.httpFailed([shown, error.message.slice(shown.length + 2)], { cause: error })
+    if (hasCode(error, 'Z_DATA_ERROR', 'Z_BUF_ERROR'))
+      throw contextErrors.httpFailed([shown, (error as Error).message], { cause: error })
     throw error
-  } finally {
-    idle.stop()
   }
 }
 
@@ -124,95 +122,18 @@ function headersFor(validators: HttpValidators | undefined): Record<string, stri
   }
 }
 
-/** Sends the request and follows redirects; a server that is briefly out of order is asked again. */
-async function request(
-  first: string,
-  headers: Record<string, string>,
-  idle: IdleTimer,
-  { fetch = fetchAnyPort }: FetchOptions,
-): Promise<Response> {
-  let url = new URL(first)
-  let credentials = takeCredentials(url)
-  for (let redirects = 0, attempt = 1; ; ) {
-    let response: Response
-    idle.touch()
-    try {
-      const authorization = credentials === undefined ? {} : { authorization: credentials }
-      response = await fetch(url, {
-        headers: { ...headers, ...authorization },
-        redirect: 'manual',
-        signal: idle.signal,
-      })
-    } catch (error) {
-      if (attempt >= ATTEMPTS || idle.signal.aborted || !isNetworkError(error)) throw error
-      await pause(attempt++, idle.signal)
-      continue
-    }
-    const location = response.headers.get('location')
-    if (response.status >= 300 && response.status < 400 && response.status !== 304 && location !== null) {
-      await response.body?.cancel()
-      if (++redirects > MAX_REDIRECTS) {
-        throw contextErrors.httpFailed([redactUrl(first), `stopped after ${MAX_REDIRECTS} redirects`])
-      }
-      const next = new URL(location, url)
-      if (next.protocol !== 'http:' && next.protocol !== 'https:') {
-        throw contextErrors.httpFailed([redactUrl(first), `redirected to ${next.protocol}`])
-      }
-      const own = takeCredentials(next)
-      credentials = own ?? (next.origin === url.origin ? credentials : undefined)
-      url = next
-    } else if (response.status >= 500 && attempt < ATTEMPTS) {
-      await response.body?.cancel()
-      await pause(attempt++, idle.signal)
-    } else return response
+/** What was sent packed is unpacked. Each chunk is valid until the next one is asked for. */
+async function* unpacked({ body, headers }: UrlAnswer): AsyncGenerator<Uint8Array> {
+  if (!/^(x-)?gzip$/i.test(header(headers, 'content-encoding') ?? '')) return yield* body
+  async function* copies(): AsyncGenerator<Uint8Array> {
+    for await (const chunk of body) yield Buffer.from(chunk)
   }
+  const gunzip = createGunzip()
+  // What fails on the way ends what is read, too.
+  pipeline(copies(), gunzip, () => {})
+  yield* gunzip
 }
 
-/** fetch refuses URLs with a user in them. */
-function takeCredentials(url: URL): string | undefined {
-  const { username, password } = url
-  if (username === '' && password === '') return undefined
-  url.username = ''
-  url.password = ''
-  const text = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
-  return `Basic ${Buffer.from(text).toString('base64')}`
-}
-
-async function pause(attempt: number, signal: AbortSignal): Promise<void> {
-  await setTimeout(200 * 2 ** attempt, undefined, { signal })
-}
-
-/** undici reports connections that fail as a TypeError with a cause. */
-function isNetworkError(error: unknown): boolean {
-  const cause = (error as Error).cause
-  return error instanceof TypeError || (cause as NodeJS.ErrnoException | undefined)?.code !== undefined
-}
-
-function reasonOf(error: unknown): string {
-  const { message, cause } = error as Error
-  return cause instanceof Error && cause.message !== '' ? cause.message : message
-}
-
-/** Aborts when nothing happened for a while, or the caller does. */
-class IdleTimer {
-  readonly #controller = new AbortController()
-  readonly signal: AbortSignal
-  readonly #timer: ReturnType<typeof globalThis.setTimeout>
-  expired = false
-
-  constructor(outer: AbortSignal) {
-    this.signal = AbortSignal.any([outer, this.#controller.signal])
-    this.#timer = globalThis.setTimeout(() => {
-      this.expired = true
-      this.#controller.abort()
-    }, IDLE_MS)
-  }
-
-  touch(): void {
-    this.#timer.refresh()
-  }
-
-  stop(): void {
-    clearTimeout(this.#timer)
-  }
+function header(headers: UrlAnswer['headers'], name: string): string | undefined {
+  return headers.get(name)?.[0]
 }

@@ -3,7 +3,9 @@ import { mkdirSync, readFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Readable } from 'node:stream'
+import { RegistryClient } from '@tsbuild/registry-client'
 import { afterAll, beforeEach, describe, expect, it } from 'vitest'
+import { piecesOf } from '../util/content.ts'
 import type { ArchiveEntry } from './archive.ts'
 import { listTree, makeTree, temporaryDirectory } from './fixture.test-support.ts'
 import { fetchContext, isRemoteContext, openRemoteContext, type RemoteServices } from './remote.ts'
@@ -46,8 +48,11 @@ function reading(rows: readonly Row[]): RemoteServices['readArchive'] {
 }
 
 const signal = new AbortController().signal
+const client = new RegistryClient({ credentials: false, env: {} })
+afterAll(() => client.close())
+
 const fetched = (context: string, rest: Partial<RemoteServices>) =>
-  fetchContext(context, { directory, env: process.env, signal, readArchive: reading([]), ...rest })
+  fetchContext(context, { client, directory, env: process.env, signal, readArchive: reading([]), ...rest })
 
 /** The bytes of some tar archive. */
 function someTar(): Buffer {
@@ -109,7 +114,7 @@ describe('standard input', () => {
     expect(tree.lstat('d/f')).toMatchObject({ mode: 0o4000, uid: 7, gid: 8, mtimeNs: 2_000_000_000_000n, nlink: 2 })
     expect(tree.lstat('p')).toMatchObject({ mode: 0o755, uid: 0, gid: 0 })
     expect(tree.lstat('p/l')).toMatchObject({ type: 'symlink', uid: 9, gid: 9 })
-    expect(readFileSync(tree.open('d/f', tree.lstat('d/f')!), 'utf8')).toBe('F')
+    expect(Buffer.concat([...piecesOf(tree.content('d/f', tree.lstat('d/f')!), 1)]).toString()).toBe('F')
   })
 
   it.each<[string, Row[]]>([

@@ -13,7 +13,7 @@ import { fsPath } from '../util/raw-path.ts'
 import { ARCHIVE_HEAD, type ArchiveEntry, looksLikeArchive, type ReadArchive } from './archive.ts'
 import { contextErrors } from './errors.ts'
 import { fetchGit, type GitAccess } from './git.ts'
-import { fetchHttp } from './http.ts'
+import { type Downloader, fetchHttp } from './http.ts'
 import { type LocalTree, type NodeAttributes, openLocalContext } from './local.ts'
 import { unpackEntries } from './unpack.ts'
 
@@ -29,7 +29,7 @@ export interface RemoteServices {
   readonly access?: GitAccess | undefined
   /** Git repositories keep their metadata where their URL does not say. */
   readonly keepGitDir?: boolean | undefined
-  readonly fetch?: typeof globalThis.fetch | undefined
+  readonly client: Downloader
   readonly signal: AbortSignal
 }
 
@@ -79,7 +79,7 @@ export async function fetchContext(context: string, services: RemoteServices): P
   const path = join(directory, 'download')
   const download = await fetchHttp(context, {
     signal,
-    ...(services.fetch && { fetch: services.fetch }),
+    client: services.client,
     async sink(body) {
       await using file = await open(path, 'wx', 0o600)
       for await (const chunk of body) await file.appendFile(chunk)

@@ -3,43 +3,65 @@ import { randomBytes } from 'node:crypto'
 import { createWriteStream } from 'node:fs'
 import { open, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
-import { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
+import { finished, pipeline } from 'node:stream/promises'
+import { isRegistryError } from '@tsbuild/registry-client'
 import { BuildError, throwIfAborted } from '../errors.ts'
-import { makeDirectory } from '../util/make-directory.ts'
+import { makeDirectorySync } from '../util/make-directory.ts'
 import { systemReason } from '../util/system-error.ts'
 import { exportErrors } from './attrs.ts'
+import type { ExportContext } from './exporter.ts'
 
-/** Where a stream of bytes goes: a file, or the caller's stdout for `-`. */
+/**
+ * Has an output written to what `dest` means: a path, to which it comes when it is whole, or a stream, which is not to be
+ * ended: the caller's stdout for `-`, and devices and pipes, which are written in place.
+ */
 export async function writeOutput(
   dest: string,
-  chunks: AsyncIterable<Uint8Array>,
-  stdout: NodeJS.WritableStream | undefined,
-  signal: AbortSignal,
+  { stdout, signal }: Pick<ExportContext, 'stdout' | 'signal'>,
+  write: (place: string | NodeJS.WritableStream) => Promise<void>,
 ): Promise<void> {
   try {
     if (dest === '-') {
       if (!stdout) throw exportErrors.outputInvalid(['dest=- needs a stdout to write to'])
-      await pipeline(Readable.from(chunks), stdout, { end: false, signal })
-      return
+      return await write(stdout)
     }
     const existing = await stat(dest).catch(() => undefined)
     if (existing?.isDirectory()) throw exportErrors.outputInvalid([`destination file ${dest} is a directory`])
-    // Devices and pipes are written in place.
-    if (existing && !existing.isFile()) await pipeline(Readable.from(chunks), createWriteStream(dest), { signal })
-    else
-      await replaceFile(dest, (path) =>
-        pipeline(Readable.from(chunks), createWriteStream(path, { flags: 'wx' }), { signal }),
-      )
+    if (existing && !existing.isFile()) {
+      const device = createWriteStream(dest)
+      try {
+        await write(device)
+        await finished(device.end(), { signal })
+      } finally {
+        device.destroy()
+      }
+      return
+    }
+    makeDirectorySync(dirname(resolve(dest)))
+    await write(resolve(dest))
   } catch (error) {
     throw outputError(dest, error, signal)
   }
 }
 
+/** {@link writeOutput} of bytes that are there. */
+export function writeBytes(
+  dest: string,
+  chunks: AsyncIterable<Uint8Array>,
+  context: Pick<ExportContext, 'stdout' | 'signal'>,
+): Promise<void> {
+  const { signal } = context
+  return writeOutput(dest, context, (place) =>
+    typeof place === 'string'
+      ? replaceFile(place, (path) => pipeline(chunks, createWriteStream(path, { flags: 'wx' }), { signal }))
+      : pipeline(chunks, place, { end: false, signal }),
+  )
+}
+
 /** Makes a file by `write(temporary path)`, then flushes it and puts it in the place of `dest`. */
 export async function replaceFile(dest: string, write: (temporary: string) => Promise<void>): Promise<void> {
   const target = resolve(dest)
-  await makeDirectory(dirname(target))
+  makeDirectorySync(dirname(target))
   const temporary = join(dirname(target), `.${basename(target)}.${randomBytes(6).toString('hex')}.tmp`)
   try {
     await write(temporary)
@@ -56,5 +78,6 @@ export async function replaceFile(dest: string, write: (temporary: string) => Pr
 export function outputError(dest: string, error: unknown, signal: AbortSignal): unknown {
   if (error instanceof BuildError) return error
   throwIfAborted(signal)
-  return exportErrors.outputFailed([dest, systemReason(error)], { cause: error })
+  const reason = isRegistryError(error, 'ARCHIVE_FAILED') ? error.cause : error
+  return exportErrors.outputFailed([dest, systemReason(reason)], { cause: error })
 }

@@ -4,7 +4,7 @@
  * `parse` checks the attributes before the build starts; `export` runs after every step has succeeded, so that a failed
  * build never touches an earlier output.
  */
-import type { Descriptor, Repository } from '@tsbuild/registry-client'
+import type { Descriptor, Repository, Source } from '@tsbuild/registry-client'
 import type { AssembledImage } from '../image/assemble.ts'
 import type { OutputResult, OutputSpec } from '../options.ts'
 import type { Store } from '../store/store.ts'
@@ -41,6 +41,8 @@ export interface ExportContext {
   readonly stdout: NodeJS.WritableStream | undefined
   readonly signal: AbortSignal
   readonly now: () => number
+  /** The built images, to be copied: what the store lacks of base images is fetched when it is opened. */
+  readonly source: Source
   /** Makes sure that all blobs of the built images are in the store. */
   complete(): Promise<void>
   /** Images in the wanted format. */

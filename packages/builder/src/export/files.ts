@@ -1,8 +1,8 @@
 /** `type=local` and `type=tar`: the root filesystem itself. */
 import { createReadStream } from 'node:fs'
 import type { OutputSpec } from '../options.ts'
-import { makeDirectory } from '../util/make-directory.ts'
-import { outputError, writeOutput } from './atomic.ts'
+import { makeDirectorySync } from '../util/make-directory.ts'
+import { outputError, writeBytes } from './atomic.ts'
 import { Attributes } from './attrs.ts'
 import type { ExportContext, Exporter } from './exporter.ts'
 
@@ -36,19 +36,21 @@ function rootfsExporter(type: OutputSpec['type'] & ('local' | 'tar')): Exporter 
 export async function writeFiles(
   { type, dest }: { readonly type: 'local' | 'tar'; readonly dest: string },
   write: (dest: string, format: 'directory' | 'tar') => Promise<void>,
-  { store, stdout, signal }: Pick<ExportContext, 'store' | 'stdout' | 'signal'>,
+  context: Pick<ExportContext, 'store' | 'stdout' | 'signal'>,
 ): Promise<void> {
   if (type === 'local') {
     // Made here, where what is in the way can be told from what fails inside it.
-    await makeDirectory(dest).catch((error: unknown) => {
-      throw outputError(dest, error, signal)
-    })
+    try {
+      makeDirectorySync(dest)
+    } catch (error) {
+      throw outputError(dest, error, context.signal)
+    }
     await write(dest, 'directory')
     return
   }
-  await using file = store.blobs.temporaryFile('export')
+  await using file = context.store.blobs.temporaryFile('export')
   await write(file.path, 'tar')
-  await writeOutput(dest, createReadStream(file.path, { highWaterMark: 1 << 20 }), stdout, signal)
+  await writeBytes(dest, createReadStream(file.path, { highWaterMark: 1 << 20 }), context)
 }
 
 export const localExporter = rootfsExporter('local')

@@ -1,11 +1,9 @@
 /** `type=image` and `type=registry`: names in the local store, and images pushed to registries. */
-import { formatReference, parseReference } from '@tsbuild/registry-client'
-import { BuildError } from '../errors.ts'
+import { copy, formatReference, isRegistryError, parseReference } from '@tsbuild/registry-client'
 import type { OutputSpec } from '../options.ts'
 import { Attributes, exportErrors, FORMAT_ATTRIBUTES } from './attrs.ts'
 import type { BuiltImages, ExportContext, Exporter } from './exporter.ts'
 import { bareNames, normalizedNames } from './names.ts'
-import { pushImage } from './push.ts'
 
 const ATTRIBUTES = [
   'name',
@@ -59,8 +57,10 @@ function imageExporter(type: OutputSpec['type'] & ('image' | 'registry')): Expor
             })
           const built = await context.images(format)
           const names = namesOf(naming, built, context)
-          await context.complete()
-          if (store) await storeNames(names, naming, built, context)
+          if (store) {
+            await context.complete()
+            await storeNames(names, naming, built, context)
+          }
           if (push) await pushAll(names, built, context, { insecure, byDigest: naming.byDigest })
           const { digest } = built.descriptor
           return { type, names: names.map((name) => withDigest(name, digest)) }
@@ -113,19 +113,30 @@ function withDigest(name: string, digest: string): string {
   return name.includes('@') ? name : `${name}@${digest}`
 }
 
+/** Pushes once to each repository, under all the names that it is given there. */
 async function pushAll(
   names: readonly string[],
-  built: BuiltImages,
+  { descriptor: image }: BuiltImages,
   context: ExportContext,
-  options: { readonly insecure: boolean; readonly byDigest: boolean },
+  { insecure, byDigest }: { readonly insecure: boolean; readonly byDigest: boolean },
 ): Promise<void> {
-  for (const name of names) {
+  const { signal, mountFrom, source } = context
+  for (const [repository, group] of Map.groupBy(names, withoutTag)) {
+    // A name with a digest in it is not given to anything: it is that of the content.
+    const tags = byDigest
+      ? []
+      : group.flatMap((name) => parseReference(name).tag ?? (name.includes('@') ? [] : 'latest'))
     try {
-      await pushImage(name, built, context, options)
+      await copy(source, image, context.repository(repository, { insecure }), tags, {
+        signal,
+        mountFrom,
+        nondistributable: true,
+        onProgress: ({ descriptor, transferred }) =>
+          context.progress(`pushing ${descriptor.digest}`, transferred, descriptor.size),
+      })
     } catch (error) {
-      if (error instanceof BuildError || context.signal.aborted) throw error
-      const { message, hint } = error as Error & { hint?: string }
-      throw exportErrors.pushFailed([name, message], { cause: error, hint })
+      if (!isRegistryError(error) || signal.aborted) throw error
+      throw exportErrors.pushFailed([group.join(', '), error.message], { cause: error, hint: error.hint })
     }
   }
 }

@@ -1,9 +1,9 @@
 /** `type=oci` and `type=docker`: an image layout as a tar file, on stdout, or as a directory (`tar=false`). */
+import { copy, ImageArchive, OciLayout } from '@tsbuild/registry-client'
 import type { OutputSpec } from '../options.ts'
 import { outputError, writeOutput } from './atomic.ts'
 import { Attributes, exportErrors, FORMAT_ATTRIBUTES } from './attrs.ts'
 import type { Exporter } from './exporter.ts'
-import { layoutFiles, layoutTar, writeLayoutDirectory } from './layout-tar.ts'
 import { normalizedNames } from './names.ts'
 
 const ATTRIBUTES = ['dest', 'name', 'tar', ...FORMAT_ATTRIBUTES] as const
@@ -29,15 +29,26 @@ function layoutExporter(type: OutputSpec['type'] & ('oci' | 'docker')): Exporter
         pushByDigest: false,
         async export(context) {
           const built = await context.images(format)
-          await context.complete()
-          const { blobs } = context.store
-          const files = layoutFiles(built, [...names, ...context.tags], type === 'docker')
+          const all = [...names, ...context.tags]
+          const options = {
+            signal: context.signal,
+            annotations: { ...built.descriptor.annotations, 'org.opencontainers.image.created': built.created },
+            // What is exported is whole, whatever may be given to whom.
+            nondistributable: true,
+          }
           if (tar)
-            await writeOutput(dest, layoutTar(built, files, blobs, context.signal), context.stdout, context.signal)
-          else
-            await writeLayoutDirectory(dest, built, files, blobs, context.signal).catch((error: unknown) => {
-              throw outputError(dest, error, context.signal)
+            await writeOutput(dest, context, async (place) => {
+              await using archive = await ImageArchive.create(place, { format: type, names: 'image', indexes: true })
+              await copy(context.source, built.descriptor, archive, all, options)
+              await archive.finish()
             })
+          else
+            try {
+              const layout = await OciLayout.create(dest, { names: 'image', shared: true })
+              await copy(context.source, built.descriptor, layout, all, options)
+            } catch (error) {
+              throw outputError(dest, error, context.signal)
+            }
           return { type, dest }
         },
       }

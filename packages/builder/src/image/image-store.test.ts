@@ -1,8 +1,9 @@
+import { createHash, type Hash } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { copy, MemoryImages, mediaTypes } from '@tsbuild/registry-client'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { openStore, type Store } from '../store/index.ts'
 import { ImageStore } from './image-store.ts'
 
@@ -51,6 +52,31 @@ describe('ImageStore', () => {
     const again = new MemoryImages()
     expect((await copy(images, 'app', again, 'x')).descriptor.digest).toBe(ids.manifest)
     expect((await copy(memory, 'one', images, 'app')).blobs).toMatchObject({ exists: 2, uploaded: 0 })
+  })
+
+  it('hashes what comes in and goes out once', async () => {
+    const size = 4 << 20
+    await add('x'.repeat(size))
+    const prototype = Object.getPrototypeOf(createHash('sha256')) as {
+      update(data: string | NodeJS.ArrayBufferView): Hash
+    }
+    const { update } = prototype
+    let hashed = 0
+    const spy = vi.spyOn(prototype, 'update')
+    spy.mockImplementation(function (this: Hash, data) {
+      hashed += typeof data === 'string' ? data.length : data.byteLength
+      return update.call(this, data)
+    })
+    try {
+      const reference = memory.tags().at(-1)!
+      await copy(memory, reference, images, 'big')
+      expect(hashed).toBeGreaterThan(size)
+      expect(hashed).toBeLessThan(size * 1.1)
+      await copy(images, 'big', new MemoryImages(), 'x')
+      expect(hashed).toBeLessThan(size * 2.1)
+    } finally {
+      spy.mockRestore()
+    }
   })
 
   it('finds images by name, digest, id and the begin of either', async () => {

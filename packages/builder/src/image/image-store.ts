@@ -6,6 +6,7 @@ import { createReadStream } from 'node:fs'
 import {
   type BlobPushResult,
   checkNamedDigest,
+  counted,
   type Descriptor,
   digestOf,
   type FetchedManifest,
@@ -21,6 +22,7 @@ import {
   type ReferrersOptions,
   referrerOf,
   type Source,
+  selfVerifying,
   type Target,
   withDefaultTag,
 } from '@tsbuild/registry-client'
@@ -123,7 +125,7 @@ export class ImageStore implements Source, Target {
 
   openBlob({ digest }: Descriptor, { offset, signal }: OpenBlobOptions = {}): AsyncIterable<Buffer> {
     const { blobs } = this.#store
-    if (!offset) return blobs.open(digest, signal)
+    if (!offset) return selfVerifying(blobs.open(digest, signal), digest)
     return createReadStream(blobs.path(digest), { start: offset, ...(signal && { signal }) })
   }
 
@@ -134,7 +136,9 @@ export class ImageStore implements Source, Target {
   async pushBlob(descriptor: Descriptor, open: OpenContent, options: PushBlobOptions = {}): Promise<BlobPushResult> {
     const { blobs } = this.#store
     if ((await blobs.size(descriptor.digest)) === descriptor.size) return 'exists'
-    const content = counted(open(0), (transferred) => options.onProgress?.({ descriptor, transferred }))
+    const content = counted(open(0), descriptor.digest, (transferred) =>
+      options.onProgress?.({ descriptor, transferred }),
+    )
     await blobs.put(content, descriptor, options.signal)
     return 'uploaded'
   }
@@ -205,16 +209,4 @@ function meant(images: readonly NamedImage[], reference: string): readonly [Name
 
 function fullName(name: string): string {
   return formatReference(withDefaultTag(parseReference(name)))
-}
-
-async function* counted(
-  chunks: AsyncIterable<Uint8Array>,
-  report: (bytes: number) => void,
-): AsyncGenerator<Uint8Array> {
-  let sum = 0
-  for await (const chunk of chunks) {
-    yield chunk
-    sum += chunk.length
-    report(sum)
-  }
 }

@@ -17,7 +17,14 @@ describeAsRoot(() => {
   describeWithRunc(() => {
     describeExecutor('oci', {
       select: runc,
-      traits: { ...full, execErrors: false, entersDirectory: false, reportsOom: false, outbound: false },
+      traits: {
+        ...full,
+        initProcess: false,
+        execErrors: false,
+        entersDirectory: false,
+        reportsOom: false,
+        outbound: false,
+      },
       directory: () => directory(0),
       start: ownDriver,
     })
@@ -46,7 +53,7 @@ describeAsUser('subids', () => {
       'oci',
       {
         select: runc,
-        traits: { ...full, uid: testUid },
+        traits: { ...full, initProcess: false, uid: testUid },
         directory: () => directory(testUid),
         start: (root) => userDriver(root, 'subids'),
       },

@@ -1,7 +1,7 @@
 /** Listing and deleting snapshots, of whichever kind: what a store does not use any more takes room, too. */
-import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { CommittedSnapshots } from './committed.ts'
-import { KINDS, kindDirectory } from './kinds.ts'
+import { roomOf, roomsIn } from './kinds.ts'
 import type { SnapshotId, SnapshotInfo, Snapshotter } from './snapshotter.ts'
 
 /** The snapshots of all kinds of a store, of which a process may be using one. */
@@ -57,10 +57,10 @@ export class EveryKind {
 
   /** Those of the kinds that are not used, opened when they are asked for. */
   #rest(): readonly CommittedSnapshots[] {
-    this.#others ??= KINDS.filter((kind) => kind !== this.#used?.kind)
-      .map((kind) => kindDirectory(this.#directory, kind))
-      .filter((directory) => existsSync(directory))
-      .map((directory) => new CommittedSnapshots(directory, this.#access))
+    const used = this.#used && roomOf(this.#used.kind)
+    this.#others ??= roomsIn(this.#directory)
+      .filter((room) => room !== used)
+      .map((room) => new CommittedSnapshots(join(this.#directory, room), this.#access))
     return this.#others
   }
 }

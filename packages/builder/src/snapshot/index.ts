@@ -1,7 +1,8 @@
 /** Root filesystems: kinds of snapshotters and the choice between them. */
+import { join } from 'node:path'
 import { BuildError } from '../errors.ts'
 import { openCopySnapshotter } from './copy.ts'
-import { kindDirectory, rememberKind } from './kinds.ts'
+import { rememberRoom, roomOf } from './kinds.ts'
 import { openOverlaySnapshotter } from './overlay.ts'
 import type { Snapshotter } from './snapshotter.ts'
 
@@ -19,21 +20,22 @@ export interface ChosenSnapshotter {
 }
 
 /**
- * Opens the snapshots of a store: `<directory>/overlay` or `<directory>/copy`, which cannot read each other's content.
+ * Opens the snapshots of a store: `<directory>/overlay` or `<directory>/copy`, with a suffix for other ids than the machine's.
+ * They cannot read each other's content.
  *
  * @throws OVERLAY_UNAVAILABLE for `overlay` where it does not work
  */
 export function openSnapshotter(directory: string, kind: 'auto' | 'overlay' | 'copy'): ChosenSnapshotter {
   const chosen = choose(directory, kind)
-  rememberKind(directory, chosen.snapshotter.kind)
+  rememberRoom(directory, roomOf(chosen.snapshotter.kind))
   return chosen
 }
 
 function choose(directory: string, kind: 'auto' | 'overlay' | 'copy'): ChosenSnapshotter {
-  const copies = () => openCopySnapshotter(kindDirectory(directory, 'copy'))
+  const copies = () => openCopySnapshotter(join(directory, roomOf('copy')))
   if (kind === 'copy') return { snapshotter: copies() }
   try {
-    return { snapshotter: openOverlaySnapshotter(kindDirectory(directory, 'overlay')) }
+    return { snapshotter: openOverlaySnapshotter(join(directory, roomOf('overlay'))) }
   } catch (error) {
     if (kind === 'overlay' || !(error instanceof BuildError)) throw error
     return { snapshotter: copies(), fallback: error.message }

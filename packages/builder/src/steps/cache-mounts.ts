@@ -20,6 +20,7 @@ import {
 import { join } from 'node:path'
 import { resolveBelow } from '../sandbox/native/resolve.ts'
 import { type Locks, openLocks } from '../store/locks.ts'
+import { relativeToRoot } from '../util/inroot.ts'
 import { beAlive, isAbandoned, type Life } from '../util/life.ts'
 import { makeDirectorySync } from '../util/make-directory.ts'
 import { removeTree } from '../util/remove-tree.ts'
@@ -61,9 +62,12 @@ export class CacheMounts {
     signal: AbortSignal,
   ): Promise<OpenCache> {
     // As in the reference, another owner, mode or seed is another cache.
-    const { id, seed: layers = [], mode, uid, gid } = spec
+    const { id, seed: layers, mode, uid, gid } = spec
+    // A seeded cache holds what its source is, no more: another source is another cache, too.
+    const part = relativeToRoot(spec.source)
+    const seeded = layers === undefined ? [] : [...layers, ...(part === '' ? [] : [`source=${part}`])]
     const name = createHash('sha256')
-      .update([id, ...layers, mode, uid, gid].join('\0'))
+      .update([id, ...seeded, mode, uid, gid].join('\0'))
       .digest('hex')
       .slice(0, 40)
     const { directory, lock } = await this.#take(name, spec.sharing, signal)

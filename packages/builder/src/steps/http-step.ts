@@ -1,5 +1,5 @@
 /** ADD of a URL: a file in the content store, asked for again with the server's own validators. */
-import { fetchHttp, type HttpFile } from '../context/http.ts'
+import { type Downloader, fetchHttp, type HttpFile } from '../context/http.ts'
 import { hashKey } from '../graph/key.ts'
 import type { HttpStep } from '../graph/step.ts'
 import { redactUrl } from '../redact.ts'
@@ -10,7 +10,7 @@ type Known = Pick<HttpFile, 'digest' | 'size' | 'mtime' | 'etag' | 'lastModified
 
 export interface HttpServices {
   readonly store: Store
-  readonly fetch?: typeof fetch
+  readonly client: Downloader
 }
 
 /**
@@ -20,7 +20,7 @@ export interface HttpServices {
  */
 export async function downloaded(
   { url, checksum }: { readonly url: string; readonly checksum: string | undefined },
-  { store, fetch }: HttpServices,
+  { store, client }: HttpServices,
   signal: AbortSignal,
   report: (size: number) => void = () => {},
   fresh = false,
@@ -32,7 +32,7 @@ export async function downloaded(
   if (known && checksum === known.digest) return known
   const fetched = await fetchHttp(url, {
     signal,
-    fetch,
+    client,
     checksum,
     validators: checksum === undefined ? known : undefined,
     sink: async (body) => {

@@ -3,17 +3,10 @@ import { createReadStream } from 'node:fs'
 import { chmod, type FileHandle, open, readFile, rename, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { Readable } from 'node:stream'
-import {
-  type Digest,
-  type DigestAlgorithm,
-  Digester,
-  digestAlgorithm,
-  digestHex,
-  isDigest,
-} from '@tsbuild/registry-client'
+import { type Digest, Digester, digestAlgorithm, digestHex, isDigest, isSelfVerifying } from '@tsbuild/registry-client'
 import { BuildError, throwIfAborted } from '../errors.ts'
 import { hasCode } from '../util/has-code.ts'
-import { makeDirectory } from '../util/make-directory.ts'
+import { makeDirectorySync } from '../util/make-directory.ts'
 import type { BlobInfo, ContentStore, ExpectedBlob } from './content-store.ts'
 import { storeErrors } from './errors.ts'
 import type { Temporaries } from './temporary.ts'
@@ -63,7 +56,7 @@ export function openBlobs(
 
   async function quarantine(digest: Digest): Promise<void> {
     const aside = join(root, 'quarantine')
-    await makeDirectory(aside, 0o700)
+    makeDirectorySync(aside, 0o700)
     await rename(path(digest), join(aside, `${digestHex(digest)}.${process.hrtime.bigint()}`))
   }
 
@@ -80,7 +73,7 @@ export function openBlobs(
     const place = () => rename(temporary, target)
     await place().catch(async (error: unknown) => {
       if (!hasCode(error, 'ENOENT')) throw error
-      await makeDirectory(dirname(target), 0o700)
+      makeDirectorySync(dirname(target), 0o700)
       await place()
     })
     await syncPath(dirname(target))
@@ -107,7 +100,7 @@ export function openBlobs(
     const handle = await open(file.path, 'wx', 0o644)
     let written: BlobInfo
     try {
-      written = await writeAll(handle, data, wanted ? digestAlgorithm(wanted) : 'sha256', expected, signal)
+      written = await writeAll(handle, data, expected && { ...expected, digest: checked(expected.digest) }, signal)
       await handle.sync()
     } finally {
       await handle.close()
@@ -165,23 +158,26 @@ async function* inOnePiece(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
 async function writeAll(
   handle: FileHandle,
   data: AsyncIterable<Uint8Array>,
-  algorithm: DigestAlgorithm,
-  expected: ExpectedBlob | undefined,
+  expected: (ExpectedBlob & Pick<BlobInfo, 'digest'>) | undefined,
   signal: AbortSignal | undefined,
 ): Promise<BlobInfo> {
-  const digester = new Digester(algorithm)
+  // What checks itself, as downloads do, is hashed already.
+  const checks = expected !== undefined && isSelfVerifying(data, expected.digest)
+  const digester = checks ? undefined : new Digester(expected ? digestAlgorithm(expected.digest) : 'sha256')
+  let size = 0
   for await (const chunk of data) {
     throwIfAborted(signal)
-    digester.update(chunk)
-    if (expected?.size !== undefined && digester.size > expected.size)
+    digester?.update(chunk)
+    size += chunk.length
+    if (expected?.size !== undefined && size > expected.size)
       throw storeErrors.blobMismatch([`${expected.size} bytes`, 'more'])
     for (let at = 0; at < chunk.length; ) at += (await handle.write(chunk, at)).bytesWritten
   }
-  const digest = digester.digest()
-  if (expected?.size !== undefined && digester.size !== expected.size)
-    throw storeErrors.blobMismatch([`${expected.size} bytes`, `${digester.size} bytes`])
+  if (expected?.size !== undefined && size !== expected.size)
+    throw storeErrors.blobMismatch([`${expected.size} bytes`, `${size} bytes`])
+  const digest = digester?.digest() ?? expected!.digest
   if (expected && digest !== expected.digest) throw storeErrors.blobMismatch([expected.digest, digest])
-  return { digest, size: digester.size }
+  return { digest, size }
 }
 
 /** Makes a file or the names in a directory durable. */

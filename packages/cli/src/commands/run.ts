@@ -5,10 +5,11 @@ import { parseAddHost, parseDns } from '../flags/build/add-host.ts'
 import { ISOLATION_CHOICES, parseIsolation } from '../flags/build/isolation.ts'
 import { parseUlimit } from '../flags/build/limits.ts'
 import { parseSize } from '../flags/values.ts'
+import { write } from '../io.ts'
 import { escapeControls } from '../progress/escape.ts'
 import { startProgress } from '../progress/index.ts'
 import { CONSOLE_FLAGS, openConsole, runToEnd } from '../run/console.ts'
-import { makeVolumes, parseMount, parseTmpfs, parseVolume } from '../run/mounts.ts'
+import { makeVolumes, parseMount, parseTmpfs, parseVolume, volumeNotices } from '../run/mounts.ts'
 import { LIMIT_FLAGS, parseLimits, parseVariables } from '../run/options.ts'
 import { UsageError } from '../usage-error.ts'
 
@@ -183,6 +184,7 @@ export const command = defineCommand({
       stderr,
       tty,
     }
+    for (const notice of volumeNotices(values.volume ?? [])) await write(io.stderr, `WARNING: ${notice}\n`)
     await makeVolumes(named)
     const { runImage } = await import('@tsbuild/builder')
     using display = startProgress(values.quiet ? 'quiet' : 'plain', io.stderr, io.env)

@@ -1,9 +1,5 @@
 /** `tsbuild save`. */
-import { createReadStream } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
-import { pipeline } from 'node:stream/promises'
+import { resolve } from 'node:path'
 import { type CommandContext, defineCommand } from '../command.ts'
 import { EXIT } from '../exit-codes.ts'
 import { openStore } from '../library.ts'
@@ -33,25 +29,14 @@ export const command = defineCommand({
     const { stdout } = context.io
     if (values.output === undefined && stdout.isTTY)
       throw new UsageError('refusing to write an archive to the terminal', 'use -o FILE, or redirect stdout')
-    if (values.output !== undefined) {
-      await writeArchive(resolve(context.io.cwd, values.output), words, values.platform, context)
-      return EXIT.ok
-    }
-    // Whole before its first byte is sent: the index of an archive is known last.
-    const directory = await mkdtemp(join(tmpdir(), 'tsbuild-save-'))
-    try {
-      const file = join(directory, 'images.tar')
-      await writeArchive(file, words, values.platform, context)
-      await pipeline(createReadStream(file), stdout, { end: false, signal: context.signal })
-    } finally {
-      await rm(directory, { recursive: true, force: true })
-    }
+    const place = values.output === undefined ? stdout : resolve(context.io.cwd, values.output)
+    await writeArchive(place, words, values.platform, context)
     return EXIT.ok
   },
 })
 
 async function writeArchive(
-  path: string,
+  place: string | NodeJS.WritableStream,
   names: readonly string[],
   platform: string | undefined,
   context: CommandContext,
@@ -61,9 +46,10 @@ async function writeArchive(
   )
   const wanted = platform === undefined ? { ...hostPlatform(), os: 'linux' } : parsePlatform(platform)
   await using store = await openStore(context, 'read')
-  await using archive = await ImageArchive.create(path, { format: 'docker' })
+  // Before the first byte: a stream cannot be taken back.
+  for (const name of names) await store.images.resolve(name)
+  await using archive = await ImageArchive.create(place, { format: 'docker' })
   for (const name of names) {
-    await store.images.resolve(name)
     const isId = /^(sha256:)?[0-9a-f]{6,}$/.test(name)
     const tags = isId || name.includes('@') ? [] : [formatReference(withDefaultTag(parseReference(name)))]
     const options = { platform: wanted }

@@ -55,6 +55,8 @@ export function globalOptions(values: FlagValues<typeof GLOBAL_FLAGS>): GlobalOp
       'write it as docker.io=mirror.example',
     )
   })
+  if (values.root === '')
+    throw new UsageError('invalid argument "" for --root: it names no directory', 'leave it out for the default place')
   return {
     ...(values.root === undefined ? {} : { root: values.root }),
     ...(mirrors.length === 0 ? {} : { mirrors: Object.fromEntries(mirrors) }),

@@ -11,7 +11,7 @@ import { UsageError } from '../usage-error.ts'
 export type Volume = NonNullable<RunImageOptions['volumes']>[number] & { readonly source: string }
 export type Tmpfs = NonNullable<RunImageOptions['tmpfs']>[number]
 
-/** One `HOST:CONTAINER[:OPTIONS]`; of the options, ro and rw have a meaning. */
+/** One `HOST:CONTAINER[:OPTIONS]`; of the options, ro and rw have a meaning: {@link volumeNotices}. */
 export function parseVolume(text: string): Volume {
   const [source, target, options = '', ...rest] = text.split(':')
   if (!source || !target || rest.length > 0)
@@ -27,6 +27,13 @@ export function parseVolume(text: string): Volume {
   const unknown = words.find((word) => !['ro', 'rw', 'z', 'Z'].includes(word))
   if (unknown !== undefined) throw new UsageError(`invalid mode of a volume: ${JSON.stringify(unknown)}`)
   return { source, target, readonly: words.includes('ro') }
+}
+
+/** What of `-v` was accepted and has no effect. */
+export function volumeNotices(texts: readonly string[]): string[] {
+  return texts
+    .filter((text) => /:(?:\w+,)*[zZ](?:,\w+)*$/.test(text))
+    .map((text) => `z and Z of -v ${text} have no effect: files are not relabelled for SELinux`)
 }
 
 /** Makes the directories that do not exist, as docker does. */

@@ -57,7 +57,11 @@ export interface PlanOptions {
 }
 
 /** Fetches all manifests of a copy. @throws RegistryError PLATFORM_NOT_FOUND, INDEX_TOO_DEEP, MEDIA_TYPE_UNSUPPORTED */
-export async function planCopy(source: Source, reference: string, options: PlanOptions): Promise<CopyPlan> {
+export async function planCopy(
+  source: Source,
+  reference: string | Descriptor,
+  options: PlanOptions,
+): Promise<CopyPlan> {
   const root = await fetchRoot(source, reference, options)
   const plan = new Planner(source, options)
   await plan.addTree(root)
@@ -65,13 +69,23 @@ export async function planCopy(source: Source, reference: string, options: PlanO
   return { root, manifests: plan.manifests, companions: plan.companions }
 }
 
-async function fetchRoot(source: Source, reference: string, options: PlanOptions): Promise<FetchedManifest> {
+/** What was asked for, in messages. */
+export function referenceText(reference: string | Descriptor): string {
+  return typeof reference === 'string' ? reference : reference.digest
+}
+
+async function fetchRoot(
+  source: Source,
+  reference: string | Descriptor,
+  options: PlanOptions,
+): Promise<FetchedManifest> {
+  const what = referenceText(reference)
   const { platform, platformOptional, keepIndex, signal } = options
   if (platform !== undefined && !keepIndex) return fetchForPlatform(source, reference, platform, options)
   const root = await source.fetchManifest(reference, { signal })
-  const document = parseManifest(root.bytes, root.descriptor.mediaType, reference)
+  const document = parseManifest(root.bytes, root.descriptor.mediaType, what)
   if (platform !== undefined && document.kind === 'manifest' && !platformOptional)
-    await checkPlatform(source, document.manifest, reference, platform, signal)
+    await checkPlatform(source, document.manifest, what, platform, signal)
   return root
 }
 
@@ -82,22 +96,23 @@ async function fetchRoot(source: Source, reference: string, options: PlanOptions
  */
 export async function fetchForPlatform(
   source: Source,
-  reference: string,
+  reference: string | Descriptor,
   platform: Platform,
   options: Pick<PlanOptions, 'platformOptional' | 'indexDepth' | 'signal'> = {},
 ): Promise<FetchedManifest> {
   const { signal, indexDepth = usualDepth } = options
+  const what = referenceText(reference)
   let found = await source.fetchManifest(reference, { signal })
   for (let level = 0; level <= indexDepth; level++) {
-    const document = parseManifest(found.bytes, found.descriptor.mediaType, reference)
+    const document = parseManifest(found.bytes, found.descriptor.mediaType, what)
     if (document.kind === 'manifest') {
       if (level === 0 && !options.platformOptional)
-        await checkPlatform(source, document.manifest, reference, platform, signal)
+        await checkPlatform(source, document.manifest, what, platform, signal)
       return found
     }
-    found = await source.fetchManifest(choose(document.index.manifests, platform, reference), { signal })
+    found = await source.fetchManifest(choose(document.index.manifests, platform, what), { signal })
   }
-  throw registryErrors.indexTooDeep([reference, indexDepth])
+  throw registryErrors.indexTooDeep([what, indexDepth])
 }
 
 function choose(manifests: readonly Descriptor[], platform: Platform, reference: string): Descriptor {

@@ -2,18 +2,29 @@
  * Copies images and artifacts between any source and any target: children before parents, tags last.
  */
 
-import type { BlobProgress, BlobPushResult, FetchedManifest, Source, Target } from '../model/content.ts'
+import pLimit from 'p-limit'
+import type {
+  BlobProgress,
+  BlobPushResult,
+  FetchedManifest,
+  PushManifestOptions,
+  Source,
+  Target,
+} from '../model/content.ts'
 import type { Descriptor } from '../model/descriptor.ts'
 import { type Digest, digestAlgorithm } from '../model/digest.ts'
 import { isRegistryError, registryErrors } from '../model/errors.ts'
 import { Repository } from '../registry/repository.ts'
-import { type Planned, type PlanOptions, planCopy } from './copy-plan.ts'
-import { limiter } from './limiter.ts'
+import { type Planned, type PlanOptions, planCopy, referenceText } from './copy-plan.ts'
 
 /** What and how to copy. */
 export interface CopyOptions extends PlanOptions {
   /** The digest that what is copied must have. Default: the one that the name of the target has, if any. */
   readonly digest?: Digest | undefined
+  /** Repositories of the target's registry that may have the blobs: `registry/repository`, likeliest first. */
+  readonly mountFrom?: readonly string[] | undefined
+  /** What the index of a layout or archive is to say of it; see `PushManifestOptions`. */
+  readonly annotations?: Readonly<Record<string, string>> | undefined
   /** Blobs on their way at the same time. Default 4. */
   readonly concurrency?: number | undefined
   /** Called while blobs are sent, and once for each with `result`. */
@@ -36,7 +47,7 @@ export interface CopyResult {
 }
 
 /**
- * Copies what `reference` names in `source` and gives it names in `target`.
+ * Copies what `reference` names or describes in `source` and gives it names in `target`.
  *
  * Nothing is named in the target before all of it is there. When it fails, or is aborted, everything on its way is
  * stopped and waited for before the error is thrown; blobs that had arrived stay.
@@ -46,7 +57,7 @@ export interface CopyResult {
  */
 export async function copy(
   source: Source,
-  reference: string,
+  reference: string | Descriptor,
   target: Target,
   tags: string | readonly string[],
   options: CopyOptions = {},
@@ -59,19 +70,20 @@ export async function copy(
   const digest = options.digest ?? (target instanceof Repository ? target.reference.digest : undefined)
   // Before the first byte: what is there stays as it is.
   if (digest !== undefined && digest !== rootDigest)
-    throw registryErrors.digestMismatch([reference, digest, rootDigest], {
+    throw registryErrors.digestMismatch([referenceText(reference), digest, rootDigest], {
       hint: 'A name with a digest can only be given to the content of that digest.',
     })
   const blobs = await pushBlobs(source, target, plan.manifests, options)
-  const store = ({ bytes, descriptor }: FetchedManifest, names: readonly string[]) => {
+  const store = ({ bytes, descriptor }: FetchedManifest, names: PushManifestOptions) => {
     const { mediaType } = descriptor
     const algorithm = digestAlgorithm(descriptor.digest)
     const companionOf = plan.companions.get(descriptor.digest) ?? []
-    return target.pushManifest(bytes, mediaType, { tags: names, companionOf, algorithm, signal })
+    return target.pushManifest(bytes, mediaType, { ...names, companionOf, algorithm, signal })
   }
   for (const { manifest } of plan.manifests.values())
-    if (manifest.descriptor.digest !== rootDigest) await store(manifest, [])
-  const descriptor = await store(root, typeof tags === 'string' ? [tags] : tags)
+    if (manifest.descriptor.digest !== rootDigest) await store(manifest, {})
+  const { annotations } = options
+  const descriptor = await store(root, { tags: typeof tags === 'string' ? [tags] : tags, annotations })
   return { descriptor, manifests: plan.manifests.size, blobs }
 }
 
@@ -84,10 +96,10 @@ async function pushBlobs(
   const { onProgress } = options
   const unique = new Map([...plan.values()].flatMap(({ blobs }) => blobs.map((d) => [d.digest, d] as const)))
   const counts: Record<BlobPushResult, number> = { exists: 0, mounted: 0, uploaded: 0 }
-  const mountFrom = source instanceof Repository ? [source.name] : []
+  const mountFrom = [...(source instanceof Repository ? [source.name] : []), ...(options.mountFrom ?? [])]
   const failure = new AbortController()
   const signal = options.signal === undefined ? failure.signal : AbortSignal.any([options.signal, failure.signal])
-  const limit = limiter(options.concurrency ?? 4)
+  const limit = pLimit(Math.max(1, options.concurrency ?? 4))
   const push = async (descriptor: Descriptor): Promise<void> => {
     const open = (offset: number) => source.openBlob(descriptor, { offset, signal, transient: true })
     const result = await onceMore(() => target.pushBlob(descriptor, open, { mountFrom, signal, onProgress }))

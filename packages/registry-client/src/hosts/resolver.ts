@@ -111,6 +111,13 @@ export class HostsResolver {
     return settings === undefined ? endpoint : { ...endpoint, tls: settings }
   }
 
+  /** Whom servers are trusted with that no file speaks of: the authorities of the options; the same object each time. */
+  trusted(): Promise<ConnectionOptions | undefined> {
+    this.#trusted ??= this.#trusting(undefined)
+    return this.#trusted
+  }
+  #trusted: Promise<ConnectionOptions | undefined> | undefined
+
   /** Settings that trust the authorities of the options, too. */
   async #trusting(tls: ConnectionOptions | undefined): Promise<ConnectionOptions | undefined> {
     const { caFiles = [] } = this.#options

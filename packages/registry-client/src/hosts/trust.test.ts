@@ -1,12 +1,14 @@
 import { copyFile, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { digestOf } from '../model/digest.ts'
+import { mediaTypes } from '../model/media-types.ts'
 import { RegistryClient, type RegistryClientOptions } from '../registry/client.ts'
 import { makeAuthority, type TestAuthority } from '../testing/authority.ts'
 import { hasProgram } from '../testing/docker-registry.ts'
 import { TestRegistry } from '../testing/index.ts'
+import { start } from '../testing/start.ts'
 import { temporaryDirectory } from '../testing/temporary.ts'
-import { trustingFetch } from '../transport/trusting-fetch.ts'
 
 const withOpenssl = hasProgram('openssl')
 
@@ -75,13 +77,37 @@ describe.skipIf(!withOpenssl)('who is trusted (needs openssl)', () => {
     }
   })
 
+  it('says which file or directory that was named could not be read', async () => {
+    await expect(resolve({ env: { SSL_CERT_FILE: '/nowhere.pem', SSL_CERT_DIR: '/nowhere' } })).rejects.toThrow(
+      /\(.*\); SSL_CERT_FILE names \/nowhere\.pem: there is no such file; SSL_CERT_DIR names \/nowhere: there is no such file$/,
+    )
+  })
+
   it('is told to downloads that come from no registry, too', async () => {
     const url = `${registry.url}/v2/`
-    await expect(trustingFetch({ env: {} })(url)).rejects.toThrow('fetch failed')
-    for (const options of [{ env: {}, caFiles: [authority.caFile] }, { env: { SSL_CERT_FILE: authority.caFile } }]) {
-      const get = trustingFetch(options)
-      for (let times = 0; times < 2; times++) expect(await (await get(url)).text()).toBe('{}')
+    const text = async (options: RegistryClientOptions) => {
+      await using client = new RegistryClient({ credentials: false, retry: { baseMs: 1 }, ...options })
+      const { body } = await client.get(url)
+      return Buffer.concat(await Array.fromAsync(body, (chunk) => Buffer.from(chunk))).toString()
     }
+    await expect(text({ env: {} })).rejects.toThrow('not signed by an authority that is trusted here')
+    for (const options of [{ env: {}, caFiles: [authority.caFile] }, { env: { SSL_CERT_FILE: authority.caFile } }])
+      expect(await text(options)).toBe('{}')
+  })
+
+  it('is told to the URLs of foreign layers, too', async () => {
+    const url = `${registry.url}/v2/`
+    const foreign = { mediaType: mediaTypes.ociForeignLayer, digest: digestOf('{}'), size: 2, urls: [url] }
+    await using plain = await start()
+    plain.registry.store.addImage('app', 'v1', [])
+    const read = async (caFiles: readonly string[]) => {
+      const foreignLayers = { allow: true, allowPrivate: true }
+      await using client = new RegistryClient({ env: {}, retry: { baseMs: 1 }, foreignLayers, caFiles })
+      const repository = client.repository(`${plain.registry.host}/app`)
+      return Buffer.concat(await Array.fromAsync(repository.openBlob(foreign))).toString()
+    }
+    await expect(read([])).rejects.toThrow('not signed by an authority that is trusted here')
+    expect(await read([authority.caFile])).toBe('{}')
   })
 
   it('refuses files that have no certificate', async () => {

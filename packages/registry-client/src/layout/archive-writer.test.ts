@@ -1,12 +1,18 @@
 import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { PassThrough, Readable } from 'node:stream'
+import { buffer } from 'node:stream/consumers'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { zstdCompressSync } from 'node:zlib'
+import { extract } from 'tar-stream'
 import { describe, expect, it } from 'vitest'
 import { copy } from '../copy/copy.ts'
-import type { Descriptor, Manifest } from '../model/descriptor.ts'
+import type { Source } from '../model/content.ts'
+import type { Descriptor, Index, Manifest } from '../model/descriptor.ts'
 import { digestOf } from '../model/digest.ts'
 import { mediaTypes } from '../model/media-types.ts'
 import { hasProgram } from '../testing/docker-registry.ts'
@@ -141,6 +147,95 @@ describe('archives for docker', () => {
     expect((await copy(archive, 'app:two', again, 'x')).descriptor.digest).toBe(other.digest)
   })
 })
+
+describe('archives in a stream', () => {
+  /** Blobs of which the first one comes last. */
+  async function slowFirst(): Promise<Source> {
+    const { images } = await image('v1', (manifest, all) => ({
+      ...manifest,
+      layers: [...manifest.layers, all.addBlob(randomBytes(3 << 20), mediaTypes.ociLayer)],
+    }))
+    return {
+      resolve: (reference) => images.resolve(reference),
+      fetchManifest: (reference) => images.fetchManifest(reference),
+      async *openBlob(descriptor, options) {
+        for (let turn = 0; turn < 100 && descriptor.mediaType === mediaTypes.ociConfig; turn++) await nextTurn()
+        // One buffer for all chunks, as sources may have it.
+        const shared = Buffer.alloc(64 << 10)
+        for await (const chunk of images.openBlob(descriptor, options))
+          for (let at = 0; at < chunk.length; at += shared.length)
+            yield shared.subarray(0, chunk.copy(shared, 0, at, at + shared.length))
+      },
+    }
+  }
+
+  it('have the bytes of those in a file, and tar-stream reads them', async () => {
+    await using folder = await temporaryDirectory()
+    const path = join(folder.path, 'a.tar')
+    const source = await slowFirst()
+    const write = async (place: string | PassThrough) => {
+      await using archive = await ImageArchive.create(place, { format: 'oci', names: 'image' })
+      await copy(source, 'v1', archive, ['app:v1', 'app:v2'], { annotations: { note: 'x' } })
+      await archive.finish()
+    }
+    await write(path)
+    const stream = new PassThrough()
+    const received = buffer(stream)
+    await write(stream)
+    stream.end()
+    const bytes = await received
+    expect(bytes.equals(await readFile(path))).toBe(true)
+    const files = new Map<string, Buffer>()
+    for await (const entry of Readable.from([bytes]).pipe(extract())) files.set(entry.header.name, await buffer(entry))
+    for (const [name, content] of files)
+      if (name.startsWith('blobs/')) expect(`blobs/${digestOf(content).replace(':', '/')}`).toBe(name)
+    const { manifests } = JSON.parse(files.get('index.json')!.toString()) as Index
+    expect(manifests.map(({ annotations }) => annotations)).toEqual(
+      ['v1', 'v2'].map((tag) => ({
+        note: 'x',
+        'io.containerd.image.name': `docker.io/library/app:${tag}`,
+        'org.opencontainers.image.ref.name': tag,
+      })),
+    )
+  })
+
+  it('wait for a reader, but not for one that is told to stop', async () => {
+    const controller = new AbortController()
+    const stream = new PassThrough()
+    await using archive = await ImageArchive.create(stream, { format: 'oci' })
+    const copying = copy(await slowFirst(), 'v1', archive, 'v1', { signal: controller.signal })
+    const failed = expect(copying).rejects.toThrow('enough')
+    await once(stream, 'readable')
+    controller.abort(new Error('enough'))
+    await failed
+    expect(stream.readableLength).toBeLessThan(1 << 20)
+  })
+
+  it('fail as a whole when a blob does not arrive, and when nobody reads any more', async () => {
+    const { images } = await image('v1')
+    const broken = await slowFirst()
+    const stream = new PassThrough().resume()
+    await using archive = await ImageArchive.create(stream, { format: 'oci' })
+    const source = {
+      ...broken,
+      openBlob: (descriptor: Descriptor) =>
+        descriptor.mediaType === mediaTypes.ociConfig ? failing('no config') : broken.openBlob(descriptor),
+    }
+    await expect(copy(source, 'v1', archive, 'v1')).rejects.toThrow('no config')
+    const gone = new PassThrough()
+    await using second = await ImageArchive.create(gone, { format: 'oci' })
+    gone.destroy(new Error('broken pipe'))
+    await expect(copy(images, 'v1', second, 'v1')).rejects.toMatchObject({
+      code: 'ARCHIVE_FAILED',
+      message: 'failed to write the stream: broken pipe',
+    })
+  })
+})
+
+async function* failing(why: string): AsyncGenerator<Buffer> {
+  yield Buffer.alloc(1)
+  throw new Error(why)
+}
 
 describe('compressed archives', () => {
   async function plain(folder: string): Promise<{ path: string; descriptor: Descriptor }> {

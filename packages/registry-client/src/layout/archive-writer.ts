@@ -1,9 +1,6 @@
 /**
  * Tar archives as a target: of an OCI layout, or one that `docker load` reads too.
  */
-import { randomBytes } from 'node:crypto'
-import { type FileHandle, open, rename, rm } from 'node:fs/promises'
-import { getSystemErrorMessage } from 'node:util'
 import { companionTag } from '../model/companions.ts'
 import type { BlobPushResult, OpenContent, PushBlobOptions, PushManifestOptions, Target } from '../model/content.ts'
 import {
@@ -16,11 +13,12 @@ import {
 import { type Digest, digestOf, parseDigest } from '../model/digest.ts'
 import { registryErrors } from '../model/errors.ts'
 import { bareMediaType, isConfigType, isForeignLayerType, isLayerType, mediaTypes } from '../model/media-types.ts'
-import { checkNamedDigest, formatReference, parseReference, withDefaultTag } from '../model/reference.ts'
+import { checkNamedDigest, parseReference } from '../model/reference.ts'
 import { referrerOf } from '../model/referrer.ts'
-import { fill } from './directory-writer.ts'
+import { type ArchiveOutput, FileOutput, StreamOutput } from './archive-output.ts'
 import { dockerName } from './docker-archive.ts'
-import { readWhole } from './files.ts'
+import { type EntryNames, withEntries } from './entries.ts'
+import { fill } from './files.ts'
 import { blobPath, usualManifestBytes } from './oci-layout.ts'
 import { blockBytes, formatTarHeader, tarPadding } from './tar-header.ts'
 
@@ -31,6 +29,10 @@ export interface ImageArchiveOptions {
    * images of one platform; names are `repository:tag`.
    */
   readonly format: 'oci' | 'docker'
+  /** What names in an archive of format `oci` are; default `ref`. */
+  readonly names?: EntryNames | undefined
+  /** In an archive for docker, whether an index is taken, whose names all its images then have. Default false: an error. */
+  readonly indexes?: boolean | undefined
 }
 
 /** Where an entry's content is in the file. */
@@ -53,37 +55,41 @@ interface Needs {
 }
 
 /**
- * A new archive, written beside its place and moved there by {@link finish}; disposed before that, it is deleted.
- * Blobs may be pushed at the same time: each gets its place when its push begins, so the order of the calls decides
- * the bytes of the archive.
+ * A new archive: a file that is written beside its place and moved there by {@link finish}, or a stream. Disposed before
+ * that, it is given up, and the file deleted. Blobs may be pushed at the same time: each gets its place when its push
+ * begins, so the order of the calls decides the bytes of the archive, which are the same in a file and in a stream. In a
+ * stream one that has failed to arrive cannot be pushed again.
  */
 export class ImageArchive implements Target, AsyncDisposable {
-  readonly #path: string
-  readonly #temporary: string
-  readonly #handle: FileHandle
+  readonly #output: ArchiveOutput
   readonly #format: 'oci' | 'docker'
+  readonly #names: EntryNames
+  readonly #indexes: boolean
   readonly #regions = new Map<Digest, Region>()
-  readonly #listed: Descriptor[] = []
+  /** Content of the configs that have passed: what docker needs of them is checked in the end. */
+  readonly #configs = new Map<Digest, Buffer>()
+  #listed: Descriptor[] = []
   readonly #docker = new Map<Digest, DockerEntry>()
   readonly #needs: Needs[] = []
   #end = 0
   #closed = false
 
-  private constructor(path: string, temporary: string, handle: FileHandle, format: 'oci' | 'docker') {
-    this.#path = path
-    this.#temporary = temporary
-    this.#handle = handle
+  private constructor(output: ArchiveOutput, { format, names = 'ref', indexes = false }: ImageArchiveOptions) {
+    this.#indexes = indexes
+    this.#output = output
     this.#format = format
+    this.#names = format === 'docker' ? 'image' : names
   }
 
   /**
-   * Begins an archive at a path; an existing file stays until the new one is finished.
+   * Begins an archive at a path, where an existing file stays until the new one is finished, or in a stream, which is not
+   * ended.
    *
    * @throws RegistryError ARCHIVE_FAILED
    */
-  static async create(path: string, { format }: ImageArchiveOptions): Promise<ImageArchive> {
-    const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`
-    return new ImageArchive(path, temporary, await writing(path, open(temporary, 'wx+')), format)
+  static async create(place: string | NodeJS.WritableStream, options: ImageArchiveOptions): Promise<ImageArchive> {
+    const output = typeof place === 'string' ? await FileOutput.open(place) : new StreamOutput(place)
+    return new ImageArchive(output, options)
   }
 
   async hasBlob({ digest }: Pick<Descriptor, 'digest'>): Promise<boolean> {
@@ -99,9 +105,17 @@ export class ImageArchive implements Target, AsyncDisposable {
     const known = this.#regions.get(digest)
     if (known?.written === true) return 'exists'
     const region = known ?? this.#reserve(digest, size)
+    const { signal } = options
+    const write = (chunk: Uint8Array, position: number) => this.#output.write(chunk, position, signal)
     const header = formatTarHeader(blobPath(digest), size)
-    await this.#writeAt(header, region.start - header.length)
-    await fill(this.#handle, region.start, descriptor, openContent, options)
+    try {
+      await write(header, region.start - header.length)
+      await fill(write, region.start, descriptor, this.#noting(descriptor, openContent), options)
+      await write(Buffer.alloc(tarPadding(size)), region.start + size)
+    } catch (error) {
+      this.#output.giveUp(error)
+      throw error
+    }
     region.written = true
     return 'uploaded'
   }
@@ -109,7 +123,7 @@ export class ImageArchive implements Target, AsyncDisposable {
   async pushManifest(
     bytes: Uint8Array,
     mediaType: string,
-    { companionOf = [], algorithm, signal, ...options }: PushManifestOptions = {},
+    { companionOf = [], algorithm, annotations, signal, ...options }: PushManifestOptions = {},
   ): Promise<Descriptor> {
     signal?.throwIfAborted()
     const tags = [...(options.tags ?? []), ...companionOf.map(companionTag)]
@@ -117,26 +131,16 @@ export class ImageArchive implements Target, AsyncDisposable {
     const digest = digestOf(bytes, algorithm)
     const descriptor: Descriptor = { mediaType: bareMediaType(mediaType), digest, size: bytes.length }
     if (this.#format === 'docker') {
-      if (document.kind === 'index') {
-        throw registryErrors.unsupported([this.#path, 'an archive for docker holds one platform per image: choose one'])
-      }
-      checkImage(document.manifest, descriptor, this.#path)
-      const { config, layers } = document.manifest
       for (const tag of tags) checkNamedDigest(parseReference(tag), digest)
-      const names = [...(this.#docker.get(descriptor.digest)?.RepoTags ?? []), ...tags.map(dockerName)]
-      for (const entry of this.#docker.values())
-        entry.RepoTags.splice(0, Infinity, ...entry.RepoTags.filter((name) => !names.includes(name)))
-      this.#docker.set(descriptor.digest, {
-        Config: blobPath(config.digest),
-        RepoTags: [...new Set(names)],
-        Layers: layers.map(({ digest }) => blobPath(digest)),
-      })
+      this.#nameForDocker(this.#dockerEntries(document, descriptor), tags.map(dockerName))
     }
     this.#needs.push({ manifest: digest, digests: needed(document, this.#format) })
-    await this.pushBlob(descriptor, async function* () {
+    const content = async function* () {
       yield bytes
-    })
-    this.#list(descriptor, bytes, tags)
+    }
+    await this.pushBlob(descriptor, content, { signal })
+    if (tags.length > 0 || annotations !== undefined || referrerOf(bytes, descriptor) !== undefined)
+      this.#listed = withEntries(this.#listed, descriptor, tags, { names: this.#names, annotations })
     return descriptor
   }
 
@@ -146,63 +150,72 @@ export class ImageArchive implements Target, AsyncDisposable {
    * @throws RegistryError LAYOUT_INVALID when a blob has not arrived whole, or not at all although a manifest names it
    */
   async finish(): Promise<void> {
-    for (const [digest, { written }] of this.#regions) {
-      if (!written) throw registryErrors.layoutInvalid([this.#path, `the push of ${digest} was not completed`])
-    }
+    const invalid = (why: string) => registryErrors.layoutInvalid([this.#output.name, why])
+    for (const [digest, { written }] of this.#regions)
+      if (!written) throw invalid(`the push of ${digest} was not completed`)
     for (const { manifest, digests } of this.#needs) {
       const missing = digests.find((digest) => !this.#regions.has(digest))
-      if (missing !== undefined)
-        throw registryErrors.layoutInvalid([this.#path, `${missing}, which ${manifest} names, was not pushed`])
+      if (missing !== undefined) throw invalid(`${missing}, which ${manifest} names, was not pushed`)
     }
-    for (const entry of this.#docker.values()) await this.#checkConfig(entry)
+    for (const { Config, Layers } of this.#docker.values()) {
+      // docker pairs layers with the config's diff_ids.
+      const [, algorithm, hex] = Config.split('/')
+      const digest = parseDigest(`${algorithm}:${hex}`)
+      const { diff_ids: ids } = parseImageConfig(this.#configs.get(digest) ?? Buffer.alloc(0), digest).rootfs
+      if (ids.length !== Layers.length) throw invalid(`${Layers.length} layers where ${digest} has ${ids.length}`)
+    }
     const index = { schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests: this.#listed }
     await this.#writeFile('oci-layout', '{"imageLayoutVersion":"1.0.0"}')
     await this.#writeFile('index.json', JSON.stringify(index))
     if (this.#format === 'docker') await this.#writeFile('manifest.json', JSON.stringify([...this.#docker.values()]))
-    await this.#writeAt(Buffer.alloc(2 * blockBytes), this.#end)
+    await this.#output.write(Buffer.alloc(2 * blockBytes), this.#end)
     this.#closed = true
-    await this.#handle.close()
-    try {
-      await writing(this.#path, rename(this.#temporary, this.#path))
-    } catch (error) {
-      await rm(this.#temporary, { force: true })
-      throw error
-    }
+    await this.#output.finish()
   }
 
-  /** Gives up an archive that was not finished: nothing of it is left. */
+  /** Gives up an archive that was not finished. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    await this.#handle.close()
-    await rm(this.#temporary, { force: true })
+    await this.#output.discard()
   }
 
-  /** docker pairs layers with the config's diff_ids. */
-  async #checkConfig({ Config, Layers }: DockerEntry): Promise<void> {
-    const [, algorithm, hex] = Config.split('/')
-    const digest = parseDigest(`${algorithm}:${hex}`)
-    const { start, size } = this.#regions.get(digest)!
-    const bytes = await readWhole(this.#handle, start, size, usualManifestBytes, `${this.#path}: ${Config}`)
-    const { diff_ids: ids } = parseImageConfig(bytes, digest).rootfs
-    if (ids.length !== Layers.length)
-      throw registryErrors.layoutInvalid([this.#path, `${Layers.length} layers where ${digest} has ${ids.length}`])
+  /** The entries of `manifest.json` that a manifest or index stands for. */
+  #dockerEntries(document: ManifestDocument, descriptor: Descriptor): DockerEntry[] {
+    if (document.kind === 'index') {
+      if (this.#indexes) return document.index.manifests.flatMap(({ digest }) => this.#docker.get(digest) ?? [])
+      const why = 'an archive for docker holds one platform per image: choose one'
+      throw registryErrors.unsupported([this.#output.name, why])
+    }
+    checkImage(document.manifest, descriptor, this.#output.name)
+    const { config, layers } = document.manifest
+    const entry = this.#docker.get(descriptor.digest) ?? {
+      Config: blobPath(config.digest),
+      RepoTags: [],
+      Layers: layers.map(({ digest }) => blobPath(digest)),
+    }
+    this.#docker.set(descriptor.digest, entry)
+    return [entry]
   }
 
-  #list(descriptor: Descriptor, bytes: Uint8Array, tags: readonly string[]): void {
-    const named = tags.map((tag) => ({ ...descriptor, annotations: this.#annotations(tag) }))
-    const names = named.map(({ annotations }) => JSON.stringify(annotations))
-    const others = this.#listed.filter(({ annotations }) => !names.includes(JSON.stringify(annotations)))
-    this.#listed.splice(0, Infinity, ...others, ...named)
-    if (tags.length === 0 && referrerOf(bytes, descriptor) !== undefined) this.#listed.push(descriptor)
+  /** Gives entries names, which are taken away from others. */
+  #nameForDocker(entries: readonly DockerEntry[], names: readonly string[]): void {
+    for (const { RepoTags } of this.#docker.values())
+      RepoTags.splice(0, Infinity, ...RepoTags.filter((name) => !names.includes(name)))
+    for (const { RepoTags } of entries) RepoTags.push(...new Set(names))
   }
 
-  #annotations(tag: string): Record<string, string> {
-    if (this.#format === 'oci') return { 'org.opencontainers.image.ref.name': tag }
-    const reference = withDefaultTag(parseReference(tag))
-    return {
-      'io.containerd.image.name': formatReference(reference),
-      ...(reference.tag !== undefined && { 'org.opencontainers.image.ref.name': reference.tag }),
+  /** The content, which is remembered if it is a config: what was written to a stream cannot be read again. */
+  #noting({ mediaType, size, digest }: Descriptor, openContent: OpenContent): OpenContent {
+    if (this.#format !== 'docker' || !isConfigType(mediaType) || size > usualManifestBytes) return openContent
+    const configs = this.#configs
+    return async function* (offset) {
+      const chunks: Buffer[] = []
+      for await (const chunk of openContent(offset)) {
+        chunks.push(Buffer.from(chunk))
+        yield chunk
+      }
+      configs.set(digest, Buffer.concat(chunks))
     }
   }
 
@@ -217,27 +230,8 @@ export class ImageArchive implements Target, AsyncDisposable {
   async #writeFile(name: string, text: string): Promise<void> {
     const bytes = Buffer.from(text)
     const padded = Buffer.concat([formatTarHeader(name, bytes.length), bytes, Buffer.alloc(tarPadding(bytes.length))])
-    await this.#writeAt(padded, this.#end)
+    await this.#output.write(padded, this.#end)
     this.#end += padded.length
-  }
-
-  async #writeAt(bytes: Buffer, position: number): Promise<void> {
-    for (let written = 0; written < bytes.length; ) {
-      const call = this.#handle.write(bytes, written, bytes.length - written, position + written)
-      const { bytesWritten } = await writing(this.#path, call)
-      written += bytesWritten
-    }
-  }
-}
-
-/** What the system says of the temporary file, told of the archive that it is to become. */
-async function writing<T>(path: string, call: Promise<T>): Promise<T> {
-  try {
-    return await call
-  } catch (error) {
-    const { errno, message } = error as NodeJS.ErrnoException
-    const why = errno === undefined ? message : getSystemErrorMessage(errno)
-    throw registryErrors.archiveFailed([path, why], { cause: error })
   }
 }
 

@@ -2,17 +2,17 @@
  * Writing an OCI layout directory: files appear whole and checked, or not at all.
  */
 import { randomBytes } from 'node:crypto'
-import { type FileHandle, open, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { open, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { OpenContent, PushBlobOptions } from '../model/content.ts'
 import { type Descriptor, parseManifest } from '../model/descriptor.ts'
-import { DigestVerifier, digestAlgorithm, digestHex } from '../model/digest.ts'
+import { digestAlgorithm, digestHex } from '../model/digest.ts'
 import { registryErrors } from '../model/errors.ts'
 import { mediaTypes } from '../model/media-types.ts'
-import { isSelfVerifying } from '../model/verified-stream.ts'
 import { makeDirectory } from '../util/make-directory.ts'
+import { writing } from '../util/writing.ts'
 import { lockFile } from './directory-lock.ts'
-import { DirectoryFiles } from './files.ts'
+import { DirectoryFiles, fill, writeAll } from './files.ts'
 
 /** What is in a directory that is being made a layout, and what those leave who are killed meanwhile. */
 const ownNames = /^(?:blobs|oci-layout|index\.json)$|^(?:index\.json|oci-layout)\..*(?:lock|tmp)$|^\.[0-9a-f]{16}\.lock/
@@ -28,18 +28,23 @@ export class DirectoryWriter {
     this.#limit = limit
   }
 
-  /** Makes a new or empty directory a layout; leaves one alone. @throws RegistryError LAYOUT_INVALID for others */
-  async initialize(): Promise<void> {
-    await makeDirectory(this.#path)
-    const names = await readdir(this.#path)
+  /**
+   * Makes a new or empty directory a layout; leaves one alone.
+   *
+   * @param shared takes directories, too, that hold something else
+   * @throws RegistryError LAYOUT_INVALID for those otherwise
+   */
+  async initialize(shared: boolean): Promise<void> {
+    await writing(this.#path, makeDirectory(this.#path))
+    const names = await writing(this.#path, readdir(this.#path))
     if (names.includes('oci-layout')) return
-    if (!names.every((name) => ownNames.test(name)))
+    if (!shared && !names.every((name) => ownNames.test(name)))
       throw registryErrors.layoutInvalid([this.#path, 'the directory is neither empty nor an OCI image layout'])
     await using _lock = await this.#lock()
     // Others may have begun, been killed, or be done.
-    const present = await readdir(this.#path)
+    const present = await writing(this.#path, readdir(this.#path))
     if (present.includes('oci-layout')) return
-    await makeDirectory(join(this.#path, 'blobs', 'sha256'))
+    await writing(this.#path, makeDirectory(join(this.#path, 'blobs', 'sha256')))
     if (!present.includes('index.json')) await this.#writeIndex([])
     await this.writeBytes('oci-layout', Buffer.from('{"imageLayoutVersion":"1.0.0"}'))
   }
@@ -47,11 +52,11 @@ export class DirectoryWriter {
   /** Writes a small file. */
   async writeBytes(name: string, bytes: Uint8Array): Promise<void> {
     const path = join(this.#path, name)
-    await makeDirectory(dirname(path))
+    await writing(path, makeDirectory(dirname(path)))
     const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`
     try {
-      await writeFile(temporary, bytes, { flag: 'wx' })
-      await rename(temporary, path)
+      await writing(path, writeFile(temporary, bytes, { flag: 'wx' }))
+      await writing(path, rename(temporary, path))
     } catch (error) {
       await rm(temporary, { force: true })
       throw error
@@ -61,13 +66,19 @@ export class DirectoryWriter {
   /** Writes a blob while checking it. The caller may ask again when the content turns out wrong. */
   async writeBlob(descriptor: Descriptor, openContent: OpenContent, options: PushBlobOptions): Promise<void> {
     const folder = join(this.#path, 'blobs', digestAlgorithm(descriptor.digest))
-    await makeDirectory(folder)
+    await writing(folder, makeDirectory(folder))
     const path = join(folder, digestHex(descriptor.digest))
     const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`
     try {
-      await using handle = await open(temporary, 'wx')
-      await fill(handle, 0, descriptor, openContent, options)
-      await rename(temporary, path)
+      await using handle = await writing(path, open(temporary, 'wx'))
+      await fill(
+        (chunk, position) => writing(path, writeAll(handle, chunk, position)),
+        0,
+        descriptor,
+        openContent,
+        options,
+      )
+      await writing(path, rename(temporary, path))
     } catch (error) {
       await rm(temporary, { force: true })
       throw error
@@ -90,35 +101,11 @@ export class DirectoryWriter {
   }
 
   #lock(signal?: AbortSignal): Promise<AsyncDisposable> {
-    return lockFile(join(this.#path, 'index.json.lock'), signal)
+    return writing(this.#path, lockFile(join(this.#path, 'index.json.lock'), signal))
   }
 
   async #writeIndex(manifests: readonly Descriptor[]): Promise<void> {
     const index = { schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests }
     await this.writeBytes('index.json', Buffer.from(JSON.stringify(index)))
   }
-}
-
-/** Writes the content of a blob at a position of a file and checks it. */
-export async function fill(
-  handle: FileHandle,
-  start: number,
-  descriptor: Descriptor,
-  openContent: OpenContent,
-  { signal, onProgress }: PushBlobOptions,
-): Promise<void> {
-  const content = openContent(0)
-  const verifier = isSelfVerifying(content, descriptor.digest) ? undefined : new DigestVerifier(descriptor)
-  let position = 0
-  for await (const chunk of content) {
-    signal?.throwIfAborted()
-    verifier?.update(chunk)
-    for (let written = 0; written < chunk.length; ) {
-      const { bytesWritten } = await handle.write(chunk, written, chunk.length - written, start + position + written)
-      written += bytesWritten
-    }
-    position += chunk.length
-    onProgress?.({ descriptor, transferred: position })
-  }
-  verifier?.end()
 }

@@ -4,8 +4,11 @@
 import { constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { OpenBlobOptions } from '../model/content.ts'
+import type { OpenBlobOptions, OpenContent, PushBlobOptions } from '../model/content.ts'
+import type { Descriptor } from '../model/descriptor.ts'
+import { DigestVerifier } from '../model/digest.ts'
 import { registryErrors } from '../model/errors.ts'
+import { isSelfVerifying } from '../model/verified-stream.ts'
 import { fileProblem } from '../util/file-problem.ts'
 
 /** Named byte ranges that can be read. Names are relative with `/`, and never from outside unchecked. */
@@ -123,4 +126,31 @@ export async function* readRange(
   } finally {
     if (shared !== undefined) buffers.give(shared)
   }
+}
+
+/** Writes the content of a blob from a position on and checks it. */
+export async function fill(
+  write: (chunk: Uint8Array, position: number) => Promise<unknown>,
+  start: number,
+  descriptor: Descriptor,
+  openContent: OpenContent,
+  { signal, onProgress }: PushBlobOptions,
+): Promise<void> {
+  const content = openContent(0)
+  const verifier = isSelfVerifying(content, descriptor.digest) ? undefined : new DigestVerifier(descriptor)
+  let transferred = 0
+  for await (const chunk of content) {
+    signal?.throwIfAborted()
+    verifier?.update(chunk)
+    await write(chunk, start + transferred)
+    transferred += chunk.length
+    onProgress?.({ descriptor, transferred })
+  }
+  verifier?.end()
+}
+
+/** All of a chunk at a position of a file. */
+export async function writeAll(handle: FileHandle, chunk: Uint8Array, position: number): Promise<void> {
+  for (let at = 0; at < chunk.length; )
+    at += (await handle.write(chunk, at, chunk.length - at, position + at)).bytesWritten
 }

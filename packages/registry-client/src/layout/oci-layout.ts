@@ -24,6 +24,7 @@ import { referrerOf } from '../model/referrer.ts'
 import { object, parseDocument, text } from '../model/schema.ts'
 import { selfVerifying } from '../model/verified-stream.ts'
 import { DirectoryWriter } from './directory-writer.ts'
+import { type EntryNames, isNamed, nameOf, refNameKey, withEntries } from './entries.ts'
 import { DirectoryFiles, type Files } from './files.ts'
 import { TarFiles } from './tar-files.ts'
 
@@ -31,17 +32,17 @@ import { TarFiles } from './tar-files.ts'
 export interface LayoutOptions extends CallOptions {
   /** Bytes of a manifest, index, config or other small document. Default 4 MiB. */
   readonly manifestBytes?: number | undefined
+  /** What names that are given to images are; default `ref`. */
+  readonly names?: EntryNames | undefined
+  /** For a layout that is created: in a directory, too, that holds something else. Default false: an error. */
+  readonly shared?: boolean | undefined
 }
 
 /** The default of {@link LayoutOptions.manifestBytes}. */
 export const usualManifestBytes = 4 << 20
-/** Annotations that name an entry of `index.json`. */
-const refNameKey = 'org.opencontainers.image.ref.name'
-const containerdNameKey = 'io.containerd.image.name'
-
-/** Path of a blob within a layout. */
 const markerSchema = object<{ readonly imageLayoutVersion: string }>({ imageLayoutVersion: text })
 
+/** Path of a blob within a layout. */
 export function blobPath(digest: Digest): string {
   return `blobs/${digestAlgorithm(parseDigest(digest))}/${digestHex(digest)}`
 }
@@ -51,11 +52,13 @@ export class OciLayout implements Source, Target, AsyncDisposable {
   readonly #files: Files
   readonly #writer: DirectoryWriter | undefined
   readonly #limit: number
+  readonly #names: EntryNames
 
-  private constructor(files: Files, writer: DirectoryWriter | undefined, limit: number) {
+  private constructor(files: Files, writer: DirectoryWriter | undefined, limit: number, names: EntryNames) {
     this.#files = files
     this.#writer = writer
     this.#limit = limit
+    this.#names = names
   }
 
   /**
@@ -68,7 +71,8 @@ export class OciLayout implements Source, Target, AsyncDisposable {
     const info = await stat(path).catch(() => undefined)
     if (info === undefined) throw registryErrors.notFound([path])
     const files = info.isDirectory() ? new DirectoryFiles(path) : await TarFiles.open(path, options.signal)
-    const layout = new OciLayout(files, info.isDirectory() ? new DirectoryWriter(path, limit) : undefined, limit)
+    const writer = info.isDirectory() ? new DirectoryWriter(path, limit) : undefined
+    const layout = new OciLayout(files, writer, limit, options.names ?? 'ref')
     try {
       await layout.#check()
     } catch (error) {
@@ -81,7 +85,7 @@ export class OciLayout implements Source, Target, AsyncDisposable {
   /** Opens a directory as a layout and makes it one if it is new or empty. @throws RegistryError LAYOUT_INVALID */
   static async create(path: string, options: LayoutOptions = {}): Promise<OciLayout> {
     const writer = new DirectoryWriter(path, options.manifestBytes ?? usualManifestBytes)
-    await writer.initialize()
+    await writer.initialize(options.shared === true)
     return OciLayout.open(path, options)
   }
 
@@ -157,7 +161,7 @@ export class OciLayout implements Source, Target, AsyncDisposable {
   }
 
   async pushManifest(bytes: Uint8Array, mediaType: string, options: PushManifestOptions = {}): Promise<Descriptor> {
-    const { companionOf = [], algorithm, signal } = options
+    const { companionOf = [], algorithm, annotations, signal } = options
     const tags = [...(options.tags ?? []), ...companionOf.map(companionTag)]
     const writer = this.#writable()
     parseManifest(bytes, mediaType)
@@ -166,8 +170,9 @@ export class OciLayout implements Source, Target, AsyncDisposable {
     await writer.writeBytes(blobPath(descriptor.digest), bytes)
     signal?.throwIfAborted()
     // What refers to another manifest can be found only if the index lists it.
-    const listed = tags.length > 0 || referrerOf(bytes, descriptor) !== undefined
-    if (listed) await writer.updateIndex((manifests) => withEntries(manifests, descriptor, tags), signal)
+    const listed = tags.length > 0 || annotations !== undefined || referrerOf(bytes, descriptor) !== undefined
+    const how = { names: this.#names, annotations }
+    if (listed) await writer.updateIndex((manifests) => withEntries(manifests, descriptor, tags, how), signal)
     return descriptor
   }
 
@@ -219,27 +224,6 @@ function only(manifests: readonly Descriptor[]): Descriptor | undefined {
     return name !== undefined && !isCompanionTag(name)
   })
   return new Set(named.map(({ digest }) => digest)).size === 1 ? named[0] : undefined
-}
-
-function nameOf({ annotations }: Descriptor): string | undefined {
-  return annotations?.[refNameKey] ?? annotations?.[containerdNameKey]
-}
-
-function isNamed({ digest, annotations }: Descriptor, reference: string): boolean {
-  return (
-    digest === reference || annotations?.[refNameKey] === reference || annotations?.[containerdNameKey] === reference
-  )
-}
-
-/** The entries with `descriptor` under its names, which are taken away from what had them. */
-function withEntries(manifests: readonly Descriptor[], descriptor: Descriptor, tags: readonly string[]): Descriptor[] {
-  const others = manifests.filter((entry) => {
-    const name = entry.annotations?.[refNameKey]
-    return name === undefined ? entry.digest !== descriptor.digest : !tags.includes(name)
-  })
-  if (tags.length === 0)
-    return others.some(({ digest }) => digest === descriptor.digest) ? others : [...others, descriptor]
-  return [...others, ...tags.map((tag) => ({ ...descriptor, annotations: { [refNameKey]: tag } }))]
 }
 
 /** true when a path holds an OCI layout rather than something else. Reads only its marker file. */

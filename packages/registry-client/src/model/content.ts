@@ -106,6 +106,11 @@ export type BlobPushResult = 'exists' | 'mounted' | 'uploaded'
 export interface PushManifestOptions extends CallOptions {
   /** Names to give it: tags in a registry, ref names in a layout, `repository:tag` in a docker archive. */
   readonly tags?: readonly string[] | undefined
+  /**
+   * What the index of a layout or archive says of it beside its names; with that it is listed there without a name, too.
+   * Registries have no place for it.
+   */
+  readonly annotations?: Readonly<Record<string, string>> | undefined
   /** What it belongs to without naming it; it is kept so that `Source.companions` finds it. */
   readonly companionOf?: readonly Companion[] | undefined
   /** What its digest is made with; default sha256. An index that names it by another one needs that. */

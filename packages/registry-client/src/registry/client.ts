@@ -11,8 +11,10 @@ import { Connections } from '../transport/connections.ts'
 import type { RegistryEventListener } from '../transport/events.ts'
 import { type ProxyOptions, proxiesFromEnv, proxySelector } from '../transport/proxy.ts'
 import { defaultRetry, type RetryOptions } from '../transport/retry.ts'
+import { defaultTimeouts, type Timeouts } from '../transport/timeouts.ts'
 import { Trust } from '../transport/trust.ts'
-import { defaultTimeouts, type HostEnvironment, type Timeouts } from './environment.ts'
+import { downloadUrl, type UrlAnswer, type UrlOptions } from './download-url.ts'
+import type { HostEnvironment } from './environment.ts'
 import { HostClient } from './host-client.ts'
 import { type KeyedLock, keyedLock } from './referrers.ts'
 import { Repository } from './repository.ts'
@@ -75,7 +77,7 @@ export class RegistryClient implements AsyncDisposable {
       connections: new Connections({ connectMs: timeouts.connectMs, proxyFor, trust: new Trust(env) }),
       credentials:
         credentials === false ? () => undefined : credentials === undefined ? files() : firstOf(credentials, files()),
-      proxyFor,
+      trusted: () => this.#resolver.trusted(),
       retry: { ...defaultRetry, ...options.retry },
       timeouts,
       userAgent: options.userAgent ?? 'tsbuild-registry-client/0.1',
@@ -134,6 +136,17 @@ export class RegistryClient implements AsyncDisposable {
     const name = normalizeRegistry(registry)
     const host = (await this.#hostClients(name, '')).at(-1)!
     yield* listCatalog(host, name, this.#limits.manifestBytes, options.signal)
+  }
+
+  /**
+   * Asks a server that is no registry for a URL, with the proxies, authorities, patience and time-outs of the client, and
+   * none of its credentials; a user in the URL is for its own origin. Every status that does not pass by itself is
+   * returned.
+   *
+   * @throws RegistryError NETWORK, TIMEOUT, REDIRECT_REFUSED
+   */
+  get(url: string | URL, options: UrlOptions = {}): Promise<UrlAnswer> {
+    return downloadUrl(this.#env, url, options)
   }
 
   async #hostClients(registry: string, repository: string): Promise<HostClient[]> {

@@ -1,34 +1,13 @@
 /**
  * What all servers of a client share.
  */
+import type { ConnectionOptions } from 'node:tls'
 import type { CredentialProvider } from '../auth/credentials.ts'
-import type { Connections } from '../transport/connections.ts'
-import type { RegistryEventListener } from '../transport/events.ts'
-import type { RetryOptions } from '../transport/retry.ts'
-
-/** Times in milliseconds. */
-export interface Timeouts {
-  /** To establish a connection. Default 10,000. */
-  readonly connectMs: number
-  /** Silence before and within answers. Default 30,000. */
-  readonly idleMs: number
-  /** For the whole of a manifest, list, token or other document. Default 120,000. */
-  readonly documentMs: number
-  /** For the answer to the last request of an upload, when registries move and check the blob. Default 300,000. */
-  readonly commitMs: number
-}
-
-export const defaultTimeouts: Timeouts = { connectMs: 10_000, idleMs: 30_000, documentMs: 120_000, commitMs: 300_000 }
+import type { WebEnvironment } from '../transport/web-request.ts'
 
 /** Resolved options, connections, and the world: clock, randomness, listeners. */
-export interface HostEnvironment {
-  readonly connections: Connections
+export interface HostEnvironment extends WebEnvironment {
   readonly credentials: CredentialProvider
-  readonly proxyFor: (url: URL) => URL | undefined
-  readonly retry: RetryOptions
-  readonly timeouts: Timeouts
-  readonly userAgent: string
-  readonly now: () => number
-  readonly random: () => number
-  readonly onEvent: RegistryEventListener
+  /** Whom servers are trusted with that no file speaks of; the same object each time. */
+  readonly trusted: () => Promise<ConnectionOptions | undefined>
 }

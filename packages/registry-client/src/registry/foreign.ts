@@ -4,20 +4,20 @@
  * Whoever wrote the manifest chose the URL, so it is only followed when the user allowed it, never with credentials,
  * and not into private networks: the address is checked when connecting, after name resolution.
  */
-import { lookup as dnsLookup } from 'node:dns'
-import type { LookupFunction } from 'node:net'
 import type { Descriptor } from '../model/descriptor.ts'
 import { isRegistryError, registryErrors } from '../model/errors.ts'
 import { isForeignLayerType } from '../model/media-types.ts'
 import { redactUrl } from '../transport/events.ts'
 import { isLoopback, isPrivateAddress } from '../transport/loopback.ts'
-import { networkError } from '../transport/network-error.ts'
-import { isRedirect, redirectLimit, resolveLocation } from '../transport/redirect.ts'
+import { resolveLocation } from '../transport/redirect.ts'
+import { sendToWeb, webBody } from '../transport/web-request.ts'
 import type { HostClient } from './host-client.ts'
 import type { RepositoryAccess } from './repository-access.ts'
 
 /** URLs tried per layer. */
 const urlLimit = 4
+/** Requests to each of them at most: there may be another one. */
+const attemptsPerUrl = 2
 
 /**
  * The bytes of a foreign layer from the first of its URLs that has them. Not resumed: the caller asks again.
@@ -55,69 +55,38 @@ export async function* foreignChunks(
 
 async function* fetchUrl(
   access: RepositoryAccess,
-  host: HostClient,
+  { env }: HostClient,
   text: string,
   position: number,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Buffer> {
-  const { timeouts, userAgent, proxyFor } = host.env
-  // Loaded here because hardly anybody needs it.
-  const { Agent, ProxyAgent } = await import('undici')
-  const allowPrivate = access.foreign.allowPrivate === true
   if (!URL.canParse(text)) throw registryErrors.foreignRefused([text.slice(0, 200), 'it is not a URL'])
   const what = `foreign layer ${redactUrl(text)}`
-  let url = resolveLocation(text, new URL('http://localhost'), what)
-  for (let hops = 0; hops <= redirectLimit; hops++) {
-    if (!allowPrivate && (isLoopback(url.hostname) || isPrivateAddress(url.hostname))) {
-      throw registryErrors.foreignRefused([redactUrl(url), 'its address is not public'])
-    }
-    const proxy = proxyFor(url)
-    const connect = { timeout: timeouts.connectMs, ...(allowPrivate ? {} : { lookup: publicLookup }) }
-    const agent = proxy === undefined ? new Agent({ allowH2: false, connect }) : new ProxyAgent({ uri: proxy.href })
-    try {
-      const answer = await agent.request({
-        origin: url.origin,
-        path: url.pathname + url.search,
-        method: 'GET',
-        headers: { 'user-agent': userAgent, 'accept-encoding': 'identity' },
-        headersTimeout: timeouts.idleMs,
-        bodyTimeout: timeouts.idleMs,
-        signal: signal ?? null,
-      })
-      if (isRedirect(answer.statusCode)) {
-        const { location } = answer.headers
-        await answer.body.dump({ limit: 64 << 10 })
-        url = resolveLocation(Array.isArray(location) ? location[0] : location, url, what)
-        continue
-      }
-      if (answer.statusCode !== 200)
-        throw registryErrors.rejected([what, answer.statusCode, ''], { status: answer.statusCode })
-      let skip = position
-      for await (const chunk of answer.body as AsyncIterable<Buffer>) {
-        const part = chunk.subarray(Math.min(skip, chunk.length))
-        skip -= chunk.length - part.length
-        if (part.length > 0) yield part
-      }
-      return
-    } catch (error) {
-      signal?.throwIfAborted()
-      throw isRegistryError(error) ? error : networkError(error, what, 1, timeouts.idleMs)
-    } finally {
-      await agent.destroy()
-    }
+  const publicOnly = access.foreign.allowPrivate !== true
+  const request = {
+    method: 'GET',
+    url: resolveLocation(text, new URL('http://localhost'), what),
+    headers: (url: URL) => {
+      if (publicOnly && (isLoopback(url.hostname) || isPrivateAddress(url.hostname)))
+        throw registryErrors.foreignRefused([redactUrl(url), 'its address is not public'])
+      return { 'accept-encoding': 'identity' }
+    },
+    redirect: (location: string | undefined, from: URL) => resolveLocation(location, from, what),
+    tls: await env.trusted(),
+    publicOnly,
+    attempts: Math.min(env.retry.attempts, attemptsPerUrl),
+    what,
+    signal,
+  } as const
+  const answer = await sendToWeb(env, request)
+  if (answer.status !== 200) {
+    await answer.body.discard()
+    throw registryErrors.rejected([what, answer.status, ''], { status: answer.status })
   }
-  throw registryErrors.redirectRefused([what, `more than ${redirectLimit} in a row`])
-}
-
-/** Resolves names to public addresses only, so that a name cannot be pointed inside between check and use. */
-const publicLookup: LookupFunction = (hostname, options, callback) => {
-  dnsLookup(hostname, { ...options, all: true }, (error, addresses) => {
-    if (error !== null) return callback(error, '', 0)
-    const publicOnes = addresses.filter(({ address }) => !isPrivateAddress(address))
-    const [first] = publicOnes
-    if (first === undefined)
-      return callback(Object.assign(new Error(`${hostname} has no public address`), { code: 'EACCES' }), '', 0)
-    if (options.all === true) callback(null, publicOnes)
-    else callback(null, first.address, first.family)
-  })
+  let skip = position
+  for await (const chunk of webBody(env, answer, request)) {
+    const part = chunk.subarray(Math.min(skip, chunk.length))
+    skip -= chunk.length - part.length
+    if (part.length > 0) yield part
+  }
 }

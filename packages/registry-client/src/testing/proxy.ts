@@ -4,6 +4,7 @@
 import { once } from 'node:events'
 import { createServer, request as httpRequest } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
+import { pipeline } from 'node:stream'
 
 export interface TestProxy extends AsyncDisposable {
   /** With credentials in it. */
@@ -22,10 +23,13 @@ export async function startProxy(port: number): Promise<TestProxy> {
     const onward = httpRequest(
       { host: '127.0.0.1', port, path: pathname + search, method: request.method, headers },
       (answer) => {
-        response.writeHead(answer.statusCode!, answer.headers)
-        answer.pipe(response)
+        response.writeHead(answer.statusCode!, answer.rawHeaders)
+        // What breaks off breaks off on both sides.
+        pipeline(answer, response, () => {})
       },
     )
+    onward.on('error', () => response.destroy())
+    response.on('close', () => onward.destroy())
     request.pipe(onward)
   })
   server.on('connect', (request, socket) => {

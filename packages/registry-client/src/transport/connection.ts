@@ -4,7 +4,7 @@
  * Reading is pull-driven: the socket is paused after every read, so that the kernel collects data while the caller
  * works, and the next read is a big one.
  */
-import { connect as connectTcp, type Socket } from 'node:net'
+import { connect as connectTcp, type LookupFunction, type Socket } from 'node:net'
 import { type ConnectionOptions, connect as connectTls } from 'node:tls'
 import { IdleTimeoutError, ProtocolError } from './http.ts'
 
@@ -30,6 +30,8 @@ export interface ConnectOptions {
   readonly origin: URL
   readonly connectMs: number
   readonly tls?: ConnectionOptions | undefined
+  /** Finds addresses; default: the system does. */
+  readonly lookup?: LookupFunction | undefined
   /** Receives TLS sessions to resume later. */
   readonly onSession?: ((session: Buffer) => void) | undefined
   readonly signal?: AbortSignal | undefined
@@ -59,13 +61,14 @@ export class Connection {
   static async open(options: ConnectOptions): Promise<Connection> {
     options.signal?.throwIfAborted()
     const { origin, tls } = options
+    const lookup = options.lookup && { lookup: options.lookup }
     const host = origin.hostname.replace(/^\[|\]$/g, '')
     const secure = origin.protocol === 'https:'
     const port = Number(origin.port || (secure ? 443 : 80))
     const connection = new Connection((self) => {
       if (!secure) {
         const callback = (bytes: number) => self.#filled(bytes)
-        return connectTcp({ host, port, noDelay: true, onread: { buffer: self.#buffer, callback } })
+        return connectTcp({ host, port, ...lookup, noDelay: true, onread: { buffer: self.#buffer, callback } })
       }
       const onread = {
         buffer: Buffer.allocUnsafeSlow(tlsBufferSize),
@@ -77,6 +80,7 @@ export class Connection {
         host,
         port,
         servername,
+        ...lookup,
         ALPNProtocols: ['http/1.1'],
         ...tls,
         onread,

@@ -2,8 +2,10 @@
  * The connections of a client: one pool per origin, TLS settings and proxy.
  */
 import type { ConnectionOptions } from 'node:tls'
+import { registryErrors } from '../model/errors.ts'
 import type { HttpTransport } from './http.ts'
 import { ProxyTransport } from './proxy-transport.ts'
+import { publicLookup } from './public-lookup.ts'
 import { SocketTransport } from './socket-transport.ts'
 import { TlsSecurity } from './tls-security.ts'
 import type { Trust } from './trust.ts'
@@ -26,18 +28,22 @@ export class Connections {
     this.#options = options
   }
 
-  /** The pool for a URL. Chunks of its answers are transient. */
-  transport(url: URL, tls: ConnectionOptions | undefined): HttpTransport {
-    if (this.#closed) throw new Error('the client is closed')
+  /**
+   * The pool for a URL. Chunks of its answers are transient.
+   *
+   * @param publicOnly connects to addresses of the public internet only; a proxy decides that for itself
+   */
+  transport(url: URL, tls: ConnectionOptions | undefined, publicOnly = false): HttpTransport {
+    if (this.#closed) throw registryErrors.closed([url.host])
     const proxy = this.#options.proxyFor(url)
-    const key = `${this.#tlsId(tls)} ${proxy?.href ?? ''} ${url.origin}`
+    const key = `${this.#tlsId(tls)} ${publicOnly} ${proxy?.href ?? ''} ${url.origin}`
     const known = this.#transports.get(key)
     if (known !== undefined) return known
     const { connectMs, trust } = this.#options
     const security = new TlsSecurity(tls, trust)
     const made =
       proxy === undefined
-        ? new SocketTransport(url, { connectMs, security })
+        ? new SocketTransport(url, { connectMs, security, ...(publicOnly && { lookup: publicLookup }) })
         : new ProxyTransport(url, { connectMs, security, proxy })
     this.#transports.set(key, made)
     return made

@@ -9,8 +9,11 @@ const mirrorHint =
 
 /** Makes the error of a request that got no answer. */
 export function networkError(error: unknown, what: string, attempts: number, idleMs: number): RegistryError {
-  // `what` begins with the server: `docker.io/library/busybox:latest`, `token server auth.example`.
-  const host = what.replace(/^.* /, '').split('/', 1)[0]!
+  // `what` names the server first: `docker.io/library/busybox:latest`, `token server auth.example`, `https://example/x`.
+  const host = what
+    .replace(/^.* /, '')
+    .replace(/^\w+:\/\//, '')
+    .split('/', 1)[0]!
   const tls = explainTls(error, host)
   if (tls !== undefined) return registryErrors.network([what, tls.why], { attempts, cause: error, hint: tls.hint })
   const hint = host === 'docker.io' ? { hint: mirrorHint } : {}

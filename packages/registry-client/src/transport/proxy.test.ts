@@ -23,6 +23,8 @@ describe('a proxy', () => {
     expect(proxy.seen.every((line) => line.includes('registry.example'))).toBe(true)
     expect(JSON.stringify(it.events)).not.toContain('secret')
     expect(registry.requests.some(({ headers }) => headers['proxy-authorization'] !== undefined)).toBe(false)
+    await using answer = await it.client.get('http://files.example/v2/')
+    expect([answer.status, proxy.seen.at(-1)]).toEqual([200, expect.stringContaining('GET http://files.example/v2/')])
     const before = proxy.seen.length
     it.registry.store.addImage('app', 'v1', [randomBytes(10)])
     await it.client.repository(`${it.registry.host}/app`).resolve('v1')

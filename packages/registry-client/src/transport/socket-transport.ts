@@ -4,6 +4,7 @@
  *
  * Chunks of response bodies are transient: valid until the next one is asked for.
  */
+import type { LookupFunction } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Connection } from './connection.ts'
 import {
@@ -17,7 +18,7 @@ import {
 import { bodyChunks } from './http-body.ts'
 import { formatRequestHead, parseResponseHead, type ResponseHead } from './http-head.ts'
 import { isClosed } from './retry.ts'
-import { isUntrusted } from './tls-error.ts'
+import { isUntrusted, withUnread } from './tls-error.ts'
 import type { TlsSecurity } from './tls-security.ts'
 
 /** Longest head of an answer with all 1xx answers before it, in bytes. */
@@ -33,6 +34,8 @@ export interface SocketTransportOptions {
   readonly connectMs: number
   /** Whom to trust; absent: whom Node trusts. */
   readonly security?: TlsSecurity | undefined
+  /** Finds addresses; default: the system does. */
+  readonly lookup?: LookupFunction | undefined
 }
 
 /** Requests to one origin; connections are kept for reuse while nothing is known against them. */
@@ -65,7 +68,7 @@ export class SocketTransport implements HttpTransport {
   }
 
   async #open(signal: AbortSignal | undefined): Promise<Connection> {
-    const { connectMs, security } = this.#options
+    const { connectMs, security, lookup } = this.#options
     const secure = this.#origin.protocol === 'https:'
     // A TLS session that is resumed costs less of a handshake.
     const onSession = (session: Buffer) => {
@@ -75,9 +78,10 @@ export class SocketTransport implements HttpTransport {
       const tls = secure ? await security?.options() : undefined
       const resumed = this.#session === undefined ? tls : { ...tls, session: this.#session }
       try {
-        return await Connection.open({ origin: this.#origin, connectMs, tls: resumed, onSession, signal })
+        return await Connection.open({ origin: this.#origin, connectMs, tls: resumed, lookup, onSession, signal })
       } catch (error) {
-        if (!isUntrusted(error) || security?.widen() !== true) throw error
+        if (!isUntrusted(error)) throw error
+        if (security?.widen() !== true) throw withUnread(error, security?.unread ?? [])
       }
     }
   }

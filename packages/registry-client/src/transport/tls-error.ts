@@ -6,6 +6,17 @@ export function isUntrusted(error: unknown): boolean {
   return /^(?:UNABLE_TO_(?:GET|VERIFY)|SELF_SIGNED|DEPTH_ZERO|CERT_UNTRUSTED)/.test(networkCode(error) ?? '')
 }
 
+/** The error of an untrusted peer, with what of the named authorities could not be read. */
+export function withUnread(error: unknown, unread: readonly string[]): unknown {
+  return unread.length > 0 && error instanceof Error ? Object.assign(error, { unread }) : error
+}
+
+function unreadOf(error: unknown): readonly string[] {
+  for (let e = error, depth = 0; e instanceof Error && depth < 5; e = e.cause, depth++)
+    if ('unread' in e) return e.unread as readonly string[]
+  return []
+}
+
 /** true when an error shows that the peer speaks TLS, just not with us. */
 export function speaksTls(error: unknown): boolean {
   const code = networkCode(error) ?? ''
@@ -17,7 +28,9 @@ export function explainTls(error: unknown, host: string): { readonly why: string
   const code = networkCode(error) ?? ''
   if (isUntrusted(error)) {
     return {
-      why: `its certificate is not signed by an authority that is trusted here (${code})`,
+      why: [`its certificate is not signed by an authority that is trusted here (${code})`, ...unreadOf(error)].join(
+        '; ',
+      ),
       hint: `Trust the authority: add it to the system's store or name its file in SSL_CERT_FILE, put it at /etc/docker/certs.d/${host}/ca.crt, or give it with --ca-file; --insecure-registry ${host} does without.`,
     }
   }

@@ -28,6 +28,11 @@ export class TlsSecurity {
     return true
   }
 
+  /** What of the named authorities could not be read, in words, once it has been tried. */
+  get unread(): readonly string[] {
+    return this.#trust.unread
+  }
+
   /** What to connect with. */
   async options(): Promise<ConnectionOptions> {
     if (!this.#wide) return this.#tls

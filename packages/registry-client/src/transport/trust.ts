@@ -24,6 +24,7 @@ const systemDirectories = ['/etc/ssl/certs', '/etc/pki/tls/certs']
 /** The authorities of a client. Looking for them takes a while, so that is done when they are first asked for. */
 export class Trust {
   readonly #env: Env
+  readonly #unread: string[] = []
   #all: Promise<readonly string[]> | undefined
 
   constructor(env: Env) {
@@ -35,7 +36,12 @@ export class Trust {
     return Boolean(this.#env.SSL_CERT_FILE || this.#env.SSL_CERT_DIR)
   }
 
-  /** All of them, each once, in PEM. Places that cannot be read are left out, as elsewhere. */
+  /** Places that the environment names and that cannot be read, with the reason; complete once they are asked for. */
+  get unread(): readonly string[] {
+    return this.#unread
+  }
+
+  /** All of them, each once, in PEM. Places that cannot be read are left out, as elsewhere: {@link unread}. */
   certificates(): Promise<readonly string[]> {
     this.#all ??= this.#load()
     return this.#all
@@ -43,6 +49,9 @@ export class Trust {
 
   async #load(): Promise<readonly string[]> {
     const { NODE_EXTRA_CA_CERTS: extra, SSL_CERT_FILE: file, SSL_CERT_DIR: directories } = this.#env
+    if (file) await this.#note('SSL_CERT_FILE', file, readFile)
+    for (const directory of directories?.split(':').filter(Boolean) ?? [])
+      await this.#note('SSL_CERT_DIR', directory, readdir)
     const texts = [
       ...(extra ? [await textOf(extra)] : []),
       await firstOf(file ? [file] : systemFiles),
@@ -50,6 +59,10 @@ export class Trust {
     ]
     const elsewhere = process.platform === 'linux' ? [] : getCACertificates('system')
     return [...new Set([...getCACertificates('default'), ...elsewhere, ...texts.flatMap(certificatesIn)])]
+  }
+
+  async #note(variable: string, path: string, read: (path: string) => Promise<unknown>): Promise<void> {
+    await read(path).catch((error) => this.#unread.push(`${variable} names ${path}: ${fileProblem(error)}`))
   }
 }
 

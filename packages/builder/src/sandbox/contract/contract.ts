@@ -12,6 +12,8 @@ import { makeRootfs } from '../testing/small-rootfs.ts'
 export interface Traits {
   /** The process sees only its own mounts, processes and queues. */
   readonly isolated: boolean
+  /** A process can get an init process above it. */
+  readonly initProcess: boolean
   /** What is mounted is mounted, not copied. */
   readonly mounts: boolean
   /** Other users than root exist. */

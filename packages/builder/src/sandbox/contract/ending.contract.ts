@@ -69,14 +69,32 @@ export function describeEnding(c: Contract): void {
     })
   })
 
-  // Elsewhere it is out of reach.
-  describe.skipIf(traits.isolated)('an end by force', () => {
-    it('of what has started it leaves nothing, and does not wait for what is left', async () => {
-      const mark = newMark()
-      const script = `(setsid sleep ${mark} </dev/null >/dev/null 2>&1 &); sleep 0.2; kill -9 $PPID & sleep ${mark}`
-      expect((await sh(script)).exitCode).toBe(137)
-      await until(() => sleepers(mark).length === 0)
-    })
+  describe('an end by force', () => {
+    it.skipIf(traits.isolated)(
+      'of what has started it leaves nothing, and does not wait for what is left',
+      async () => {
+        const mark = newMark()
+        const script = `(setsid sleep ${mark} </dev/null >/dev/null 2>&1 &); sleep 0.2; kill -9 $PPID & sleep ${mark}`
+        expect((await sh(script)).exitCode).toBe(137)
+        await until(() => sleepers(mark).length === 0)
+      },
+    )
+
+    // The parent of process 1 is 0, which kill takes for the process group. Process 1 itself outlives all of these; what
+    // is killed has been started before, so nothing is waited for that begins afterwards.
+    for (const init of traits.initProcess ? [false, true] : [false])
+      it.skipIf(!traits.isolated)(`reaches its own processes only${init ? ', with an init process' : ''}`, async () => {
+        const mark = newMark()
+        const alone = '[ $$ -le 2 ] || exit 3'
+        const started = `(setsid sleep ${mark} </dev/null >/dev/null 2>&1 &); sleep ${mark} &`
+        const ran = await sh(`${alone}; ${started} kill -9 $PPID; kill -9 -1; wait; echo end`, { init })
+        expect(ran).toMatchObject({ exitCode: 0, out: 'end\n' })
+        expect(sleepers(mark)).toEqual([])
+        // No `wait`: busybox waits for any child, also for what it has inherited and nobody kills.
+        const group = await sh(`${alone}; ${started} sleep 0.1; kill -9 0; echo end`, { init })
+        expect(group).toMatchObject(init ? { exitCode: 137, out: '' } : { exitCode: 0, out: 'end\n' })
+        expect(sleepers(mark)).toEqual([])
+      })
   })
 
   describe('an abort', () => {

@@ -14,9 +14,13 @@ export function available(): Available {
   return { cpus: read('/sys/devices/system/cpu/online'), mems: read('/sys/devices/system/node/online') }
 }
 
+/** With less, no process can be started; docker has the same bound. */
+const MIN_MEMORY = 6 * 1024 * 1024
+
 /** What is wrong with limits, undefined when nothing is. Zero stands for no limit, as in docker. */
 export function limitProblem(limits: ResourceLimits, { cpus, mems }: Available): string | undefined {
   const { memory = 0, memorySwap = 0, cpuPeriod = 0, cpuQuota = 0, cpusetCpus, cpusetMems } = limits
+  if (memory > 0 && memory < MIN_MEMORY) return 'Minimum memory limit allowed is 6MB'
   if (memorySwap > 0 && memory === 0) return 'you should always set the memory limit when using memory-swap'
   if (memorySwap > 0 && memorySwap < memory) return 'minimum memory-swap limit should be larger than memory limit'
   if (cpuPeriod !== 0 && (cpuPeriod < 1000 || cpuPeriod > 1_000_000))

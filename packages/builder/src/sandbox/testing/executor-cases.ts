@@ -44,6 +44,7 @@ const limits =
   )
 export const full: Traits = {
   isolated: true,
+  initProcess: true,
   mounts: true,
   users: true,
   network: true,

@@ -46,6 +46,15 @@ export async function subordinateRanges(
   return found.every(Boolean) ? { uids, gids } : undefined
 }
 
+/**
+ * Whether root filesystems will have one id only: an ordinary user without subordinate ids cannot give files to others, so
+ * what RUNs and COPYs see and make is not what it is for everybody else.
+ */
+export async function hasOneId(env: Readonly<Record<string, string | undefined>> = process.env): Promise<boolean> {
+  if (process.platform !== 'linux' || process.getuid?.() === 0) return false
+  return (await subordinateRanges(env)) === undefined
+}
+
 function userName(uid: number): string {
   try {
     return userInfo().username

@@ -33,6 +33,8 @@ export function packError(error: unknown): TransportedError {
     const { code, message, hint, step, exitCode, logTail } = error
     return { code, message, hint, step, exitCode, logTail, causes: causesOf(error.cause) }
   }
+  // What came first: that something could not be ended after it follows from it.
+  if (error instanceof SuppressedError) return packError(error.suppressed)
   const failed = sandboxErrors.operationFailed([textOf(error)])
   return { ...packError(failed), causes: causesOf(error) }
 }

@@ -5,6 +5,7 @@
 import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { openSnapshotter } from '../index.ts'
+import { roomOf } from '../kinds.ts'
 import { snapshotterContract } from '../snapshotter.contract.ts'
 
 const [kind, directory] = process.argv.slice(2) as ['overlay' | 'copy', string]
@@ -15,7 +16,7 @@ for (const [i, { name, run }] of snapshotterContract.entries()) {
   mkdirSync(own)
   const context = {
     open: () => openSnapshotter(own, kind).snapshotter,
-    directory: join(own, kind),
+    directory: join(own, roomOf(kind)),
     manyIds,
     manyLayers: kind === 'overlay' ? 200 : 40,
   }

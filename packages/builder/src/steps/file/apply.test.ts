@@ -1,4 +1,5 @@
-import { lstatSync, mkdirSync, statSync } from 'node:fs'
+import { appendFileSync, lstatSync, mkdirSync, statSync, writeFileSync } from 'node:fs'
+import { gzipSync } from 'node:zlib'
 import { afterAll, beforeEach, describe, expect, it } from 'vitest'
 import type { ArchiveEntry } from '../../context/archive.ts'
 import { type Fixture, listTree, makeTree, temporaryDirectory } from '../../context/fixture.test-support.ts'
@@ -7,6 +8,7 @@ import type { CopyOp } from '../../graph/file-op.ts'
 import { getXattr, listXattrs, setXattr } from '../../util/syscalls.ts'
 import { applyFileOps } from './apply.ts'
 import { select } from './select.ts'
+import { Spool } from './spool.ts'
 
 const directory = temporaryDirectory()
 afterAll(() => directory[Symbol.dispose]())
@@ -24,6 +26,7 @@ beforeEach(() => {
 })
 
 const signal = new AbortController().signal
+const spool = new Spool('')
 // biome-ignore lint/correctness/useYield: an archive that cannot be read
 const readNothing = async function* (): AsyncGenerator<ArchiveEntry> {
   throw new Error('no archive is expected here')
@@ -52,6 +55,7 @@ async function copy(sources: string | string[], dest: string, options: CopyOptio
   await applyFileOps(root, [{ op, tree, entries: await select(tree, op.selection) }], {
     signal,
     readArchive: readNothing,
+    spool,
   })
 }
 
@@ -311,7 +315,7 @@ describe.skipIf(notRoot)('COPY (needs root)', () => {
     const tree = openLocalContext(context)
     const op: CopyOp = { ...copyDefaults, selection: { patterns: ['d'], parents: false, exclude: [] } }
     const entries = await select(tree, op.selection)
-    const options = { signal, readArchive: readNothing }
+    const options = { signal, readArchive: readNothing, spool }
     makeTree(context, { 'd/f': 'other' })
     const want = { code: 'CONTEXT_CHANGED', message: '/d/f changed during the build' }
     expect(await failing(applyFileOps(root, [{ op, tree, entries }], options))).toMatchObject(want)
@@ -328,7 +332,7 @@ describe.skipIf(notRoot)('COPY (needs root)', () => {
       chown: { user: 'app', group: undefined },
     }
     const entries = await select(tree, op.selection)
-    await applyFileOps(root, [{ op, tree, entries }], { signal, readArchive: readNothing, accounts })
+    await applyFileOps(root, [{ op, tree, entries }], { signal, readArchive: readNothing, spool, accounts })
     expect(lstatSync(`${root}/f`).uid).toBe(1000)
   })
 })
@@ -355,3 +359,26 @@ describe.skipIf(notRoot)('links of the image (needs root)', () => {
     ])
   })
 })
+
+it.skipIf(notRoot)(
+  'an archive that changes while it is unpacked is an error, whatever of it was read (needs root)',
+  async () => {
+    writeFileSync(`${context}/a.tar`, gzipSync('it looks like an archive'))
+    const tree = openLocalContext(context)
+    const op: CopyOp = {
+      ...copyDefaults,
+      selection: { ...copyDefaults.selection, patterns: ['a.tar'] },
+      unpack: 'always',
+    }
+    const readArchive = async function* (): AsyncGenerator<ArchiveEntry> {
+      const entry = { mode: 0o755, uid: 0, gid: 0, size: 0, mtime: 1, type: 'directory' } as const
+      yield { ...entry, path: 'one', content: (async function* () {})() }
+      appendFileSync(`${context}/a.tar`, 'more')
+      yield { ...entry, path: 'two', content: (async function* () {})() }
+    }
+    const error = await failing(
+      applyFileOps(root, [{ op, tree, entries: await select(tree, op.selection) }], { signal, readArchive, spool }),
+    )
+    expect(error).toMatchObject({ code: 'CONTEXT_CHANGED' })
+  },
+)

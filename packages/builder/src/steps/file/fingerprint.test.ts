@@ -13,11 +13,11 @@ import {
 import { afterAll, beforeEach, describe, expect, it } from 'vitest'
 import { type Fixture, makeTree, temporaryDirectory } from '../../context/fixture.test-support.ts'
 import { openLocalContext, openRootTree } from '../../context/local.ts'
-import type { SelectedEntry } from '../../graph/file-op.ts'
+
 import { makeNode, NODE_TYPE, setXattr } from '../../util/syscalls.ts'
 import { readEntries, writeEntries } from './entries-file.ts'
-import { type FingerprintOptions, fingerprint } from './fingerprint.ts'
-import { select } from './select.ts'
+import { type FingerprintOptions, fingerprint, isSettled } from './fingerprint.ts'
+import { type SelectedEntry, select } from './select.ts'
 
 const directory = temporaryDirectory()
 afterAll(() => directory[Symbol.dispose]())
@@ -95,6 +95,14 @@ describe('fingerprint', () => {
     for (const key of known.keys()) known.set(key, 'what the cache says')
     expect(await digest('d', { statCache, now })).not.toBe(fresh)
   })
+
+  it.each([
+    [5_900_000_001n, 6_000_000_000n, false],
+    [5_899_999_999n, 6_000_000_000n, true],
+    // As of a file system that knows seconds only, or two of them.
+    [4_000_000_000n, 6_000_000_000n, false],
+    [4_000_000_000n, 6_200_000_000n, true],
+  ])('an inode of %d is settled at %d: %s', (ctime, now, settled) => expect(isSettled(ctime, now)).toBe(settled))
 
   it('reads files of any size', async () => {
     makeTree(root, { f: 'x'.repeat(256 * 1024), g: 'y'.repeat(1_000_000) })

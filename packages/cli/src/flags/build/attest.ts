@@ -2,7 +2,10 @@
 import { UsageError } from '../../usage-error.ts'
 import { csvField, csvFields, keyValue } from '../csv.ts'
 import { parseBoolean } from '../parse.ts'
+import { suggest } from '../suggest.ts'
 import type { BuildDraft } from './draft.ts'
+
+const TYPES = ['provenance', 'sbom']
 
 /** Adds one `--attest type=TYPE[,disabled=BOOL][,KEY=VALUE]` to the draft. */
 export function addAttest(draft: BuildDraft, text: string, flag = 'attest'): void {
@@ -22,6 +25,13 @@ export function addAttest(draft: BuildDraft, text: string, flag = 'attest'): voi
     kept.push(csvField(field))
   }
   if (!type) throw new UsageError('attestation type not specified')
+  if (!TYPES.includes(type)) {
+    const close = suggest(type, TYPES)
+    throw new UsageError(
+      `unknown attestation type ${JSON.stringify(type)}`,
+      close ? `did you mean ${close}?` : `the types are ${TYPES.join(' and ')}`,
+    )
+  }
   if (draft.attests.some((attest) => attest.type === type)) throw new UsageError(`duplicate attestation field ${type}`)
   draft.attests.push({ type, text: kept.join(','), disabled })
 }

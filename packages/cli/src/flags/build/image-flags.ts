@@ -23,7 +23,7 @@ export const IMAGE_FLAGS: readonly BuildFlag[] = [
     help: 'Where the result goes: type oci, docker, tar, local, image, registry or cacheonly; DIR is type=local, - a tar on stdout (repeatable; default the local store)',
     completes: 'file',
     set: (draft, values) => {
-      draft.options.outputs = values.filter((text) => text !== '').map((text) => parseOutput(text))
+      draft.options.outputs = values.map((text) => parseOutput(text))
     },
   },
   {

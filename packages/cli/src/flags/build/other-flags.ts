@@ -11,7 +11,7 @@ export const DISPLAY_FLAGS: readonly BuildFlag[] = [
     type: 'string',
     value: 'STYLE',
     choices: PROGRESS_MODES,
-    help: 'How progress is shown: auto, plain, tty, quiet, none or rawjson (default $BUILDKIT_PROGRESS, else auto)',
+    help: 'How progress is shown: auto, plain, tty, quiet (only errors), none (only what the build came to, and errors) or rawjson (default $BUILDKIT_PROGRESS, else auto)',
     set: (draft, value) => {
       draft.progress = PROGRESS_MODES.find((mode) => mode === value)
     },

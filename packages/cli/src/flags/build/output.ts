@@ -17,10 +17,14 @@ const OUTPUT_TYPES: ReadonlySet<string> = new Set<Output['type']>([
   'cacheonly',
 ] as const)
 
+const CACHE_TYPES: ReadonlySet<string> = new Set(['registry', 'local', 'inline', 'gha', 's3', 'azblob'])
+
 const isOutputType = (text: string): text is Output['type'] => OUTPUT_TYPES.has(text)
 
 /** One `--output DIR | - | type=TYPE[,KEY=VALUE]`. */
 export function parseOutput(text: string, flag = 'output'): Output {
+  if (text === '')
+    throw new UsageError('invalid value "" for --output: it names nothing', 'name a directory, or leave out the flag')
   if (text === '-') return { type: 'tar', attrs: { dest: '-' } }
   const fields = csvFields(text, flag)
   if (fields.length === 1 && fields[0] === text && !text.startsWith('type='))
@@ -41,7 +45,14 @@ export function parseCache(text: string, flag: string): Cache[] {
   if (!text.includes('=')) return fields.map((ref) => ({ type: 'registry', attrs: { ref } }))
   const { type, attrs } = typedFields(fields, flag)
   if (!type) throw new UsageError(`type required for ${JSON.stringify(text)}`)
-  return [{ type, attrs }]
+  if (type === 'inline' && flag === 'cache-from')
+    throw new UsageError('--cache-from has no type inline', 'a cache within an image is read with type=registry')
+  if (CACHE_TYPES.has(type)) return [{ type, attrs }]
+  const close = suggest(type, CACHE_TYPES)
+  throw new UsageError(
+    `unsupported cache type ${JSON.stringify(type)} for --${flag}`,
+    close ? `did you mean ${close}?` : `the types are ${[...CACHE_TYPES].join(', ')}`,
+  )
 }
 
 function typedFields(

@@ -29,11 +29,13 @@ export interface BuildRequest {
  */
 export function resolveBuild(draft: BuildDraft, words: readonly string[], global: GlobalOptions): BuildRequest {
   const context = onlyContext(words)
-  const { options, env } = draft
+  const { env } = draft
+  const { outputs: _, ...options } = draft.options
   if (context === '-' && options.dockerfile === '-') {
     throw new UsageError("invalid argument: can't use stdin for both build context and dockerfile")
   }
-  const outputs = resolveOutputs(draft)
+  const called = resolveCall(draft)
+  const outputs = called.call ? { specs: [], stream: 'none' as const } : resolveOutputs(draft)
   const platforms = options.platforms ?? platformFromEnvironment(env)
   const attests = draft.attests.filter((attest) => !attest.disabled).map((attest) => attest.text)
   return {
@@ -49,13 +51,28 @@ export function resolveBuild(draft: BuildDraft, words: readonly string[], global
       ...(global.caFiles === undefined ? {} : { caFiles: global.caFiles }),
       ...(global.insecureRegistries === undefined ? {} : { insecureRegistries: global.insecureRegistries }),
     },
-    ...resolveCall(draft),
+    ...called,
     ...resolveProgress(draft),
     stream: outputs.stream,
     iidfile: draft.iidfile,
     metadataFile: draft.metadataFile,
-    notices: draft.notices,
+    notices: [...draft.notices, ...(called.call ? outputNotices(draft, called.call) : [])],
   }
+}
+
+/** What would be made of an image that is not built. */
+function outputNotices(draft: BuildDraft, { kind }: Call): string[] {
+  const given = {
+    '--output': draft.options.outputs?.length,
+    '--push': draft.push,
+    '--load': draft.load,
+    '--iidfile': draft.iidfile,
+    '--metadata-file': draft.metadataFile,
+  }
+  const method = kind === 'describe' ? 'subrequests.describe' : kind
+  return Object.entries(given)
+    .filter(([, value]) => value)
+    .map(([flag]) => `${flag} has no effect with --call=${method}: nothing is built`)
 }
 
 function onlyContext(words: readonly string[]): string {

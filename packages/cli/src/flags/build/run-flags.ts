@@ -137,9 +137,12 @@ export const RUN_FLAGS: readonly BuildFlag[] = [
     name: 'resource',
     type: 'list',
     value: 'KEY=VALUE[,KEY=VALUE]',
-    help: 'Limit of a RUN: memory, memory-swap, cpu-shares, cpu-period, cpu-quota, cpuset-cpus, cpuset-mems, pids (repeatable)',
+    help: 'Limit of a RUN: memory, memory-swap, cpu-shares, cpu-period, cpu-quota, cpuset-cpus, cpuset-mems, pids; 0 is no limit (repeatable)',
     set: (draft, values) => {
-      draft.options.resources = { ...draft.options.resources, ...parseResources(values) }
+      const resources = parseResources(values)
+      for (const [name, amount] of Object.entries(resources))
+        if (amount === 0) draft.notices.push(`--resource: ${name} 0 sets no limit`)
+      draft.options.resources = { ...draft.options.resources, ...resources }
     },
   },
   {
