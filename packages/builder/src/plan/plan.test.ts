@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables of Dockerfiles
 import { formatPlatform, type Platform, parseImageConfig, RegistryError } from '@tsbuild/registry-client'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
