@@ -29,7 +29,8 @@ describe.skipIf(needs.skip)(`lost layers${needs.note}`, () => {
       context,
       dockerfileText,
       ...store(),
-      outputs: [{ type: 'oci', attrs: { dest: place.join('out.tar') } }],
+      // Files are handed out, too, so that there are snapshots.
+      outputs: ['oci', 'tar'].map((type) => ({ type: type as 'oci', attrs: { dest: place.join(`${type}.tar`) } })),
     })
   }
 

@@ -55,7 +55,7 @@ it.skipIf(needs.skip)(`a user without sub-ids is told what cannot belong to othe
     'RUN --mount=type=secret,id=s,uid=1000 true': 'the owner of the secret mount on /run/secrets/s, 1000:0',
     'USER 1000:1000\nRUN true': 'user 1000:1000',
     'USER 1000:1000\nWORKDIR /w\nRUN true': 'cannot give /w to 1000:1000',
-    'COPY --chown=1000 f /d/': 'to 1000:1000: the ids are not mapped',
+    'COPY --chown=1000 f /d/\nRUN true': 'to 1000:1000: the ids are not mapped',
   }
   for (const [lines, message] of Object.entries(cases)) {
     const context = await place.files({ Dockerfile: `FROM ${inject('registry')}/busybox\n${lines}\n`, f: '' })

@@ -105,7 +105,14 @@ export class IdleBuilds {
     const handlers = {
       image: imageHandler,
       context: contextHandler(async () => tree),
-      file: fileHandler({ ...common, layers, statCache, oneId: false }),
+      file: fileHandler({
+        ...common,
+        layers,
+        trees: undefined as never,
+        needsFiles: () => true,
+        statCache,
+        lacking: undefined,
+      }),
       run: runHandler({ ...common, layers, isolatedNetwork: false, dns: [], resources: {}, retries: 0 } as never),
     }
     const events: ProgressEvent[] = []

@@ -43,8 +43,8 @@ export function openWorker(
       onSkipped: (problem) => session.warn({ rule: '', message: `the store holds what cannot be removed: ${problem}` }),
     }),
   )
-  // Without snapshots there is no step to be had from the cache: the worker starts while the rest is being read.
-  if (!existsSync(join(session.store.root, 'snapshots'))) void worker.start()
+  // Without snapshots there is no RUN to be had from the cache: the worker starts while the rest is being read.
+  if (willRun && !existsSync(join(session.store.root, 'snapshots'))) void worker.start()
   return worker
 }
 
@@ -70,7 +70,10 @@ export function openLayers(
       await store.keep({ snapshots: [id] })
       return isCommitted(id)
     },
-    verification(() => worker.call('snapshot.verify', {}, { signal })),
+    verification(async () => {
+      // Who has not started has not used anything either.
+      if (worker.started) await worker.call('snapshot.verify', {}, { signal })
+    }),
   )
   const layers = new LayerService({
     store,

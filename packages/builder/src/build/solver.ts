@@ -12,10 +12,12 @@ import { fileHandler } from '../steps/file-step.ts'
 import { gitHandler } from '../steps/git-step.ts'
 import { httpHandler } from '../steps/http-step.ts'
 import { imageHandler } from '../steps/image.ts'
+import { LayerTrees } from '../steps/layer-trees.ts'
 import type { LayerService } from '../steps/layers.ts'
 import { runHandler } from '../steps/run-step.ts'
 import type { RootfsResult } from '../steps/types.ts'
 import type { LazyWorker } from '../steps/worker-client.ts'
+import { missingCapabilities } from '../util/rights.ts'
 import { failureHandler } from './failure.ts'
 import { openLayers, prepareRun } from './layers.ts'
 import { secretReader } from './secrets.ts'
@@ -68,9 +70,10 @@ export async function openSolver(
   })
   if (worker.started) prepare()
   const statCache = await session.contexts.statCache()
-  const oneId = await hasOneId()
+  const lacking = await lackingRights()
   const now = Date.now
   const exported = new Set(all.flatMap((plan) => ancestors(plan.rootfs)))
+  const onDisk = wantedOnDisk(all, settings)
   const solver = new Solver({
     cache,
     onWork: prepare,
@@ -93,7 +96,11 @@ export async function openSolver(
         env: settings.env,
         access: session.git,
       }),
-      file: fileHandler({ store, cache, layers, worker, statCache, oneId, now, nonce: randomUUID }),
+      file: fileHandler({
+        ...{ store, cache, layers, worker, statCache, lacking, now, nonce: randomUUID },
+        trees: new LayerTrees(store, layers, signal),
+        needsFiles: (step) => onDisk.has(step),
+      }),
       run: runHandler({
         layers,
         worker,
@@ -107,7 +114,7 @@ export async function openSolver(
         cgroupParent: options.cgroupParent,
         timeout: options.runTimeout,
         retries: options.runRetries ?? 0,
-        oneId,
+        lacking,
         allowSecretsInLayers: options.allowSecretsInLayers === true,
         failures: failureHandler({ parsed, settings, session, worker }),
       }),
@@ -127,6 +134,12 @@ export async function openSolver(
   }
 }
 
+/** An ordinary user's worker has all rights over the ids that it has. */
+async function lackingRights(): Promise<string | undefined> {
+  if (process.getuid?.() === 0) return missingCapabilities() || undefined
+  return (await hasOneId()) ? 'ids' : undefined
+}
+
 /** A step and all that its root filesystem is built on: the steps whose layers are in the image. */
 function ancestors(top: RootfsStep | undefined): Step[] {
   const steps: Step[] = []
@@ -135,15 +148,22 @@ function ancestors(top: RootfsStep | undefined): Step[] {
 }
 
 function hasRun(plans: readonly ImagePlan[]): boolean {
-  const seen = new Set<Step>()
-  const queue: Step[] = plans.flatMap((plan) => plan.rootfs ?? [])
-  for (let step = queue.pop(); step !== undefined; step = queue.pop()) {
-    if (step.kind === 'run') return true
-    if (seen.has(step)) continue
-    seen.add(step)
-    for (const input of inputsOf(step)) queue.push(input)
-  }
-  return false
+  return stepsBehind(plans.flatMap((plan) => plan.rootfs ?? [])).some((step) => step.kind === 'run')
+}
+
+/** What is seen by a RUN, or handed out as files. */
+function wantedOnDisk(plans: readonly ImagePlan[], { outputs }: BuildSettings): ReadonlySet<Step> {
+  const tops = plans.flatMap((plan) => plan.rootfs ?? [])
+  const runs = stepsBehind(tops).filter((step) => step.kind === 'run')
+  const asFiles = outputs.some(({ type }) => type === 'local' || type === 'tar')
+  return new Set(stepsBehind(asFiles ? [...runs, ...tops] : runs))
+}
+
+/** Steps and all that they need. */
+function stepsBehind(steps: readonly Step[]): Step[] {
+  const seen = new Set<Step>(steps)
+  for (const step of seen) for (const input of inputsOf(step)) seen.add(input)
+  return [...seen]
 }
 
 function once(work: () => void): () => void {

@@ -2,9 +2,14 @@ import { execFileSync } from 'node:child_process'
 import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { afterAll, beforeEach, describe, expect, it } from 'vitest'
+import type { ContentFile } from '../util/content.ts'
 import { type Fixture, makeTree, temporaryDirectory } from './fixture.test-support.ts'
 import { openLocalContext, openRootTree } from './local.ts'
-import type { Tree } from './tree.ts'
+import type { Tree, TreeNode } from './tree.ts'
+
+function openIn(tree: Tree, path: string, expected: TreeNode): number {
+  return (tree.content(path, expected) as ContentFile).open()
+}
 
 const directory = temporaryDirectory()
 afterAll(() => directory[Symbol.dispose]())
@@ -134,7 +139,7 @@ describe('entries', () => {
     const context = openLocalContext(root)
     const [node] = context.list('', context.lstat('')!)
     expect(node?.name).toBe(name)
-    expect(readFileSync(context.open(name, node!), 'utf8')).toBe('raw')
+    expect(readFileSync(openIn(context, name, node!), 'utf8')).toBe('raw')
   })
 
   it('are looked up without following links', () => {
@@ -160,7 +165,7 @@ describe('entries', () => {
         ['sock', 'socket'],
       ])
       expect(context.sockets).toBe('empty-files')
-      expect(() => context.open('pipe', context.lstat('a')!)).toThrow(
+      expect(() => openIn(context, 'pipe', context.lstat('a')!)).toThrow(
         expect.objectContaining({ code: 'CONTEXT_CHANGED' }),
       )
     } finally {
@@ -194,14 +199,14 @@ describe('a context that changes', () => {
     const inside = context.lstat('d/f')!
     const changed = expect.objectContaining({ code: 'CONTEXT_CHANGED' })
     writeFileSync(`${root}/f`, 'longer')
-    expect(() => context.open('f', node)).toThrow(changed)
+    expect(() => openIn(context, 'f', node)).toThrow(changed)
     rmSync(`${root}/f`)
-    expect(() => context.open('f', node)).toThrow(changed)
+    expect(() => openIn(context, 'f', node)).toThrow(changed)
     symlinkSync('s', `${root}/f`)
-    expect(() => context.open('f', node)).toThrow(changed)
+    expect(() => openIn(context, 'f', node)).toThrow(changed)
     rmSync(`${root}/d`, { recursive: true })
     symlinkSync('.', `${root}/d`)
-    expect(() => context.open('d/f', inside)).toThrow(changed)
+    expect(() => openIn(context, 'd/f', inside)).toThrow(changed)
   })
 })
 

@@ -173,6 +173,20 @@ function openTree(root: string, view: View): LocalTree {
     }
   }
 
+  const open = (path: string, expected: NodeIdentity): number => {
+    let fd: number
+    try {
+      // Not blocking: should a fifo stand there by now, opening it must not wait for its writer.
+      fd = openSync(hostPath(path), O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
+    } catch (error) {
+      if (isAbsence(error)) throw contextErrors.changed([path], { cause: error })
+      throw unreadable(path, error)
+    }
+    if (isSame(fd, expected)) return fd
+    closeSync(fd)
+    throw contextErrors.changed([path])
+  }
+
   return {
     root,
     sockets: view.sockets,
@@ -184,19 +198,11 @@ function openTree(root: string, view: View): LocalTree {
       const node = guarded(path, () => lookUp(path))
       return node === undefined || (hidden && !hasVisible(path, node)) ? undefined : node
     },
-    open(path, expected) {
-      let fd: number
-      try {
-        // Not blocking: should a fifo stand there by now, opening it must not wait for its writer.
-        fd = openSync(hostPath(path), O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
-      } catch (error) {
-        if (isAbsence(error)) throw contextErrors.changed([path], { cause: error })
-        throw unreadable(path, error)
-      }
-      if (isSame(fd, expected)) return fd
-      closeSync(fd)
-      throw contextErrors.changed([path])
-    },
+    content: (path, expected) => ({
+      open: () => open(path, expected),
+      isSame: (fd) => isSame(fd, expected),
+      changed: () => contextErrors.changed([path]),
+    }),
     xattrs: (path) => (view.xattrs ? guarded(path, () => readXattrs(hostPath(path))) : NO_XATTRS),
     hiddenBy(path) {
       const rule = ignore?.decidingRule(path)
@@ -217,7 +223,7 @@ function readXattrs(path: string | Buffer): readonly Xattr[] {
 }
 
 /** Whether an open file is still what it was when it was looked at. */
-export function isSame(fd: number, expected: NodeIdentity): boolean {
+function isSame(fd: number, expected: NodeIdentity): boolean {
   const stat = fstatSync(fd, { bigint: true })
   return (
     stat.ino === expected.ino &&

@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { Readable } from 'node:stream'
 import { RegistryClient } from '@tsbuild/registry-client'
 import { afterAll, beforeEach, describe, expect, it } from 'vitest'
+import { piecesOf } from '../util/content.ts'
 import type { ArchiveEntry } from './archive.ts'
 import { listTree, makeTree, temporaryDirectory } from './fixture.test-support.ts'
 import { fetchContext, isRemoteContext, openRemoteContext, type RemoteServices } from './remote.ts'
@@ -113,7 +114,7 @@ describe('standard input', () => {
     expect(tree.lstat('d/f')).toMatchObject({ mode: 0o4000, uid: 7, gid: 8, mtimeNs: 2_000_000_000_000n, nlink: 2 })
     expect(tree.lstat('p')).toMatchObject({ mode: 0o755, uid: 0, gid: 0 })
     expect(tree.lstat('p/l')).toMatchObject({ type: 'symlink', uid: 9, gid: 9 })
-    expect(readFileSync(tree.open('d/f', tree.lstat('d/f')!), 'utf8')).toBe('F')
+    expect(Buffer.concat([...piecesOf(tree.content('d/f', tree.lstat('d/f')!), 1)]).toString()).toBe('F')
   })
 
   it.each<[string, Row[]]>([

@@ -6,6 +6,8 @@
  * tens of thousands of files; callers give way to other work in between.
  */
 
+import type { Content } from '../util/content.ts'
+
 export type NodeType = 'file' | 'directory' | 'symlink' | 'fifo' | 'char' | 'block' | 'socket'
 
 /** One entry of a tree, as it was when it was looked at. */
@@ -46,12 +48,10 @@ export interface Tree {
   lstat(path: string): TreeNode | undefined
   /** The entries of a directory that {@link lstat} or {@link list} gave, in byte order of their names. */
   list(path: string, directory: TreeNode): TreeNode[]
-  /**
-   * Opens a regular file for reading; the caller closes the descriptor.
-   *
-   * @throws BuildError CONTEXT_CHANGED if it is no longer the file that was looked at
-   */
-  open(path: string, expected: NodeIdentity): number
+  /** The content of a regular file. Reading it throws CONTEXT_CHANGED if it is no longer the file that was looked at. */
+  content(path: string, expected: NodeIdentity): Content
+  /** sha256 of a regular file's content (hexadecimal), where it is known without reading it. */
+  digest?(path: string): string | undefined
   /**
    * Extended attributes of an entry, sorted by name. A context has none: what is set on files of the caller's machine,
    * capabilities among it, is for that machine and does not become part of an image.

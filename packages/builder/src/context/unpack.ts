@@ -66,7 +66,7 @@ export async function unpackEntries(
   for (const { path, entry } of directories) policy.directoryDone(path, entry)
 }
 
-function isId(id: number): boolean {
+export function isId(id: number): boolean {
   return Number.isInteger(id) && id >= 0 && id <= MAX_ID
 }
 
@@ -75,7 +75,7 @@ function isLink(path: string): boolean {
 }
 
 /** A name of the archive, relative to where it is unpacked. */
-function insideName(path: string): string {
+export function insideName(path: string): string {
   const name = cleanPath(path.replace(/^\/+/, ''))
   if (name === '..' || name.startsWith('../'))
     throw new ArchiveError(`${JSON.stringify(path)} is outside of the archive`)

@@ -82,36 +82,3 @@ export interface WriteOp {
 }
 
 export type FileOp = MkdirOp | CopyOp | WriteOp
-
-/**
- * One entry that COPY will write. Entries come in the order in which they are written: each matched source with
- * everything below it, directories before what they hold.
- */
-export interface SelectedEntry {
-  /** Where it is read, relative to the tree's root, free of links. */
-  readonly source: string
-  /** Relative to the matched source; '' is that source itself. */
-  readonly target: string
-  /**
-   * On the first entry of each matched source (`target` is ''): its base name as it was matched. A file that is copied
-   * into an existing directory gets this name; of a directory the content is copied.
-   */
-  readonly name?: string
-  /** A directory that is copied only because something below it is: if it exists already, it keeps its owner and time. */
-  readonly implied?: true
-  readonly type: 'file' | 'directory' | 'symlink' | 'fifo' | 'char' | 'block' | 'socket'
-  /** Permission, setuid, setgid and sticky bits. */
-  readonly mode: number
-  readonly uid: number
-  readonly gid: number
-  readonly size: number
-  /** Nanoseconds. */
-  readonly mtimeNs: bigint
-  readonly ctimeNs: bigint
-  readonly linkname?: string
-  /** Number of names, device and inode: for hard links within one matched source and to notice swapped files. */
-  readonly nlink: number
-  readonly dev: bigint
-  readonly ino: bigint
-  readonly rdev: bigint
-}

@@ -24,12 +24,9 @@ import { makeNode, NODE_TYPE, setXattr } from '../util/syscalls.ts'
 import { layerErrors } from './errors.ts'
 import { components, type Place, RootedPaths } from './rooted-paths.ts'
 import type { TarEntry } from './tar-header.ts'
+import { meaningOf } from './whiteouts.ts'
 import { isUnpackedXattr } from './xattrs.ts'
 
-const WHITEOUT = '.wh.'
-const OPAQUE = '.wh..wh..opq'
-/** AUFS keeps its own files under such names; no part of the image. */
-const AUFS_META = '.wh..wh.'
 const SET_ID = 0o6000
 const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
 
@@ -75,41 +72,29 @@ export class LayerApplier {
 
   /** Sets the times of directories, which every entry in them has changed. */
   finish(): void {
+    // Those that a later entry has replaced, with all that was in them: each comes after the one that it is in.
+    const gone = new Set<string>()
     for (const [path, mtime] of this.#directoryTimes) {
-      if (this.#paths.stat(path)?.isDirectory()) lutimesSync(fsPath(this.#paths.absolute(path)), mtime, mtime)
+      const isThere =
+        !gone.has(path.slice(0, Math.max(0, path.lastIndexOf('/')))) && this.#paths.stat(path)?.isDirectory()
+      if (isThere) lutimesSync(fsPath(this.#paths.absolute(path)), mtime, mtime)
+      else gone.add(path)
     }
   }
 
   async #apply(entry: TarEntry, read: () => Promise<Buffer | undefined>): Promise<void> {
-    if (entry.path.includes('\0')) throw layerErrors.tarInvalid(['NUL in a name', entry.path])
-    const parts = components(entry.path)
-    if (parts.some((part) => part.startsWith(AUFS_META) && part !== OPAQUE)) return
-    const name = parts.at(-1)
-    if (parts.slice(0, -1).some((part) => part.startsWith(WHITEOUT)))
-      throw layerErrors.tarInvalid(['a .wh. name is not a directory', entry.path])
-    if (name === undefined) this.#applyRoot(entry)
-    else if (name === OPAQUE) this.#clear(parts)
-    else if (name.startsWith(WHITEOUT)) this.#whiteout(parts, name.slice(WHITEOUT.length))
-    else await this.#write(entry, this.#paths.place(parts, true)!, read)
-  }
-
-  #applyRoot(entry: TarEntry): void {
-    if (entry.type !== 'directory')
-      throw layerErrors.tarInvalid(['an entry that is not a directory has the name of the root', entry.path])
-    this.#setAttributes('', entry)
-  }
-
-  #whiteout(parts: readonly string[], name: string): void {
-    if (name === '' || name === '.' || name === '..') throw layerErrors.tarInvalid([`bad whiteout .wh.${name}`])
-    const place = this.#paths.place([...parts.slice(0, -1), name], false)
-    const stat = place && this.#paths.stat(place.path)
-    if (place && stat) this.#takeAway(place.path, stat)
-  }
-
-  /** The directory that an opaque mark stands in: links on the way to it are followed, as for every entry. */
-  #clear(parts: readonly string[]): void {
-    const mark = this.#paths.place(parts, false)
-    if (mark) this.#clearDirectory(mark.parent)
+    const meaning = meaningOf(entry)
+    if (meaning.kind === 'root') this.#setAttributes('', entry)
+    else if (meaning.kind === 'opaque') {
+      // The directory that the mark stands in: links on the way to it are followed, as for every entry.
+      const mark = this.#paths.place([...meaning.above, ''], false)
+      if (mark) this.#clearDirectory(mark.parent)
+    } else if (meaning.kind === 'gone') {
+      const place = this.#paths.place([...meaning.above, meaning.name], false)
+      const stat = place && this.#paths.stat(place.path)
+      if (place && stat) this.#takeAway(place.path, stat)
+    } else if (meaning.kind === 'file')
+      await this.#write(entry, this.#paths.place([...meaning.above, meaning.name], true)!, read)
   }
 
   #clearDirectory(path: string): void {

@@ -1,14 +1,16 @@
 /** Packs what a snapshot changed into a layer: a deterministic tar archive (image-spec layer.md "Representing Changes"). */
-import { type BigIntStats, readlinkSync } from 'node:fs'
+import { type BigIntStats, constants, openSync, readlinkSync } from 'node:fs'
 import { type Digest, mediaTypes } from '@tsbuild/registry-client'
 import { throwIfAborted } from '../errors.ts'
 import { snapshotErrors } from '../snapshot/errors.ts'
 import type { Change } from '../snapshot/snapshotter.ts'
 import type { Pieces, PieceTable } from '../store/pieces.ts'
+import type { Content } from '../util/content.ts'
 import { decodeName } from '../util/raw-path.ts'
 import { decodeDevice, getXattr, listXattrs } from '../util/syscalls.ts'
 import { BlobFile } from './blob-file.ts'
 import { CompressedWriter, type Compression } from './compress.ts'
+import { layerErrors } from './errors.ts'
 import type { TarEntry, TarType } from './tar-header.ts'
 import { TarWriter } from './tar-writer.ts'
 import { isPackedXattr } from './xattrs.ts'
@@ -45,6 +47,9 @@ export interface PackedLayer {
   readonly pieces: PieceTable | undefined
 }
 
+/** Blobs up to this size are handed on in memory: that costs less than a file, and many are in the store already. */
+export const SMALL_LAYER = 64 * 1024
+
 /** OCI media types of the layers that are written. */
 export const LAYER_TYPES: Readonly<Record<Compression, string>> = {
   gzip: mediaTypes.ociLayerGzip,
@@ -52,11 +57,17 @@ export const LAYER_TYPES: Readonly<Record<Compression, string>> = {
   none: mediaTypes.ociLayer,
 }
 
+/** An entry on its way into an archive. */
+export interface PackedEntry {
+  readonly entry: TarEntry
+  /** Of files. */
+  readonly content?: Content | undefined
+}
+
 /**
- * Writes a layer to a new file, ready for `ContentStore.adopt`. The same changes give the same bytes everywhere. Entries
- * come in the order of `changes`; sockets are left out; of a file with several names the first one carries the content.
+ * Writes what a snapshot changed as a layer to a new file, as {@link packEntries}. Sockets are left out; of a file with
+ * several names the first one carries the content.
  *
- * @param out path of a file that does not exist yet; it is of no use when this rejects
  * @throws FILE_CHANGED
  */
 export async function packLayer(
@@ -64,40 +75,67 @@ export async function packLayer(
   options: PackOptions,
   out: string,
 ): Promise<PackedLayer> {
-  const mapTime = options.mapTime ?? ((seconds: number) => seconds)
+  return await packEntries(entriesOf(changes), options, out)
+}
+
+/**
+ * Writes a layer to a new file, ready for `ContentStore.adopt`. The same entries give the same bytes everywhere.
+ *
+ * @param out path of a file that does not exist yet; it is of no use when this rejects
+ */
+export async function packEntries(
+  entries: AsyncIterable<PackedEntry> | Iterable<PackedEntry>,
+  options: PackOptions,
+  out: string,
+): Promise<PackedLayer> {
+  const { mapTime } = options
   await using file = new BlobFile(out, options.inMemory ?? 0)
   const compressed = new CompressedWriter(file, options)
   try {
     const tar = new TarWriter(compressed, options.onProgress)
-    const linked = new Map<string, string>()
-    let entries = 0
-    for await (const change of changes) {
+    let count = 0
+    for await (const { entry, content } of entries) {
       throwIfAborted(options.signal)
-      if (change.kind === 'delete') {
-        await tar.header({ ...WHITEOUT, path: whiteoutPath(change.path), mtime: mapTime(0) })
-      } else {
-        const entry = entryOf(change.path, change.fsPath, change.stat, linked)
-        if (!entry) continue
-        await tar.entry({ ...entry, mtime: mapTime(entry.mtime) }, change.fsPath)
-      }
-      entries++
+      const timed = mapTime === undefined ? entry : { ...entry, mtime: mapTime(entry.mtime) }
+      if (content === undefined) await tar.header(timed)
+      else await tar.entry(timed, content)
+      count++
     }
     const written = await tar.end()
-    return { mediaType: LAYER_TYPES[options.compression], ...written, entries, content: file.content() }
+    return { mediaType: LAYER_TYPES[options.compression], ...written, entries: count, content: file.content() }
   } finally {
     await compressed.settle()
   }
 }
 
+async function* entriesOf(changes: AsyncIterable<Change>): AsyncGenerator<PackedEntry> {
+  const linked = new Map<string, string>()
+  for await (const change of changes) {
+    if (change.kind === 'delete') {
+      yield { entry: whiteoutOf(change.path) }
+      continue
+    }
+    const entry = entryOf(change.path, change.fsPath, change.stat, linked)
+    if (entry) yield entry.type === 'file' ? { entry, content: fileAt(change.fsPath, entry.path) } : { entry }
+  }
+}
+
+function fileAt(place: string | Buffer, path: string): Content {
+  return {
+    open: () => openSync(place, constants.O_RDONLY | constants.O_NOFOLLOW),
+    changed: () => layerErrors.fileChanged([path]),
+  }
+}
+
+/** The entry that says that what is below at a path is gone. */
+export function whiteoutOf(path: string): TarEntry {
+  const slash = path.lastIndexOf('/') + 1
+  const name = `${path.slice(0, slash)}.wh.${path.slice(slash)}`
+  return { path: name, type: 'file', mode: 0, uid: 0, gid: 0, size: 0, mtime: 0 }
+}
+
 /** A name that would say something else to whoever unpacks the layer. */
 const RESERVED = /(^|\/)\.wh\.[^/]*$/
-
-const WHITEOUT = { type: 'file', mode: 0, uid: 0, gid: 0, size: 0 } as const
-
-function whiteoutPath(path: string): string {
-  const slash = path.lastIndexOf('/') + 1
-  return `${path.slice(0, slash)}.wh.${path.slice(slash)}`
-}
 
 /** The header for a file; `linked` remembers the first path of files with several. Undefined for sockets. */
 function entryOf(

@@ -7,7 +7,8 @@ import { decodeName, fsPath } from '../util/raw-path.ts'
 import { removeTree } from '../util/remove-tree.ts'
 import { layerErrors } from './errors.ts'
 
-const MOST_LINKS = 255
+/** Links that are followed on one way. */
+export const MOST_LINKS = 255
 
 /** A name in a directory that really is where it says. */
 export interface Place {

@@ -1,8 +1,8 @@
 /** Writes a tar archive in chunks of fixed size: headers are packed by hand and files are read straight into the chunk. */
-import { closeSync, constants, openSync, readSync } from 'node:fs'
+import { closeSync, readSync } from 'node:fs'
 import { Digester } from '@tsbuild/registry-client'
+import type { Content, ContentFile } from '../util/content.ts'
 import type { CompressedBlob, CompressedWriter } from './compress.ts'
-import { layerErrors } from './errors.ts'
 import { BLOCK, encodeHeader, paddingOf, type TarEntry } from './tar-header.ts'
 
 /** What {@link TarWriter.end} tells. */
@@ -28,11 +28,11 @@ export class TarWriter {
     this.#chunk = Buffer.allocUnsafe(Math.min(FIRST_CHUNK, out.chunkSize))
   }
 
-  /** Writes an entry with a file's content, which must have exactly `entry.size` bytes. @throws FILE_CHANGED */
-  async entry(entry: TarEntry, fsPath: string | Buffer): Promise<void> {
+  /** Writes an entry with a file's content, which must have exactly `entry.size` bytes. @throws what the content says */
+  async entry(entry: TarEntry, content: Content): Promise<void> {
     await this.header(entry)
-    if (entry.size === 0) return
-    await this.#file(fsPath, entry)
+    if (Buffer.isBuffer(content)) await this.bytes(content)
+    else if (entry.size > 0 || content.isSame) await this.#file(content, entry.size)
     await this.padding(entry.size)
   }
 
@@ -65,18 +65,21 @@ export class TarWriter {
     return { ...blob, diffID: this.#digester.digest() as `sha256:${string}`, uncompressedSize: this.#digester.size }
   }
 
-  async #file(path: string | Buffer, entry: TarEntry): Promise<void> {
-    const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW)
+  async #file(content: ContentFile, size: number): Promise<void> {
+    const fd = content.open()
     try {
-      for (let left = entry.size; left > 0; ) {
+      const { offset } = content
+      for (let left = size; left > 0; ) {
         // One byte more than expected shows a file that has grown; its place is written over.
-        const room = this.#chunk.length - this.#used
-        const n = readSync(fd, this.#chunk, this.#used, Math.min(left + 1, room), null)
-        if (n === 0 || n > left) throw layerErrors.fileChanged([entry.path])
+        const room = Math.min(left + (offset === undefined ? 1 : 0), this.#chunk.length - this.#used)
+        const at = offset === undefined ? null : offset + size - left
+        const n = readSync(fd, this.#chunk, this.#used, room, at)
+        if (n === 0 || n > left) throw content.changed()
         left -= n
         this.#used += n
         await this.#makeRoom()
       }
+      if (content.isSame?.(fd) === false) throw content.changed()
     } finally {
       closeSync(fd)
     }

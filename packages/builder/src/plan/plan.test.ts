@@ -25,7 +25,8 @@ async function plan(
   const asked: string[] = []
   const world = testWorld({
     allStages: false,
-    async resolveImage(name, platform) {
+    async resolveImage(name, platform, at) {
+      if (name === 'failing') throw new BuildError('TEST', 'its config is broken', { at })
       asked.push(`${name} ${formatPlatform(platform)}`)
       const config = images[name]
       if (!config) throw new BuildError('IMAGE_NOT_FOUND', `${name}: not found`)
@@ -288,6 +289,9 @@ describe('as the reference answers', () => {
 
   it.each([
     ['IMAGE_NAME_INVALID', 1, 'FROM Busybox AS a\nFROM scratch', {}],
+    ['IMAGE_NAME_INVALID', 2, 'FROM scratch\nCOPY --from=Busybox / /\nCOPY --from=Busybox / /', {}],
+    ['TEST', 3, 'FROM scratch\nENV a=b\nCOPY --from=failing / /', {}],
+    ['TEST', 3, 'FROM busybox\nENV a=b\nRUN --mount=from=failing,target=/x x', {}],
     ['STAGE_CIRCULAR', 2, 'FROM scratch AS a\nCOPY --from=b / /\nFROM scratch AS b\nCOPY --from=a / /', {}],
     ['STAGE_DEFINED_LATER', 2, 'FROM scratch AS a\nCOPY --from=B / /\nFROM scratch AS b\nFROM a', {}],
     ['STAGE_DEFINED_LATER', 2, 'FROM scratch AS a\nCOPY --from=b / /\nFROM a AS b\nFROM a', {}],

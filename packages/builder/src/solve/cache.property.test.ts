@@ -87,7 +87,14 @@ class Machine {
     const layers = new LayerService({ ...common, sources: new Map(), onIncomplete: () => {}, task } as never)
     const handlers = {
       image: imageHandler,
-      file: fileHandler({ ...common, layers, statCache: { get: () => undefined, set: () => {} }, oneId: false }),
+      file: fileHandler({
+        ...common,
+        layers,
+        trees: undefined as never,
+        needsFiles: () => true,
+        statCache: { get: () => undefined, set: () => {} },
+        lacking: undefined,
+      }),
       run: runHandler({ ...common, layers, isolatedNetwork: false, dns: [], resources: {}, retries: 0 } as never),
     }
     let id = 0

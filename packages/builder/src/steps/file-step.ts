@@ -1,24 +1,42 @@
-/** COPY, ADD, WORKDIR: chosen and fingerprinted here or in the worker, written by the worker. */
+/**
+ * COPY, ADD, WORKDIR: a layer is packed from its sources here, or written into a root filesystem by the worker where a RUN
+ * will see it or has made what it needs.
+ */
 import type { Tree } from '../context/tree.ts'
-import type { CopyOp, FileOp, SelectedEntry } from '../graph/file-op.ts'
+import type { CopyOp, FileOp, WriteOp } from '../graph/file-op.ts'
 import { hashKey } from '../graph/key.ts'
 import type { FileStep } from '../graph/step.ts'
 import type { Store } from '../store/store.ts'
+import type { OpenedOp } from './file/draft-ops.ts'
 import { writeEntries } from './file/entries-file.ts'
 import { fingerprint, type StatCache } from './file/fingerprint.ts'
-import { select } from './file/select.ts'
+import { openLayerSource } from './file/layer-source.ts'
+import { type SelectedEntry, select } from './file/select.ts'
+import { packFileLayer } from './file-layer.ts'
+import type { LayerTrees } from './layer-trees.ts'
 import type { LayerService } from './layers.ts'
 import type { StepCache } from './step-cache.ts'
-import { EMPTY_ROOTFS, onTop, type RootfsResult, type StepHandler, type Visit } from './types.ts'
+import {
+  EMPTY_ROOTFS,
+  type LayerBlob,
+  onTop,
+  type RootfsResult,
+  type StepHandler,
+  type StepResult,
+  type Visit,
+} from './types.ts'
 import type { OpSource, WorkerClient } from './worker-api.ts'
 
 export interface FileServices {
   readonly store: Store
   readonly cache: StepCache
   readonly layers: LayerService
+  readonly trees: LayerTrees
+  /** Whether the files of a step's layer are wanted on disk: a RUN sees them, or an output is made of them. */
+  readonly needsFiles: (step: FileStep) => boolean
   readonly worker: WorkerClient
-  /** Root filesystems have one id only: see `hasOneId`. Part of the key. */
-  readonly oneId: boolean
+  /** What root filesystems lack here that others have; undefined: nothing. Part of the key. */
+  readonly lacking: string | undefined
   readonly statCache: StatCache
   readonly now: () => number
   /** A random text: a step that must not come from the cache is done anew, with the times that its sources have now. */
@@ -61,36 +79,81 @@ export function fileHandler(services: FileServices): StepHandler<FileStep> {
       const { step } = visit
       const parts: unknown[] = []
       for (const part of step.ops) parts.push([keyedOp(part.op), await sourceDigest(part, visit, services, take)])
-      return hashKey(
-        'file',
-        step.link && !looksUpNames(step) ? 'link' : below(visit).identity,
-        parts,
-        ...(services.oneId ? ['one id'] : []),
-      )
+      return hashKey('file', step.link && !looksUpNames(step) ? 'link' : below(visit).identity, parts, services.lacking)
     },
 
     async run(visit, key) {
-      const { store, layers, worker, now, nonce } = services
-      const { step, signal } = visit
+      const { now, nonce } = services
+      const { step } = visit
       const started = now()
-      await using temporary = await store.blobs.temporary('copy')
       const parent = below(visit)
-      const [stack, accounts, ops] = await Promise.all([
-        step.link ? [] : layers.snapshots(parent.stack),
-        step.link && looksUpNames(step) ? layers.snapshots(parent.stack) : undefined,
-        Promise.all(step.ops.map((part, i) => workerOp(part, `${temporary.path}/${i}`, visit, services, take))),
-      ])
       const id = `file-${step.noCache ? hashKey('again', key, nonce()) : key}`
-      await worker.call(
-        'files.apply',
-        { stack, id, ops, accounts },
-        { signal, onEvent: (e) => e.type === 'progress' && visit.progress(e.item, e.current, e.total) },
-      )
-      layers.added(id)
-      const layer = { snapshot: id, created: now(), started, known: undefined, image: undefined, alone: step.link }
+      const known = await makeHere(id, visit, services, take)
+      if (known === undefined) await makeInWorker(id, visit, services, take)
+      const layer = { snapshot: id, created: now(), started, known, image: undefined, alone: step.link }
       return onTop(parent, layer)
     },
   }
+}
+
+/** Makes the layer without a worker; undefined where the files of a root filesystem are wanted, or are needed for it. */
+async function makeHere(
+  id: string,
+  visit: Visit<FileStep>,
+  services: FileServices,
+  take: Take,
+): Promise<LayerBlob | undefined> {
+  const { step, signal } = visit
+  if (services.needsFiles(step)) return undefined
+  const { stack } = below(visit)
+  const under = step.link ? undefined : await services.trees.tree(stack)
+  const accounts = looksUpNames(step) ? await services.trees.tree(stack) : undefined
+  if ((!step.link && under === undefined) || (looksUpNames(step) && accounts === undefined)) return undefined
+  const ops: OpenedOp[] = []
+  for (const part of step.ops) {
+    const { op } = part
+    const input = part.from === undefined ? EMPTY_ROOTFS : visit.input(part.from)
+    if (op.op !== 'copy') ops.push(op.op === 'write' ? written(op, input) : op)
+    else if (input.kind !== 'file') {
+      const tree = input.kind === 'tree' ? input.tree : await layerSource(input, services)
+      if (tree === undefined) return undefined
+      ops.push({ op, tree, entries: (await take(part, op, tree, signal)).entries })
+    }
+  }
+  const onProgress = (bytes: number) => visit.progress('packing layer', bytes, 0)
+  return await packFileLayer({ id, below: under, accounts, ops }, services, { signal, onProgress })
+}
+
+/** Has the worker write the layer into a root filesystem. */
+async function makeInWorker(id: string, visit: Visit<FileStep>, services: FileServices, take: Take): Promise<void> {
+  const { store, layers, worker } = services
+  const { step, signal } = visit
+  await using temporary = await store.blobs.temporary('copy')
+  const { stack: whole } = below(visit)
+  const [stack, accounts, ops] = await Promise.all([
+    step.link ? [] : layers.snapshots(whole),
+    step.link && looksUpNames(step) ? layers.snapshots(whole) : undefined,
+    Promise.all(step.ops.map((part, i) => workerOp(part, `${temporary.path}/${i}`, visit, services, take))),
+  ])
+  await worker.call(
+    'files.apply',
+    { stack, id, ops, accounts, spool: `${temporary.path}/spool` },
+    { signal, onEvent: (e) => e.type === 'progress' && visit.progress(e.item, e.current, e.total) },
+  )
+  layers.added(id)
+}
+
+/** The files of a root filesystem by the indexes of its layers; undefined where a RUN made some of them. */
+async function layerSource({ stack }: RootfsResult, { trees }: FileServices): Promise<Tree | undefined> {
+  // Only the worker sees all that a process can leave.
+  if (stack.layers().some(({ snapshot }) => snapshot.startsWith('run-'))) return undefined
+  const root = await trees.tree(stack)
+  return root && openLayerSource(root)
+}
+
+/** A download is written from where it is. */
+function written(op: WriteOp, input: StepResult): WriteOp {
+  return input.kind === 'file' ? { ...op, content: { path: input.path }, mtime: input.mtime ?? op.mtime } : op
 }
 
 /** Whether an owner is named, so that the files of the image below decide who it is. */
@@ -136,6 +199,8 @@ async function sourceDigest(part: Part, visit: Visit<FileStep>, services: FileSe
   if (input.kind === 'file') return input.digest
   const key = hashKey('fingerprint', input.identity, selection, keepOwner)
   return await cache.fingerprint(key, async () => {
+    const tree = services.needsFiles(visit.step) ? undefined : await layerSource(input, services)
+    if (tree) return await fingerprint(tree, await select(tree, selection, signal), { owners: keepOwner, signal })
     const stack = await layers.snapshots(input.stack)
     return await worker.call('files.fingerprint', { stack, selection, keepOwner }, { signal })
   })
@@ -150,10 +215,7 @@ async function workerOp(
 ): Promise<{ op: FileOp; source: OpSource | undefined }> {
   const { op, from } = part
   const input = from === undefined ? EMPTY_ROOTFS : visit.input(from)
-  if (op.op === 'write' && input.kind === 'file') {
-    const mtime = input.mtime ?? op.mtime
-    return { op: { ...op, content: { path: input.path }, mtime }, source: undefined }
-  }
+  if (op.op === 'write') return { op: written(op, input), source: undefined }
   if (op.op !== 'copy' || input.kind === 'file') return { op, source: undefined }
   if (input.kind === 'rootfs') return { op, source: { type: 'stack', stack: await layers.snapshots(input.stack) } }
   await writeEntries(entriesFile, (await take(part, op, input.tree, visit.signal)).entries)

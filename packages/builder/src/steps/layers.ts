@@ -4,12 +4,14 @@
  */
 import { counted, type Descriptor, onceMore, type Source } from '@tsbuild/registry-client'
 import { defineError } from '../errors.ts'
+import { LAYER_TYPES, type PackedEntry, packEntries, SMALL_LAYER } from '../layer/pack.ts'
+import { recompressLayer } from '../layer/recompress.ts'
 import type { SnapshotId } from '../snapshot/snapshotter.ts'
 import type { Store } from '../store/store.ts'
 import { LayerStack } from './layer-stack.ts'
 import type { StepCache } from './step-cache.ts'
 import type { LayerBlob, StackLayer } from './types.ts'
-import type { Incomplete, WorkerClient } from './worker-api.ts'
+import type { Incomplete, PackResult, WorkerClient } from './worker-api.ts'
 
 export const layerErrors = {
   layerLost: defineError({
@@ -126,14 +128,21 @@ export class LayerService {
     const { descriptor, diffID } = layer.known
     const { digest, mediaType } = descriptor
     const params = { id: layer.snapshot, below, blob: store.blobs.path(digest), mediaType, diffID }
-    const incomplete = await worker.call('layer.unpack', params, { signal }).catch(async (error: unknown) => {
+    const incomplete = await this.reading(layer, () => worker.call('layer.unpack', params, { signal }))
+    if (incomplete) this.#options.onIncomplete(layer.image, incomplete)
+  }
+
+  /** Reads a layer's blob, which is fetched where it is not in the store, and again where it turns out to be damaged. */
+  async reading<T>(layer: StackLayer, read: () => Promise<T>): Promise<T> {
+    const { store, signal } = this.#options
+    const { digest } = layer.known!.descriptor
+    await this.#haveBlob(layer)
+    return await read().catch(async (error: unknown) => {
       if (signal.aborted || (await store.blobs.verify(digest, signal))) throw error
-      // Damaged on disk: once more.
       this.#fetched.delete(digest)
       await this.#haveBlob(layer)
-      return await worker.call('layer.unpack', params, { signal })
+      return await read()
     })
-    if (incomplete) this.#options.onIncomplete(layer.image, incomplete)
   }
 
   /** Makes sure that the top layer of a stack is on disk, whatever there is of those below. */
@@ -151,16 +160,46 @@ export class LayerService {
     const { store, cache, worker, signal } = this.#options
     const known = this.#added.has(name) ? undefined : await cache.blob(name)
     if (known) return known
-    const id = await this.#present(stack)
+    const { top } = stack
     await using file = store.blobs.temporaryFile('layer')
+    if (top?.known) {
+      const how = { compression, level, pieces: store.pieces, signal }
+      const { descriptor, diffID } = top.known
+      const packed = await this.reading(top, async () =>
+        recompressLayer(store.blobs.open(descriptor.digest, signal), { ...how, diffID }, file.path),
+      )
+      return await this.#keep(
+        name,
+        { ...packed, mediaType: LAYER_TYPES[compression], diffID, content: undefined },
+        file.path,
+      )
+    }
+    const id = await this.#present(stack)
     const packed = await worker.call('layer.pack', { id, out: file.path, compression, level }, { signal })
-    const { mediaType, size, diffID, content, pieces } = packed
-    const digest = packed.digest as Descriptor['digest']
-    if (content === undefined) await store.blobs.adopt(file.path, { digest, size })
-    else await store.blobs.put(content, { digest, size }, signal)
-    const blob: LayerBlob = { descriptor: { mediaType, digest, size }, diffID }
+    return await this.#keep(name, packed, file.path)
+  }
+
+  /** Writes the blob of a new layer from its entries: no root filesystem has a part in it. @param id the layer's name */
+  async write(id: SnapshotId, entries: Iterable<PackedEntry>, onProgress: (bytes: number) => void): Promise<LayerBlob> {
+    const { store, signal } = this.#options
+    await using file = store.blobs.temporaryFile('layer')
+    const options = { ...DEFAULT_COMPRESSION, pieces: store.pieces, signal, inMemory: SMALL_LAYER, onProgress }
+    return await this.#keep(id, await packEntries(entries, options, file.path), file.path)
+  }
+
+  /** Stores a packed layer and remembers it. */
+  async #keep(
+    name: string,
+    { mediaType, digest, size, diffID, content, pieces }: PackResult,
+    path: string,
+  ): Promise<LayerBlob> {
+    const { store, cache, signal } = this.#options
+    const descriptor = { mediaType, digest: digest as Descriptor['digest'], size }
+    if (content === undefined) await store.blobs.adopt(path, descriptor)
+    else await store.blobs.put(content, descriptor, signal)
+    const blob: LayerBlob = { descriptor, diffID }
     await cache.saveBlob(name, blob)
-    if (pieces) await store.pieces.save(digest, pieces)
+    if (pieces) await store.pieces.save(descriptor.digest, pieces)
     return blob
   }
 

@@ -220,6 +220,8 @@ export interface WorkerOperations {
       ops: readonly { readonly op: FileOp; readonly source: OpSource | undefined }[]
       /** Root filesystem whose users and groups count; undefined: the one that is written. */
       accounts: readonly SnapshotId[] | undefined
+      /** Where no file is yet: for contents that have to wait. */
+      spool: string
     }
     result: void
   }

@@ -3,10 +3,12 @@ import { openLocalContext, openRootTree } from '../context/local.ts'
 import type { Tree } from '../context/tree.ts'
 import type { Snapshotter } from '../snapshot/snapshotter.ts'
 import { readArchive } from './archive.ts'
-import { applyFileOps, type OpenedOp } from './file/apply.ts'
+import { applyFileOps } from './file/apply.ts'
+import type { OpenedOp } from './file/draft-ops.ts'
 import { readEntries } from './file/entries-file.ts'
 import { fingerprint } from './file/fingerprint.ts'
 import { select } from './file/select.ts'
+import { Spool } from './file/spool.ts'
 import type { OpSource, WorkerEvent, WorkerOperations } from './worker-api.ts'
 
 export interface OperationContext {
@@ -19,7 +21,7 @@ type Params<O extends keyof WorkerOperations> = WorkerOperations[O]['params']
 
 /** Writes one layer of file operations and commits it. */
 export async function applyFiles(
-  { stack, id, ops, accounts }: Params<'files.apply'>,
+  { stack, id, ops, accounts, spool: place }: Params<'files.apply'>,
   context: OperationContext,
 ): Promise<void> {
   const { snapshotter, signal } = context
@@ -37,14 +39,17 @@ export async function applyFiles(
   const people = accounts && resources.use(await snapshotter.view(accounts, signal))
   const from = Date.now()
   await using active = await snapshotter.prepare(stack, signal)
+  using spool = new Spool(place)
   await applyFileOps(active.root, opened, {
     signal,
     readArchive,
     accounts: people?.root,
+    spool,
     onProgress: ({ entries }) =>
       void context.emit({ type: 'progress', item: 'copying files', current: entries, total: 0 }),
   })
-  await active.commit(id, { from, time: ops[0]?.op.mtime })
+  // All times are given already.
+  await active.commit(id, { from, time: undefined })
 }
 
 async function openSource(

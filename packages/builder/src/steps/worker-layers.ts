@@ -1,6 +1,6 @@
 /** Operations of the worker on layers and whole root filesystems. */
 import { createReadStream } from 'node:fs'
-import { packLayer } from '../layer/pack.ts'
+import { packLayer, SMALL_LAYER } from '../layer/pack.ts'
 import { unpackLayer } from '../layer/unpack.ts'
 import type { Pieces } from '../store/pieces.ts'
 import type { Incomplete, PackResult, WorkerOperations } from './worker-api.ts'
@@ -30,9 +30,6 @@ export async function unpackBlob(
   return files.size === 0 ? undefined : { files: files.size, example }
 }
 
-/** Blobs up to this size are sent, not written: that costs less, and many are in the store already. */
-const SMALL = 64 * 1024
-
 /** Packs a snapshot's changes as a layer blob. */
 export async function packSnapshot(
   { id, out, compression, level }: Params<'layer.pack'>,
@@ -47,7 +44,7 @@ export async function packSnapshot(
       level,
       pieces,
       signal,
-      inMemory: SMALL,
+      inMemory: SMALL_LAYER,
       onProgress: (bytes) => void emit({ type: 'progress', item: 'packing layer', current: bytes, total: 0 }),
     },
     out,

@@ -16,6 +16,7 @@ import { readArchive } from './archive.ts'
 import { CacheMounts } from './cache-mounts.ts'
 import { applyFileOps } from './file/apply.ts'
 import { select } from './file/select.ts'
+import { Spool } from './file/spool.ts'
 import type { RunMountSpec, RunParams } from './worker-api.ts'
 import type { OperationContext } from './worker-files.ts'
 
@@ -143,5 +144,7 @@ async function copyDirectory(root: string, source: string, directory: string, si
   await applyFileOps(directory, [{ op, tree, entries: await select(tree, op.selection, signal) }], {
     signal,
     readArchive,
+    // Nothing is unpacked.
+    spool: new Spool(''),
   })
 }

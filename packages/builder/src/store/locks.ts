@@ -2,7 +2,7 @@
  * Locks between processes that share a store: files that the kernel locks, so that a lock ends with its holder, whichever
  * pid namespace that lives in.
  */
-import { closeSync, fstatSync, openSync, statSync, unlinkSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, readFileSync, statSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { throwIfAborted } from '../errors.ts'
@@ -48,8 +48,13 @@ function take(directory: string, name: string, kind: 'shared' | 'exclusive'): As
   const path = join(directory, `${encodeURIComponent(name).slice(0, 200)}.lock`)
   const fd = openLockFile(path, directory)
   let kept = false
+  let file: Disposable | undefined
   try {
     const result = tryLock(fd, kind)
+    if (result === 'unknown') {
+      file = takeFile(`${path}.held`)
+      if (file === undefined) return undefined
+    }
     if (result === 'unsupported') throw storeErrors.storeFormat([directory, 'its file system has no file locks'])
     // The last holder may have deleted it while it was being opened: then it is nobody's lock.
     if (result === 'held' || !isSame(path, fd)) return undefined
@@ -62,9 +67,34 @@ function take(directory: string, name: string, kind: 'shared' | 'exclusive'): As
       if (!kept) return
       kept = false
       // Only who has it alone may delete it.
-      if (kind === 'exclusive' && isSame(path, fd)) unlinkSync(path)
+      if (kind === 'exclusive' && file === undefined && isSame(path, fd)) unlinkSync(path)
       closeSync(fd)
+      file?.[Symbol.dispose]()
     },
+  }
+}
+
+/**
+ * Holds a file by its mere existence, where the kernel cannot be asked to lock one: alone in either case. It tells its
+ * holder's pid; that of a process which is gone is nobody's.
+ */
+function takeFile(path: string): Disposable | undefined {
+  try {
+    writeFileSync(path, String(process.pid), { flag: 'wx', mode: 0o600 })
+    return { [Symbol.dispose]: () => unlinkSync(path) }
+  } catch (error) {
+    if (!hasCode(error, 'EEXIST')) throw error
+    if (isDead(path)) unlinkSync(path)
+    return undefined
+  }
+}
+
+function isDead(path: string): boolean {
+  try {
+    process.kill(Number(readFileSync(path, 'utf8')), 0)
+    return false
+  } catch (error) {
+    return hasCode(error, 'ESRCH')
   }
 }
 

@@ -38,10 +38,15 @@ function load(): Bindings {
 /**
  * Locks an open file without waiting, until its descriptor is closed.
  *
- * @returns `held` when somebody else has a lock that forbids it, `unsupported` where the file system has no locks
+ * @returns `held` when somebody else has a lock that forbids it, `unsupported` where the file system has no locks,
+ *   `unknown` where the operating system is not one that can be asked
  */
-export function tryLock(fd: number, kind: 'shared' | 'exclusive'): 'locked' | 'held' | 'unsupported' {
-  bindings ??= load()
+export function tryLock(fd: number, kind: 'shared' | 'exclusive'): 'locked' | 'held' | 'unsupported' | 'unknown' {
+  try {
+    bindings ??= load()
+  } catch {
+    return 'unknown'
+  }
   for (;;) {
     if (bindings.flock(fd, OPERATION[kind] | OPERATION.noWait) === 0) return 'locked'
     const errno = bindings.errno()

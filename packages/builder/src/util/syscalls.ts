@@ -156,8 +156,8 @@ export function makeNode(path: Path, mode: number, device: { major: number; mino
   if (libc().mknod(cPath(path), mode, encodeDevice(device.major, device.minor)) !== 0) fail('mknod', path)
 }
 
-/** glibc's and musl's dev_t. */
-function encodeDevice(major: number, minor: number): bigint {
+/** A device as stat and mknod number it: glibc's and musl's dev_t. */
+export function encodeDevice(major: number, minor: number): bigint {
   const [ma, mi] = [BigInt(major), BigInt(minor)]
   return (mi & 0xffn) | ((ma & 0xfffn) << 8n) | ((mi & ~0xffn) << 12n) | ((ma & ~0xfffn) << 32n)
 }

@@ -4,6 +4,7 @@ import type { ArchiveEntry } from '../../context/archive.ts'
 import { listTree, makeTree, temporaryDirectory } from '../../context/fixture.test-support.ts'
 import type { MkdirOp, WriteOp } from '../../graph/file-op.ts'
 import { applyFileOps } from './apply.ts'
+import { Spool } from './spool.ts'
 
 const directory = temporaryDirectory()
 afterAll(() => directory[Symbol.dispose]())
@@ -21,6 +22,7 @@ beforeEach(() => {
 })
 
 const signal = new AbortController().signal
+const spool = new Spool('')
 // biome-ignore lint/correctness/useYield: an archive that cannot be read
 const readNothing = async function* (): AsyncGenerator<ArchiveEntry> {
   throw new Error('no archive is expected here')
@@ -32,7 +34,7 @@ const failing = (run: Promise<void>) =>
   )
 
 describe.skipIf(notRoot)('WORKDIR and heredocs (needs root)', () => {
-  const run = (...ops: (MkdirOp | WriteOp)[]) => applyFileOps(root, ops, { signal, readArchive: readNothing })
+  const run = (...ops: (MkdirOp | WriteOp)[]) => applyFileOps(root, ops, { signal, readArchive: readNothing, spool })
   const mkdir: MkdirOp = { op: 'mkdir', path: '/', mode: 0o755, owner: undefined, mtime: undefined }
   const write: WriteOp = {
     op: 'write',

@@ -7,6 +7,7 @@ import type { CopyOp } from '../../graph/file-op.ts'
 import { getXattr, listXattrs, setXattr } from '../../util/syscalls.ts'
 import { applyFileOps } from './apply.ts'
 import { select } from './select.ts'
+import { Spool } from './spool.ts'
 
 const directory = temporaryDirectory()
 afterAll(() => directory[Symbol.dispose]())
@@ -24,6 +25,7 @@ beforeEach(() => {
 })
 
 const signal = new AbortController().signal
+const spool = new Spool('')
 // biome-ignore lint/correctness/useYield: an archive that cannot be read
 const readNothing = async function* (): AsyncGenerator<ArchiveEntry> {
   throw new Error('no archive is expected here')
@@ -52,6 +54,7 @@ async function copy(sources: string | string[], dest: string, options: CopyOptio
   await applyFileOps(root, [{ op, tree, entries: await select(tree, op.selection) }], {
     signal,
     readArchive: readNothing,
+    spool,
   })
 }
 
@@ -311,7 +314,7 @@ describe.skipIf(notRoot)('COPY (needs root)', () => {
     const tree = openLocalContext(context)
     const op: CopyOp = { ...copyDefaults, selection: { patterns: ['d'], parents: false, exclude: [] } }
     const entries = await select(tree, op.selection)
-    const options = { signal, readArchive: readNothing }
+    const options = { signal, readArchive: readNothing, spool }
     makeTree(context, { 'd/f': 'other' })
     const want = { code: 'CONTEXT_CHANGED', message: '/d/f changed during the build' }
     expect(await failing(applyFileOps(root, [{ op, tree, entries }], options))).toMatchObject(want)
@@ -328,7 +331,7 @@ describe.skipIf(notRoot)('COPY (needs root)', () => {
       chown: { user: 'app', group: undefined },
     }
     const entries = await select(tree, op.selection)
-    await applyFileOps(root, [{ op, tree, entries }], { signal, readArchive: readNothing, accounts })
+    await applyFileOps(root, [{ op, tree, entries }], { signal, readArchive: readNothing, spool, accounts })
     expect(lstatSync(`${root}/f`).uid).toBe(1000)
   })
 })

@@ -1,98 +1,31 @@
 /**
  * The file in which selected entries travel from the main process, which fingerprints them, to the worker, which copies
- * them: one JSON array per line, in order.
+ * them: pieces of many, each after its length.
  */
-
-import { createReadStream } from 'node:fs'
 import { open } from 'node:fs/promises'
-import { createInterface } from 'node:readline'
-import type { SelectedEntry } from '../../graph/file-op.ts'
+import { deserialize, serialize } from 'node:v8'
+import type { SelectedEntry } from './select.ts'
 
-const CHUNK = 256 * 1024
+/** Entries in a piece. */
+const PIECE = 1000
 
 /** Writes entries to a new file that only its owner can read. */
-export async function writeEntries(path: string, entries: Iterable<SelectedEntry>): Promise<void> {
+export async function writeEntries(path: string, entries: readonly SelectedEntry[]): Promise<void> {
   await using file = await open(path, 'wx', 0o600)
-  let text = ''
-  for (const entry of entries) {
-    text += `${encode(entry)}\n`
-    if (text.length < CHUNK) continue
-    await file.appendFile(text)
-    text = ''
+  for (let at = 0; at < entries.length; at += PIECE) {
+    const piece = serialize(entries.slice(at, at + PIECE))
+    const length = Buffer.alloc(4)
+    length.writeUInt32LE(piece.length)
+    await file.appendFile(Buffer.concat([length, piece]))
   }
-  await file.appendFile(text)
 }
 
 /** Reads what {@link writeEntries} wrote. */
 export async function* readEntries(path: string): AsyncGenerator<SelectedEntry> {
-  const stream = createReadStream(path, { highWaterMark: CHUNK })
-  try {
-    for await (const line of createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY })) yield decode(line)
-  } finally {
-    stream.destroy()
-  }
-}
-
-type Row = [
-  source: string,
-  target: string,
-  type: SelectedEntry['type'],
-  mode: number,
-  uid: number,
-  gid: number,
-  size: number,
-  mtimeNs: string,
-  ctimeNs: string,
-  nlink: number,
-  dev: string,
-  ino: string,
-  rdev: string,
-  linkname: string | null,
-  name: string | null,
-  implied: boolean,
-]
-
-function encode(e: SelectedEntry): string {
-  const row: Row = [
-    e.source,
-    e.target,
-    e.type,
-    e.mode,
-    e.uid,
-    e.gid,
-    e.size,
-    String(e.mtimeNs),
-    String(e.ctimeNs),
-    e.nlink,
-    String(e.dev),
-    String(e.ino),
-    String(e.rdev),
-    e.linkname ?? null,
-    e.name ?? null,
-    e.implied === true,
-  ]
-  return JSON.stringify(row)
-}
-
-function decode(line: string): SelectedEntry {
-  const [source, target, type, mode, uid, gid, size, mtimeNs, ctimeNs, nlink, dev, ino, rdev, linkname, name, implied] =
-    JSON.parse(line) as Row
-  return {
-    source,
-    target,
-    type,
-    mode,
-    uid,
-    gid,
-    size,
-    mtimeNs: BigInt(mtimeNs),
-    ctimeNs: BigInt(ctimeNs),
-    nlink,
-    dev: BigInt(dev),
-    ino: BigInt(ino),
-    rdev: BigInt(rdev),
-    ...(linkname !== null && { linkname }),
-    ...(name !== null && { name }),
-    ...(implied && { implied }),
+  await using file = await open(path)
+  const length = Buffer.alloc(4)
+  while ((await file.read(length)).bytesRead === length.length) {
+    const { buffer } = await file.read(Buffer.alloc(length.readUInt32LE()))
+    yield* deserialize(buffer) as SelectedEntry[]
   }
 }

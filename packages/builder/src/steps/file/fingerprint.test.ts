@@ -13,11 +13,11 @@ import {
 import { afterAll, beforeEach, describe, expect, it } from 'vitest'
 import { type Fixture, makeTree, temporaryDirectory } from '../../context/fixture.test-support.ts'
 import { openLocalContext, openRootTree } from '../../context/local.ts'
-import type { SelectedEntry } from '../../graph/file-op.ts'
+
 import { makeNode, NODE_TYPE, setXattr } from '../../util/syscalls.ts'
 import { readEntries, writeEntries } from './entries-file.ts'
 import { type FingerprintOptions, fingerprint, isSettled } from './fingerprint.ts'
-import { select } from './select.ts'
+import { type SelectedEntry, select } from './select.ts'
 
 const directory = temporaryDirectory()
 afterAll(() => directory[Symbol.dispose]())

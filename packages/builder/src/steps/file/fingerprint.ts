@@ -7,14 +7,12 @@
  * before: no two selections give the same one.
  */
 
-import { createHash, hash } from 'node:crypto'
-import { closeSync, readSync } from 'node:fs'
-import { contextErrors } from '../../context/errors.ts'
-import { isSame } from '../../context/local.ts'
-import type { Tree } from '../../context/tree.ts'
+import { createHash } from 'node:crypto'
+import type { Tree, TreeNode } from '../../context/tree.ts'
 import { throwIfAborted } from '../../errors.ts'
-import type { SelectedEntry } from '../../graph/file-op.ts'
+import { digestOfContent } from '../../util/content.ts'
 import { encodePath } from '../../util/raw-path.ts'
+import type { SelectedEntry } from './select.ts'
 import { copiedXattrs } from './xattrs.ts'
 
 /**
@@ -35,7 +33,7 @@ export interface FingerprintOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-/** Files up to this size are read at once. */
+/** Text that is hashed at once. */
 const BUFFER_SIZE = 256 * 1024
 /** A file whose inode changed less than this before it was read might change again within the clock's resolution. */
 const RACY_NS = 100_000_000n
@@ -56,7 +54,6 @@ export async function fingerprint(
 ): Promise<string> {
   const { statCache, owners = false, now = Date.now(), signal } = options
   const digest = createHash('sha256')
-  const buffer = new ReadBuffer()
   const started = BigInt(Math.trunc(now)) * 1_000_000n
   let links = new Map<string, number>()
   let until = performance.now() + SLICE_MS
@@ -80,92 +77,45 @@ export async function fingerprint(
     if (entry.name !== undefined) {
       links = new Map()
       // Of a directory the content is copied: neither its name nor its mode has any effect.
-      add(entry.type === 'directory' ? 'contents\0' : `source\0${entry.name}\0`)
-      if (entry.type === 'directory') continue
+      add(entry.node.type === 'directory' ? 'contents\0' : `source\0${entry.name}\0`)
+      if (entry.node.type === 'directory') continue
     }
-    const owner = owners ? `${entry.uid}:${entry.gid}` : ''
-    add(`${entry.type}\0${entry.target}\0${entry.mode.toString(8)}\0${owner}\0${entry.implied ? 'implied' : ''}\0`)
+    const { node } = entry
+    const owner = owners ? `${node.uid}:${node.gid}` : ''
+    add(`${node.type}\0${entry.target}\0${node.mode.toString(8)}\0${owner}\0${entry.implied ? 'implied' : ''}\0`)
     const xattrs = copiedXattrs(tree, entry.source)
     add(`${xattrs.length}\0`)
     for (const [name, value] of xattrs) add(`${name}\0${value.toString('base64')}\0`)
-    if (entry.type === 'file') {
-      const first = entry.nlink > 1 ? linkOf(links, entry, index) : undefined
-      add(first === undefined ? contentDigest(tree, entry, buffer, statCache, started) : `link ${first}`)
-    } else if (entry.type === 'symlink') add(entry.linkname ?? '')
-    else if (entry.type === 'char' || entry.type === 'block') add(String(entry.rdev))
+    if (node.type === 'file') {
+      const first = node.nlink > 1 ? linkOf(links, node, index) : undefined
+      add(first === undefined ? contentDigest(tree, entry, statCache, started) : `link ${first}`)
+    } else if (node.type === 'symlink') add(node.linkname ?? '')
+    else if (node.type === 'char' || node.type === 'block') add(String(node.rdev))
     add('\0')
   }
   return digest.update(text).digest('hex')
 }
 
 /** The number of the entry that is the same file, undefined for its first name. */
-function linkOf(links: Map<string, number>, entry: SelectedEntry, index: number): number | undefined {
-  const key = `${entry.dev}:${entry.ino}`
+function linkOf(links: Map<string, number>, { dev, ino }: TreeNode, index: number): number | undefined {
+  const key = `${dev}:${ino}`
   const first = links.get(key)
   if (first === undefined) links.set(key, index)
   return first
 }
 
-function contentDigest(
-  tree: Tree,
-  entry: SelectedEntry,
-  buffer: ReadBuffer,
-  cache: StatCache | undefined,
-  now: bigint,
-): string {
-  const key = `${entry.dev}:${entry.ino}:${entry.size}:${entry.mtimeNs}:${entry.ctimeNs}`
+function contentDigest(tree: Tree, { source, node }: SelectedEntry, cache: StatCache | undefined, now: bigint): string {
+  const told = tree.digest?.(source)
+  if (told !== undefined) return told
+  const key = `${node.dev}:${node.ino}:${node.size}:${node.mtimeNs}:${node.ctimeNs}`
   const known = cache?.get(key)
   if (known !== undefined) return known
-  const fd = tree.open(entry.source, entry)
-  try {
-    const value = hashContent(fd, entry.size, buffer.for(entry.size))
-    if (value === undefined || !isSame(fd, entry)) throw contextErrors.changed([entry.source])
-    if (isSettled(entry.ctimeNs, now)) cache?.set(key, value)
-    return value
-  } finally {
-    closeSync(fd)
-  }
+  const value = digestOfContent(tree.content(source, node), node.size)
+  if (isSettled(node.ctimeNs, now)) cache?.set(key, value)
+  return value
 }
 
 /** Whether a change after `now` would have given the inode another time; both in nanoseconds since the epoch. */
 export function isSettled(ctimeNs: bigint, now: bigint): boolean {
   return ctimeNs < now - (ctimeNs % 1_000_000_000n === 0n ? COARSE_RACY_NS : RACY_NS)
-}
-
-/** sha256 of exactly `size` bytes, undefined if there are more or less. */
-function hashContent(fd: number, size: number, buffer: Buffer): string | undefined {
-  if (size < buffer.length) {
-    const length = fill(fd, buffer)
-    return length === size ? hash('sha256', buffer.subarray(0, length), 'hex') : undefined
-  }
-  const whole = createHash('sha256')
-  let total = 0
-  for (let length = fill(fd, buffer); length > 0; length = fill(fd, buffer)) {
-    whole.update(buffer.subarray(0, length))
-    total += length
-  }
-  return total === size ? whole.digest('hex') : undefined
-}
-
-function fill(fd: number, buffer: Buffer): number {
-  let length = 0
-  while (length < buffer.length) {
-    const read = readSync(fd, buffer, length, buffer.length - length, null)
-    if (read === 0) break
-    length += read
-  }
-  return length
-}
-
-/** One buffer for all files, no larger than they need: most COPY instructions take a few small files or none anew. */
-class ReadBuffer {
-  #buffer = Buffer.alloc(0)
-
-  /** A byte more than the file has shows that it has grown. */
-  for(size: number): Buffer {
-    const needed = Math.min(BUFFER_SIZE, size + 1)
-    if (this.#buffer.length < needed)
-      this.#buffer = Buffer.allocUnsafe(Math.min(BUFFER_SIZE, Math.max(needed, 2 * this.#buffer.length)))
-    return this.#buffer
-  }
 }

@@ -3,6 +3,7 @@ import { mkdirSync } from 'node:fs'
 import { afterAll, beforeEach, describe, expect, it } from 'vitest'
 import { makeTree, temporaryDirectory } from '../../context/fixture.test-support.ts'
 import { resolveOwner } from './owner.ts'
+import { readAccountsIn } from './root-accounts.ts'
 
 const directory = temporaryDirectory()
 afterAll(() => directory[Symbol.dispose]())
@@ -37,20 +38,20 @@ describe('resolveOwner', () => {
     ['1and1', undefined, '7:8'],
   ])('%s:%s is %s', (user, groupName, want) => {
     makeTree(root, { 'etc/passwd': passwd, 'etc/group': group })
-    const { uid, gid } = resolveOwner(root, { user, group: groupName })
+    const { uid, gid } = resolveOwner(readAccountsIn(root), { user, group: groupName })
     expect(`${uid}:${gid}`).toBe(want)
   })
 
   it.each(['4294967295', '4294967296', '18446744073709551616', '-1', '+1', '0x0'])('%s is out of range', (id) => {
     const refused = expect.objectContaining({ code: 'CHOWN_ID_RANGE' })
-    expect(() => resolveOwner(root, { user: id, group: undefined })).toThrow(refused)
-    expect(() => resolveOwner(root, { user: '0', group: id })).toThrow(refused)
+    expect(() => resolveOwner(readAccountsIn(root), { user: id, group: undefined })).toThrow(refused)
+    expect(() => resolveOwner(readAccountsIn(root), { user: '0', group: id })).toThrow(refused)
   })
 
   it('needs no account files', () => {
-    expect(resolveOwner(root, { user: 'app', group: 'staff' })).toEqual({ uid: 0, gid: 0 })
+    expect(resolveOwner(readAccountsIn(root), { user: 'app', group: 'staff' })).toEqual({ uid: 0, gid: 0 })
     makeTree(root, { etc: 'a file' })
-    expect(resolveOwner(root, { user: 'app', group: 'staff' })).toEqual({ uid: 0, gid: 0 })
+    expect(resolveOwner(readAccountsIn(root), { user: 'app', group: 'staff' })).toEqual({ uid: 0, gid: 0 })
   })
 
   it('follows links inside of the root only', () => {
@@ -60,7 +61,7 @@ describe('resolveOwner', () => {
       'etc/group': { link: '/usr/group' },
       'usr/group': group,
     })
-    expect(resolveOwner(root, { user: 'app', group: 'staff' })).toEqual({ uid: 0, gid: 50 })
+    expect(resolveOwner(readAccountsIn(root), { user: 'app', group: 'staff' })).toEqual({ uid: 0, gid: 50 })
   })
 
   it.each<[string, () => void]>([
@@ -77,7 +78,7 @@ describe('resolveOwner', () => {
   ])('refuses %s', (_, make) => {
     make()
     const refused = expect.objectContaining({ code: 'CHOWN_ACCOUNTS_UNREADABLE' })
-    expect(() => resolveOwner(root, { user: 'app', group: undefined })).toThrow(refused)
-    expect(resolveOwner(root, { user: '5', group: undefined })).toEqual({ uid: 5, gid: 5 })
+    expect(() => resolveOwner(readAccountsIn(root), { user: 'app', group: undefined })).toThrow(refused)
+    expect(resolveOwner(readAccountsIn(root), { user: '5', group: undefined })).toEqual({ uid: 5, gid: 5 })
   })
 })

@@ -36,7 +36,7 @@ async function selected(selection: Partial<Selection>, ignore?: string): Promise
   const entries = await select(tree, { patterns: ['.'], parents: false, exclude: [], ...selection })
   return entries.map((e) =>
     e.name === undefined
-      ? `  ${e.implied ? '*' : ''}${e.target}${e.type === 'directory' ? '/' : ''}`
+      ? `  ${e.implied ? '*' : ''}${e.target}${e.node.type === 'directory' ? '/' : ''}`
       : `${e.name}<${e.source}`,
   )
 }
@@ -195,7 +195,7 @@ describe('.dockerignore', () => {
 
 it('names links of a root filesystem by what they say, absolute ones from its root', async () => {
   const entries = await select(openRootTree(root), { patterns: ['outabs', 'dir/inner'], parents: false, exclude: [] })
-  expect(entries.map((e) => [e.source, e.type])).toEqual([
+  expect(entries.map((e) => [e.source, e.node.type])).toEqual([
     ['dir/x', 'file'],
     ['a.txt', 'file'],
   ])

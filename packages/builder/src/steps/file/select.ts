@@ -5,12 +5,32 @@
  */
 import type { Tree, TreeNode } from '../../context/tree.ts'
 import { throwIfAborted } from '../../errors.ts'
-import type { SelectedEntry, Selection } from '../../graph/file-op.ts'
+import type { Selection } from '../../graph/file-op.ts'
 import { compileGlob, type Glob, hasWildcard } from '../../util/glob.ts'
 import { compileIgnore, type IgnoreMatcher, IgnoreSyntaxError } from '../../util/ignore.ts'
 import { cleanPath, relativeToRoot, resolveWith } from '../../util/inroot.ts'
 import { fileErrors } from './errors.ts'
 import { notFoundHint } from './suggest.ts'
+
+/**
+ * One entry that COPY will write. Entries come in the order in which they are written: each matched source with
+ * everything below it, directories before what they hold.
+ */
+export interface SelectedEntry {
+  /** What stands there. */
+  readonly node: TreeNode
+  /** Where it is read, relative to the tree's root, free of links. */
+  readonly source: string
+  /** Relative to the matched source; '' is that source itself. */
+  readonly target: string
+  /**
+   * On the first entry of each matched source (`target` is ''): its base name as it was matched. A file that is copied
+   * into an existing directory gets this name; of a directory the content is copied.
+   */
+  readonly name?: string
+  /** A directory that is copied only because something below it is: if it exists already, it keeps its owner and time. */
+  readonly implied?: true
+}
 
 /** Entries are handed out in pieces of this many, between which other work gets its turn. */
 const PIECE = 2000
@@ -154,7 +174,7 @@ function resolve(tree: Tree, path: string): { source: string; node: TreeNode } |
 function* entriesOf(tree: Tree, match: Match, filter: Filter): Generator<SelectedEntry> {
   const { source, node, name } = match
   if (node.type === 'socket' && tree.sockets === 'skipped') return
-  yield { ...toEntry(node, source, ''), name }
+  yield { node, source, target: '', name }
   if (node.type !== 'directory') return
   // An explicit stack: directories may be nested deeper than calls can be.
   const stack: { source: string; target: string; children: TreeNode[]; at: number; given: boolean; node: TreeNode }[] =
@@ -175,10 +195,10 @@ function* entriesOf(tree: Tree, match: Match, filter: Filter): Generator<Selecte
     const included = !excluded && filter.include?.matcher.matches(childTarget) !== false
     if (included) {
       for (const above of stack) {
-        if (!above.given) yield { ...toEntry(above.node, above.source, above.target), implied: true }
+        if (!above.given) yield { node: above.node, source: above.source, target: above.target, implied: true }
         above.given = true
       }
-      yield toEntry(child, childSource, childTarget)
+      yield { node: child, source: childSource, target: childTarget }
     } else if (child.type !== 'directory') continue
     else if (excluded && filter.exclude?.negated !== true) continue
     else if (!excluded && filter.include?.mayMatchBelow(childTarget) === false) continue
@@ -186,11 +206,4 @@ function* entriesOf(tree: Tree, match: Match, filter: Filter): Generator<Selecte
     const children = tree.list(childSource, child)
     stack.push({ source: childSource, target: childTarget, children, at: 0, given: included, node: child })
   }
-}
-
-/** Spelled out, since copying objects with `...` costs as much as looking the file up. */
-function toEntry(node: TreeNode, source: string, target: string): SelectedEntry {
-  const { type, mode, uid, gid, size, mtimeNs, ctimeNs, nlink, dev, ino, rdev, linkname } = node
-  const entry = { source, target, type, mode, uid, gid, size, mtimeNs, ctimeNs, nlink, dev, ino, rdev }
-  return linkname === undefined ? entry : { ...entry, linkname }
 }

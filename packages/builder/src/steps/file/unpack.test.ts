@@ -1,11 +1,15 @@
 import { execFileSync } from 'node:child_process'
-import { closeSync, lstatSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
+import { lstatSync, mkdirSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeEach, describe, expect, it } from 'vitest'
 import type { ArchiveEntry } from '../../context/archive.ts'
 import { type Fixture, listTree, makeTree, temporaryDirectory } from '../../context/fixture.test-support.ts'
+import { Draft } from './draft.ts'
 import type { Ids } from './owner.ts'
+import { openRootDirectory } from './root-directory.ts'
+import { Spool } from './spool.ts'
 import { openArchive, unpack } from './unpack.ts'
+import { writeDraft } from './write-draft.ts'
 
 const directory = temporaryDirectory()
 afterAll(() => directory[Symbol.dispose]())
@@ -32,8 +36,16 @@ async function* archive(rows: readonly Row[]): AsyncGenerator<ArchiveEntry> {
   }
 }
 
+async function unpackAll(rows: readonly Row[], into: string, owner: Ids | undefined): Promise<void> {
+  const draft = new Draft(openRootDirectory(root), BigInt(Date.now()) * 1_000_000n)
+  using spool = new Spool(`${root}.spool`)
+  const place = into.slice(root.length + 1)
+  await unpack(archive(rows), draft, { into: place, owner, name: 'e.tar', spool, signal })
+  await writeDraft(draft, root, { signal })
+}
+
 const run = (rows: readonly Row[], into = root, owner?: Ids) =>
-  unpack(archive(rows), { root, into, owner, name: 'e.tar', signal }).then(
+  unpackAll(rows, into, owner).then(
     () => 'it worked',
     (error: unknown) => error,
   )
@@ -210,15 +222,11 @@ describe('finding archives among files', () => {
   const isArchive = async (content: Buffer | string) => {
     const path = `${directory.path}/candidate`
     writeFileSync(path, content)
-    const fd = openSync(path, 'r')
-    try {
-      const entries = await openArchive(fd, readOne, signal)
-      const got = await entries?.next()
-      await entries?.return(undefined)
-      return got?.value === first
-    } finally {
-      closeSync(fd)
-    }
+    const file = { open: () => openSync(path, 'r'), changed: () => new Error('changed') }
+    const entries = await openArchive(file, statSync(path).size, readOne, signal)
+    const got = await entries?.next()
+    await entries?.return(undefined)
+    return got?.value === first
   }
 
   it('looks at the content', async () => {

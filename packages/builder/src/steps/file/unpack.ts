@@ -1,31 +1,32 @@
-/** Unpacks archives that ADD found among its sources into a root filesystem. */
-import { chmodSync, lchownSync, readSync } from 'node:fs'
+/**
+ * Unpacks archives that ADD found among its sources.
+ *
+ * They are content: they know no deletions, and entries may replace each other and what is there. The directory that is
+ * unpacked into is the root of everything in the archive: no name and no link leads out of it, absolute links count from
+ * it, and nothing is made behind a link to what is not there. Devices and fifos are left out, as the reference does.
+ */
 import { ARCHIVE_HEAD, type ArchiveEntry, looksLikeArchive, type ReadArchive } from '../../context/archive.ts'
-import { unpackEntries } from '../../context/unpack.ts'
+import { ArchiveError, insideName, isId } from '../../context/unpack.ts'
 import { BuildError, throwIfAborted } from '../../errors.ts'
-import { fsPath } from '../../util/raw-path.ts'
-import { setTimes } from '../../util/syscalls.ts'
-import { inRoot, refuseWhiteout } from './destination.ts'
+import type { Leaf, Xattr } from '../../layer/file-tree.ts'
+import { isUnpackedXattr } from '../../layer/xattrs.ts'
+import { type Content, piecesOf } from '../../util/content.ts'
+import { refuseWhiteout } from './destination.ts'
+import { type Draft, split } from './draft.ts'
 import { fileErrors } from './errors.ts'
 import type { Ids } from './owner.ts'
-import { setXattrs } from './xattrs.ts'
+import type { Spool } from './spool.ts'
+import { mergeXattrs } from './xattrs.ts'
 
-const CHUNK = 256 * 1024
-
-/**
- * Opens the archive in a file, if it is one: by its content, whatever its name is.
- *
- * @param fd stays the caller's; read by position, so its offset does not matter
- */
+/** Opens the archive that a file holds, if it is one: by its content, whatever its name is. */
 export async function openArchive(
-  fd: number,
+  content: Content,
+  size: number,
   readArchive: ReadArchive,
   signal: AbortSignal,
 ): Promise<AsyncGenerator<ArchiveEntry> | undefined> {
-  const head = Buffer.alloc(ARCHIVE_HEAD)
-  const length = readSync(fd, head, 0, head.length, 0)
-  if (!looksLikeArchive(head.subarray(0, length))) return undefined
-  const entries = readArchive(readFrom(fd), signal)[Symbol.asyncIterator]()
+  if (!looksLikeArchive(headOf(content, size))) return undefined
+  const entries = readArchive(bytesOf(content, size), signal)[Symbol.asyncIterator]()
   let first: IteratorResult<ArchiveEntry>
   try {
     first = await entries.next()
@@ -37,6 +38,16 @@ export async function openArchive(
   return first.done === true ? undefined : restOf(first.value, entries)
 }
 
+function headOf(content: Content, size: number): Buffer {
+  for (const piece of piecesOf(content, size)) return Buffer.from(piece.subarray(0, ARCHIVE_HEAD))
+  return Buffer.of()
+}
+
+async function* bytesOf(content: Content, size: number): AsyncGenerator<Uint8Array> {
+  // Whoever decompresses a piece may have it for longer than until the next one is asked for.
+  for (const piece of piecesOf(content, size)) yield Buffer.from(piece)
+}
+
 async function* restOf(first: ArchiveEntry, entries: AsyncIterator<ArchiveEntry>): AsyncGenerator<ArchiveEntry> {
   try {
     yield first
@@ -46,63 +57,124 @@ async function* restOf(first: ArchiveEntry, entries: AsyncIterator<ArchiveEntry>
   }
 }
 
-async function* readFrom(fd: number): AsyncGenerator<Uint8Array> {
-  for (let position = 0; ; ) {
-    const chunk = Buffer.allocUnsafe(CHUNK)
-    const length = readSync(fd, chunk, 0, CHUNK, position)
-    if (length === 0) return
-    position += length
-    yield chunk.subarray(0, length)
-  }
-}
-
 export interface UnpackOptions {
-  readonly root: string
-  /** Host path of the directory to unpack into, free of links. */
+  /** The directory to unpack into, free of links. */
   readonly into: string
   /** Owner of everything; undefined keeps the archive's. */
   readonly owner: Ids | undefined
   /** What messages call the archive. */
   readonly name: string
+  /** Keeps contents until the layer is written. */
+  readonly spool: Spool
   readonly signal: AbortSignal
 }
 
 /**
  * Unpacks entries with their modes and times, and their owners unless there is another one.
  *
- * @throws BuildError ADD_ARCHIVE_INVALID, COPY_WHITEOUT_NAME, OWNER_NOT_MAPPED
+ * @throws BuildError ADD_ARCHIVE_INVALID, COPY_WHITEOUT_NAME
  */
-export async function unpack(entries: AsyncIterable<ArchiveEntry>, options: UnpackOptions): Promise<void> {
-  const { root, into, owner, name, signal } = options
-  const chown = (path: string, { uid, gid }: Ids) => {
-    try {
-      lchownSync(fsPath(path), uid, gid)
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EINVAL') throw error
-      throw fileErrors.unmappedOwner([inRoot(root, path), uid, gid], { cause: error })
-    }
-  }
-  const policy = {
-    check: (path: string) => refuseWhiteout(root, path),
-    parent(path: string) {
-      chown(path, { uid: 0, gid: 0 })
-      chmodSync(fsPath(path), 0o755)
-    },
-    written(path: string, entry: ArchiveEntry, isSymlink: boolean) {
-      chown(path, owner ?? entry)
-      if (!isSymlink) chmodSync(fsPath(path), entry.mode)
-      if (!isSymlink) setXattrs(fsPath(path), entry.xattrs ?? [])
-      if (entry.type !== 'directory') setTimes(fsPath(path), toNs(entry.mtime))
-    },
-    directoryDone: (path: string, entry: ArchiveEntry) => setTimes(fsPath(path), toNs(entry.mtime)),
-  }
+export async function unpack(
+  entries: AsyncIterable<ArchiveEntry>,
+  draft: Draft,
+  options: UnpackOptions,
+): Promise<void> {
+  const { name, signal } = options
+  const times: [path: string, mtimeNs: bigint][] = []
   try {
-    await unpackEntries(entries, into, policy, signal)
+    for await (const entry of entries) {
+      throwIfAborted(signal)
+      await unpackEntry(entry, draft, options, times)
+    }
   } catch (error) {
     throwIfAborted(signal)
     // What the operating system refuses is told as for every other operation.
     if (error instanceof BuildError || (error as NodeJS.ErrnoException).syscall !== undefined) throw error
     throw fileErrors.archive([name, (error as Error).message], { cause: error })
+  }
+  // When nothing more comes into them. Some may have been replaced.
+  for (const [path, mtimeNs] of times)
+    if (draft.lstat(path)?.type === 'directory') draft.directory(path).mtimeNs = mtimeNs
+}
+
+async function unpackEntry(
+  entry: ArchiveEntry,
+  draft: Draft,
+  { into, owner, spool }: UnpackOptions,
+  times: [path: string, mtimeNs: bigint][],
+): Promise<void> {
+  const name = insideName(entry.path)
+  if (name === '' || entry.type === 'char' || entry.type === 'block' || entry.type === 'fifo') return
+  if (!isId(entry.uid) || !isId(entry.gid)) throw new ArchiveError(`${entry.path} has an owner out of range`)
+  const path = placeOf(draft, into, name)
+  refuseWhiteout(path)
+  makeParents(draft, into, split(path)[0])
+  const { uid, gid } = owner ?? entry
+  const { mode } = entry
+  const mtimeNs = toNs(entry.mtime)
+  if (entry.type === 'directory') {
+    const existing = draft.lstat(path)
+    if (existing !== undefined && existing.type !== 'directory') draft.remove(path)
+    const directory = existing?.type === 'directory' ? draft.directory(path) : draft.mkdir(path, { mode, uid, gid })
+    Object.assign(directory, { mode, uid, gid })
+    directory.xattrs = mergeXattrs(directory.xattrs, xattrsOf(entry))
+    times.push([path, mtimeNs])
+    return
+  }
+  const common = { uid, gid, mtimeNs, size: 0, xattrs: xattrsOf(entry), names: 0 }
+  if (entry.type === 'symlink')
+    draft.put(path, { ...common, type: 'symlink', mode: 0o777, xattrs: [], linkname: entry.linkname ?? '' })
+  else if (entry.type === 'file') {
+    const { content, size } = await spool.add(entry.content)
+    draft.put(path, { ...common, type: 'file', mode, size, content })
+  } else {
+    if (draft.lstat(path) !== undefined) draft.remove(path)
+    draft.link(linkSource(draft, into, entry), path)
+    // Told like the file itself.
+    const leaf = draft.lstat(path) as Leaf
+    const attributes =
+      leaf.type === 'symlink' ? { uid, gid } : { uid, gid, mode, xattrs: mergeXattrs(leaf.xattrs, common.xattrs) }
+    Object.assign(leaf, attributes, { mtimeNs })
+  }
+}
+
+function xattrsOf({ xattrs = [] }: ArchiveEntry): readonly Xattr[] {
+  return xattrs.filter(([name]) => isUnpackedXattr(name))
+}
+
+function placeOf(draft: Draft, into: string, name: string): string {
+  try {
+    return draft.resolve(name, { followLast: false, dangling: false, base: into })
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    throw new ArchiveError(`open /${name}: no such file or directory`, { cause: error })
+  }
+}
+
+function linkSource(draft: Draft, into: string, entry: ArchiveEntry): string {
+  const target = insideName(entry.linkname ?? '')
+  const source = draft.resolve(target, { followLast: false, base: into })
+  const node = draft.lstat(source)
+  if (target === '' || node === undefined || node.type === 'directory') {
+    throw new ArchiveError(
+      `${entry.path} is a hard link to ${JSON.stringify(entry.linkname)}, which is no file of the archive`,
+    )
+  }
+  return source
+}
+
+/** Directories that the archive does not list. */
+function makeParents(draft: Draft, into: string, path: string): void {
+  const missing: string[] = []
+  for (let at = path; at !== into; at = split(at)[0]) {
+    const node = draft.lstat(at)
+    if (node?.type === 'directory') break
+    if (node !== undefined) throw new ArchiveError(`/${at.slice(into.length).replace(/^\//, '')} is not a directory`)
+    missing.push(at)
+  }
+  for (const at of missing.reverse()) {
+    refuseWhiteout(at)
+    draft.mkdir(at, { mode: 0o755, uid: 0, gid: 0 })
   }
 }
 

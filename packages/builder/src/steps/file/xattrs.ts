@@ -9,6 +9,12 @@ export function copiedXattrs(tree: Tree, path: string): readonly Xattr[] {
   return all.length === 0 ? all : all.filter(([name]) => isUnpackedXattr(name))
 }
 
+/** What a directory has when more is set. */
+export function mergeXattrs(has: readonly Xattr[], set: readonly Xattr[]): readonly Xattr[] {
+  if (has.length === 0 || set.length === 0) return has.length === 0 ? set : has
+  return [...new Map([...has, ...set])].sort(([a], [b]) => (a < b ? -1 : 1))
+}
+
 /** Sets attributes; as in the reference, those stay behind that are not allowed here or unknown to the file system. */
 export function setXattrs(path: string | Buffer, xattrs: readonly Xattr[]): void {
   for (const [name, value] of xattrs) {
