@@ -4,7 +4,6 @@ import type { BuildError } from '@tsbuild/builder'
 /** Codes of the library that say that an option is wrong, before anything was done. */
 const USAGE_CODES: ReadonlySet<unknown> = new Set([
   'OPTION_INVALID',
-  'OPTION_UNSUPPORTED',
   'OUTPUT_INVALID',
   'STDIN_TWICE',
   'STDIN_MISSING',
