@@ -92,7 +92,10 @@ function readKept(value: unknown): KeptRun | undefined {
 export async function listKeptRuns(records: Records): Promise<KeptRun[]> {
   const names = await Array.fromAsync(records.list(KIND), ({ key }) => key)
   const runs = await Promise.all(names.map((name) => records.get(KIND, name)))
-  return runs.map(readKept).filter((run) => run !== undefined).sort((a, b) => b.failed - a.failed)
+  return runs
+    .map(readKept)
+    .filter((run) => run !== undefined)
+    .sort((a, b) => b.failed - a.failed)
 }
 
 /** The one of this name, or the only one whose name begins so. @throws BuildError KEPT_UNKNOWN */

@@ -33,7 +33,7 @@ function treeOf(paths: readonly string[]): Tree {
     sockets: 'skipped',
     lstat: (path) => nodes.get(path),
     list: (path) => lists.get(path) ?? [],
-    open: () => expect.unreachable(),
+    content: () => expect.unreachable(),
     xattrs: () => [],
     hiddenBy: () => undefined,
   }
