@@ -378,7 +378,6 @@ describe('as the reference answers', () => {
   })
 
   it('shows what is wrong with a trigger at the FROM that it came with', async () => {
-    // biome-ignore lint/suspicious/noTemplateCurlyInString: a variable of the Dockerfile
     const images = { busybox: { config: { OnBuild: ['LABEL long-name=${x/y}'] } } }
     const { at } = await failure('# first\nFROM busybox\n', {}, images)
     expect(at?.range.start).toMatchObject({ line: 2, column: 0 })
