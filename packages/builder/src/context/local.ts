@@ -109,7 +109,7 @@ export function openRootTree(root: string): LocalTree {
 }
 
 /** {@link parseIgnore} with the errors of the library. */
-export function parseIgnoreFile(text: string, name: string): IgnoreMatcher {
+function parseIgnoreFile(text: string, name: string): IgnoreMatcher {
   try {
     return parseIgnore(text)
   } catch (error) {
