@@ -1,4 +1,5 @@
-import { chmod, chown } from 'node:fs/promises'
+import { chmod, chown, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { describe, expect, inject, it } from 'vitest'
 import { readLayoutArchive } from '../support/image-layout.ts'
 import { builtDigest } from '../support/progress.ts'
@@ -48,6 +49,29 @@ describe.skipIf(needs.skip)(`with SOURCE_DATE_EPOCH${needs.note}`, () => {
       await new Promise((resolve) => setTimeout(resolve, 1100))
     }
     expect(digests[1]).toBe(digests[0])
+  })
+})
+
+describe('a layer of which one file has changed', () => {
+  it('is the same from a store that knows the rest and from a new one', async () => {
+    await using source = await openWorkspace()
+    const names = Array.from({ length: 300 }, (_, i) => `lib/module-${i}.js`)
+    const text = (name: string) => Array.from({ length: 800 }, (_, i) => `${name} has line ${(i * i) % 997}`).join('\n')
+    const directory = await source.files({
+      Dockerfile: 'FROM scratch\nCOPY . /app\n',
+      ...Object.fromEntries(names.map((name) => [name, text(name)])),
+    })
+    const digestIn = async (place: Workspace) =>
+      builtDigest(
+        (await place.must(['-o', `type=oci,dest=${place.join('image.tar')}`, directory], { env: EPOCH })).stderr,
+      )
+
+    await using known = await openWorkspace()
+    const before = await digestIn(known)
+    await writeFile(join(directory, names[150]!), 'changed\n')
+    const after = await digestIn(known)
+    await using empty = await openWorkspace()
+    expect([after, after === before]).toEqual([await digestIn(empty), false])
   })
 })
 

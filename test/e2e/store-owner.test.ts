@@ -82,6 +82,9 @@ it.skipIf(root.skip)(`a store on a read-only file system can be looked at${root.
     await place.must(['inspect', 'image'])
     expect((await place.must(['du', '--format', 'json'])).stdout).toContain('"kind": "snapshot"')
     await place.must(['prune', '--dry-run'])
+    const ran = await place.must(['run', 'image', 'cat', '/last'])
+    expect(ran.stdout).toBe('one\n')
+    expect(ran.stderr).toMatch(/WARNING: the store .* cannot be written: layers are unpacked for this once/)
     await place.run(['doctor']).then(({ stdout }) => expect(stdout).toContain('read-only file system'))
     for (const args of [[context], ['rmi', 'image']]) {
       const refused = await place.run(args)

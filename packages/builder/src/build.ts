@@ -3,7 +3,6 @@
  */
 import { checkInputs } from './build/check-inputs.ts'
 import { openWorker } from './build/layers.ts'
-import { lintAll } from './build/lint.ts'
 import { withLostLayers } from './build/lost-layers.ts'
 import { checkOptions } from './build/option-schema.ts'
 import { exportAll } from './build/outputs.ts'
@@ -35,7 +34,6 @@ export async function build(call: BuildOptions<Place>): Promise<BuildResult> {
     const parsed = await readSources(session)
     const worker = openWorker(session, options, hasRun(parsed))
     const { plans, undated, images } = await planAll(parsed, session, settings)
-    await lintAll(parsed, session, images)
     return await withLostLayers(session, async (trust) => {
       const solver = await openSolver({ parsed, plans, undated, images }, worker, session, settings, trust)
       return await exportAll(await solver.solve(), solver, session, settings)

@@ -53,6 +53,8 @@ describe('selectCommand', () => {
     [['system', 'df'], 'system df', 'tsbuild du'],
     [['builder', 'prune', '-f'], 'builder prune', 'tsbuild prune'],
     [['ps', '-a'], 'ps', 'no containers'],
+    [['docker', 'build', '.'], 'docker', 'leave out docker: tsbuild build .'],
+    [['podman', 'system', 'df'], 'podman', 'tsbuild du'],
   ])('says what %j is here', (argv, command, hint) => {
     expect(() => selectCommand(argv, { cwd })).toThrow(
       expect.objectContaining({

@@ -11,6 +11,7 @@ import { lintErrors } from '../lint/errors.ts'
 import { planErrors } from '../plan/errors.ts'
 import { sandboxErrors } from '../sandbox/errors.ts'
 import { snapshotErrors } from '../snapshot/errors.ts'
+import { stageErrors } from '../stages/errors.ts'
 import { rootfsErrors } from '../steps/errors.ts'
 import { fileErrors } from '../steps/file/errors.ts'
 import { layerErrors as storedLayerErrors } from '../steps/layers.ts'
@@ -28,7 +29,7 @@ type Definition = ErrorDefinition<readonly never[]>
 type Table = Readonly<Record<string, { readonly definition: unknown }>>
 
 const chapters: readonly (readonly [title: string, ...tables: readonly Table[]])[] = [
-  ['Dockerfile', dockerfileErrors, instructionErrors, planErrors, modeErrors, lintErrors],
+  ['Dockerfile', dockerfileErrors, instructionErrors, stageErrors, planErrors, modeErrors, lintErrors],
   ['Contexts and files', contextErrors, gitUrlErrors, fileErrors],
   ['Images and layers', imageErrors, layerErrors, storedLayerErrors],
   ['RUN', runErrors, secretErrors, sandboxErrors, keptErrors, runImageErrors],

@@ -111,7 +111,7 @@ export class IdleBuilds {
         trees: undefined as never,
         needsFiles: () => true,
         statCache,
-        oneId: false,
+        lacking: undefined,
       }),
       run: runHandler({ ...common, layers, isolatedNetwork: false, dns: [], resources: {}, retries: 0 } as never),
     }

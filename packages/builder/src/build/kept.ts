@@ -3,6 +3,7 @@
  * need until `prune` deletes them.
  */
 import { randomBytes } from 'node:crypto'
+import { schema } from '@tsbuild/registry-client'
 import { defineError } from '../errors.ts'
 import type { SnapshotId } from '../snapshot/snapshotter.ts'
 import type { FailedRun } from '../steps/run-step.ts'
@@ -55,11 +56,46 @@ export function afterwards(params: RunParams, kept: SnapshotId): RunParams {
   return { ...params, stack: [...params.stack, kept], id: undefined, keep: undefined, timeout: undefined }
 }
 
+/** What a run is looked up and started again with; the rest the worker checks or gives as it is. */
+type Checked = Omit<KeptRun, 'params'> & {
+  readonly params: Pick<RunParams, 'stack' | 'args' | 'env' | 'cwd' | 'user'> & {
+    readonly mounts: readonly { readonly type: string; readonly target: string }[]
+  }
+}
+
+const keptSchema = schema.object<Checked>({
+  name: schema.text,
+  step: schema.text,
+  message: schema.text,
+  failed: schema.integer,
+  params: schema.object<Checked['params']>({
+    stack: schema.list(schema.text, 'texts'),
+    args: schema.list(schema.text, 'texts'),
+    env: schema.list(schema.text, 'texts'),
+    cwd: schema.text,
+    user: schema.text,
+    mounts: schema.list(schema.object({ type: schema.text, target: schema.text }), 'mounts'),
+  }),
+})
+
+/** undefined for what is none, as another version may have written it: nothing is lost that a build would not make again. */
+function readKept(value: unknown): KeptRun | undefined {
+  try {
+    return keptSchema(value, '') as KeptRun
+  } catch (error) {
+    if (error instanceof schema.SchemaProblem) return undefined
+    throw error
+  }
+}
+
 /** Every one that is kept, the latest first. */
 export async function listKeptRuns(records: Records): Promise<KeptRun[]> {
   const names = await Array.fromAsync(records.list(KIND), ({ key }) => key)
-  const runs = await Promise.all(names.map((name) => records.get<KeptRun>(KIND, name)))
-  return runs.filter((run) => run !== undefined).sort((a, b) => b.failed - a.failed)
+  const runs = await Promise.all(names.map((name) => records.get(KIND, name)))
+  return runs
+    .map(readKept)
+    .filter((run) => run !== undefined)
+    .sort((a, b) => b.failed - a.failed)
 }
 
 /** The one of this name, or the only one whose name begins so. @throws BuildError KEPT_UNKNOWN */

@@ -1,5 +1,6 @@
 /** The call that runs an image once. */
 import { randomBytes } from 'node:crypto'
+import { tmpdir } from 'node:os'
 import { posix } from 'node:path'
 import { defineError } from '../errors.ts'
 import { type ContainerConfig, DEFAULT_PATH } from '../graph/image-config.ts'
@@ -44,7 +45,12 @@ export async function runImage(call: RunImageOptions<Place>): Promise<RunImageRe
     })
     root = settings.root
     checkRun(options)
-    await using session = await Session.open(settings)
+    await using session = await Session.open(settings, 'ask')
+    if (session.store.root !== settings.root)
+      session.warn({
+        rule: '',
+        message: `the store ${settings.root} cannot be written: layers are unpacked for this once, in ${tmpdir()}`,
+      })
     const image = await findImage(name, session, options)
     const choice = { ...(isolation && { isolation }), ...(ociRuntime !== undefined && { ociRuntime }) }
     const worker = openWorker(session, choice, true)

@@ -1,3 +1,4 @@
+import { RegistryError } from '@tsbuild/registry-client'
 import { describe, expect, it } from 'vitest'
 import type { BuildOptions } from '../options.ts'
 import { asBuildError, resolveBuildSettings, stateRoot } from './settings.ts'
@@ -101,6 +102,15 @@ describe('what the system refuses', () => {
     [failed('EPIPE', -32), 'SYSTEM_ERROR', 'write: broken pipe'],
   ])('%s is %s', (error, code, message) => {
     expect(asBuildError(error, { root: '/root' })).toMatchObject({ code, message, cause: error })
+  })
+
+  it('are told by their class, not by what they call themselves', () => {
+    const ofNode = Object.assign(new TypeError('The "path" argument'), { code: 'ERR_INVALID_ARG_TYPE' })
+    expect(asBuildError(ofNode)).toMatchObject({ code: 'INTERNAL', cause: ofNode })
+    const imitated = Object.assign(new Error('x'), { name: 'RegistryError', code: 'NOT_FOUND' })
+    expect(asBuildError(imitated)).toMatchObject({ code: 'INTERNAL' })
+    const real = new RegistryError('NOT_FOUND', 'x: not found', { hint: 'look' })
+    expect(asBuildError(real)).toMatchObject({ code: 'NOT_FOUND', message: 'x: not found', hint: 'look' })
   })
 
   it.each([

@@ -4,7 +4,14 @@ import { existsSync, statSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { formatPlatform, hostPlatform, normalizePlatform, type Platform, parsePlatform } from '@tsbuild/registry-client'
+import {
+  formatPlatform,
+  hostPlatform,
+  isRegistryError,
+  normalizePlatform,
+  type Platform,
+  parsePlatform,
+} from '@tsbuild/registry-client'
 import { BuildError, cancelled, systemFailed } from '../errors.ts'
 import { type Annotation, annotationPlace, isOfIndex } from '../export/annotations.ts'
 import type { PreparedOutput } from '../export/exporter.ts'
@@ -235,7 +242,6 @@ export function asBuildError(error: unknown, { signal, root }: FailedCall = {}):
     const what = error.path ?? (error as { address?: string }).address ?? error.syscall
     return systemFailed([what ?? '', systemReason(error)], { cause: error })
   }
-  const { message, hint, code } = error as Error & { hint?: string; code?: string }
-  const known = error instanceof Error && error.name !== 'Error' && typeof code === 'string'
-  return new BuildError(known ? code : 'INTERNAL', message ?? String(error), { hint, cause: error })
+  if (isRegistryError(error)) return new BuildError(error.code, error.message, { hint: error.hint, cause: error })
+  return new BuildError('INTERNAL', error instanceof Error ? error.message : String(error), { cause: error })
 }

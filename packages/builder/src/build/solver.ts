@@ -17,6 +17,7 @@ import type { LayerService } from '../steps/layers.ts'
 import { runHandler } from '../steps/run-step.ts'
 import type { RootfsResult } from '../steps/types.ts'
 import type { LazyWorker } from '../steps/worker-client.ts'
+import { missingCapabilities } from '../util/rights.ts'
 import { failureHandler } from './failure.ts'
 import { openLayers, prepareRun } from './layers.ts'
 import { secretReader } from './secrets.ts'
@@ -69,7 +70,7 @@ export async function openSolver(
   })
   if (worker.started) prepare()
   const statCache = await session.contexts.statCache()
-  const oneId = await hasOneId()
+  const lacking = await lackingRights()
   const now = Date.now
   const exported = new Set(all.flatMap((plan) => ancestors(plan.rootfs)))
   const onDisk = wantedOnDisk(all, settings)
@@ -96,7 +97,7 @@ export async function openSolver(
         access: session.git,
       }),
       file: fileHandler({
-        ...{ store, cache, layers, worker, statCache, oneId, now, nonce: randomUUID },
+        ...{ store, cache, layers, worker, statCache, lacking, now, nonce: randomUUID },
         trees: new LayerTrees(store, layers, signal),
         needsFiles: (step) => onDisk.has(step),
       }),
@@ -113,7 +114,7 @@ export async function openSolver(
         cgroupParent: options.cgroupParent,
         timeout: options.runTimeout,
         retries: options.runRetries ?? 0,
-        oneId,
+        lacking,
         allowSecretsInLayers: options.allowSecretsInLayers === true,
         failures: failureHandler({ parsed, settings, session, worker }),
       }),
@@ -131,6 +132,12 @@ export async function openSolver(
       return solved.slice(0, plans.length).map((own, i) => ({ ...own, undated: solved[plans.length + i] }))
     },
   }
+}
+
+/** An ordinary user's worker has all rights over the ids that it has. */
+async function lackingRights(): Promise<string | undefined> {
+  if (process.getuid?.() === 0) return missingCapabilities() || undefined
+  return (await hasOneId()) ? 'ids' : undefined
 }
 
 /** A step and all that its root filesystem is built on: the steps whose layers are in the image. */

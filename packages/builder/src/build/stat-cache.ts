@@ -12,7 +12,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { replaceFile } from '../export/atomic.ts'
 import type { StatCache } from '../steps/file/fingerprint.ts'
-import { makeDirectory } from '../util/make-directory.ts'
+import { makeDirectorySync } from '../util/make-directory.ts'
 
 const HEADER = 'tsbuild stat cache 2'
 
@@ -70,7 +70,7 @@ export class FileStatCache implements StatCache {
   /** Writes the file if something new was learned. */
   async save(): Promise<void> {
     if (!this.#changed) return
-    await makeDirectory(dirname(this.#path), 0o700)
+    makeDirectorySync(dirname(this.#path), 0o700)
     const body = [...this.#used].map(([key, value]) => `${key}\t${value}\n`).join('')
     await replaceFile(this.#path, (temporary) =>
       writeFile(temporary, `${HEADER} ${hash('sha256', body)}\n${body}`, { mode: 0o600 }),

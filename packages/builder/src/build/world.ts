@@ -1,13 +1,13 @@
-/** The planner's questions, answered from a session: base images, named contexts, times of contexts. */
+/** The questions of stages, answered from a session: base images, named contexts, times of contexts. */
 import type { Platform } from '@tsbuild/registry-client'
 import { fetchGit } from '../context/git.ts'
 import { checkName, type FoundImage } from '../image/resolve.ts'
-import type { NamedContext, PlanWorld } from '../plan/world.ts'
+import type { NamedContext, StageWorld } from '../stages/world.ts'
 import { downloaded } from '../steps/http-step.ts'
 import type { Session } from './session.ts'
 
 /** @param found collects every image that was resolved, by its reference */
-export function planWorld(session: Session, found: Map<string, FoundImage>): PlanWorld {
+export function stageWorld(session: Session, found: Map<string, FoundImage>): StageWorld {
   const keep = (image: FoundImage): FoundImage => {
     found.set(image.ref, image)
     return image

@@ -4,22 +4,19 @@ import { scanDockerfile } from '../dockerfile/scan.ts'
 import { BuildError } from '../errors.ts'
 import type { ParsedDockerfile } from '../instructions/nodes.ts'
 import { parseDockerfile } from '../instructions/parse.ts'
-import {
-  type CreatedLinter,
-  checkSource,
-  createLinter,
-  type LintFacts,
-  type LintWorld,
-  lintFile,
-} from '../lint/index.ts'
+import { type CreatedLinter, checkSource, createLinter, type IgnoredFiles, lintStages } from '../lint/index.ts'
 import type { BuildWarning } from '../progress.ts'
 import type { SourceFile } from '../source.ts'
+import type { ResolvedStages } from '../stages/resolve.ts'
 import { type CheckReport, checkReport } from './check.ts'
 
-export interface CheckFileOptions {
-  readonly world: LintWorld
-  /** Plans the build, to find what else would fail it; its result is not used. Called if the file can be parsed. */
-  readonly plan?: (parsed: ParsedDockerfile) => Promise<unknown>
+/** What the file is checked with; asked for if it can be parsed. */
+export interface CheckWorld {
+  readonly buildArgs: ReadonlyMap<string, string>
+  readonly resolve: (parsed: ParsedDockerfile) => Promise<ResolvedStages>
+  /** Plans the build, to find what else would fail it; its result is not used. */
+  readonly plan: (stages: ResolvedStages) => unknown
+  readonly ignored: () => Promise<IgnoredFiles | undefined>
 }
 
 export interface CheckedFile {
@@ -27,11 +24,11 @@ export interface CheckedFile {
   /** Names of rules in the check options that do not exist. */
   readonly remarks: readonly BuildWarning[]
   /** What fixDockerfile needs; undefined if the file cannot be parsed. */
-  readonly checked: { readonly parsed: ParsedDockerfile; readonly facts: LintFacts } | undefined
+  readonly stages: ResolvedStages | undefined
 }
 
 /** Checks a file. Errors of the file are part of the report; rejects only when the signal is aborted. */
-export async function checkFile(source: SourceFile, { world, plan }: CheckFileOptions): Promise<CheckedFile> {
+export async function checkFile(source: SourceFile, world: CheckWorld): Promise<CheckedFile> {
   const scanned = attempt(() => {
     const dockerfile = scanDockerfile(source)
     return { dockerfile, ...createLinter(dockerfile, world.buildArgs) }
@@ -40,31 +37,23 @@ export async function checkFile(source: SourceFile, { world, plan }: CheckFileOp
   const { dockerfile, linter, remarks } = scanned
   const parsed = attempt(() => parseDockerfile(dockerfile))
   if (parsed instanceof BuildError) return unchecked(partialReport(dockerfile, scanned, parsed), remarks)
-  const facts = await lintFile(parsed, linter, world)
+  const stages = await world.resolve(parsed)
+  const facts = await lintStages(stages, linter, world.ignored)
   // Planning stops at the same error and knows more about it; in stages that it does not need, only the checks find it.
-  const error = (await planError(parsed, plan)) ?? facts.error
+  const planned = attempt(() => world.plan(stages))
+  const error = planned instanceof BuildError ? planned : facts.error
   const report = checkReport(source, linter.warnings, linter.violation(), error, dockerfile.instructions)
-  return { report, remarks, checked: { parsed, facts } }
+  return { report, remarks, stages }
 }
 
 function unchecked(report: CheckReport, remarks: readonly BuildWarning[]): CheckedFile {
-  return { report, remarks, checked: undefined }
+  return { report, remarks, stages: undefined }
 }
 
 /** What the text shows above the place where the parser gave up. */
 function partialReport(dockerfile: Dockerfile, { linter }: CreatedLinter, error: BuildError): CheckReport {
   checkSource(linter, dockerfile, error.at?.range.start.offset ?? 0)
   return checkReport(dockerfile.source, linter.warnings, undefined, error, dockerfile.instructions)
-}
-
-async function planError(parsed: ParsedDockerfile, plan: CheckFileOptions['plan']): Promise<BuildError | undefined> {
-  try {
-    await plan?.(parsed)
-    return undefined
-  } catch (error) {
-    if (error instanceof BuildError && error.code !== 'CANCELLED') return error
-    throw error
-  }
 }
 
 function attempt<T>(work: () => T): T | BuildError {

@@ -1,17 +1,15 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables of Dockerfiles
 import { describe, expect, it } from 'vitest'
-import { defineError } from '../errors.ts'
-import { testWorld } from '../lint/testing.ts'
 import { SourceFile } from '../source.ts'
+import type { TestWorld } from '../stages/testing.ts'
 import { checkErrorText, checkExitCode, checkText } from './check.ts'
-import { type CheckFileOptions, checkFile } from './check-file.ts'
+import { checkFile } from './check-file.ts'
 import { checkSarif } from './sarif.ts'
+import { checkWorld } from './testing.ts'
 
 const lines = (...list: readonly string[]): string => `${list.join('\n')}\n`
-const check = (text: string, options: Partial<CheckFileOptions> = {}) =>
-  checkFile(new SourceFile('/src/app/Dockerfile', text), { world: testWorld(), ...options })
-
-const failing = defineError({ code: 'TEST', doc: '', message: (text: string) => text })
+const check = (text: string, overrides: Partial<TestWorld> = {}) =>
+  checkFile(new SourceFile('/src/app/Dockerfile', text), checkWorld(overrides))
 
 /** One range per line. */
 const linesOf = (...numbers: readonly number[]) => ({
@@ -35,19 +33,13 @@ describe('checkFile', () => {
 
   it('gives every line of a circle', async () => {
     const text = lines('FROM scratch AS a', 'COPY --from=b / /', 'ENV a=b', 'FROM scratch AS b', 'COPY --from=a / /')
-    const places = [2, 5].map((line) => ({
-      file: new SourceFile('Dockerfile', text),
-      range: new SourceFile('', text).lines(line, line),
-    }))
-    const plan = async () => {
-      throw failing(['circle'], { at: places[0], also: places.slice(1) })
-    }
-    const { report } = await check(text, { plan })
-    expect(report.json.buildError).toEqual({ message: 'circle', location: linesOf(2, 5) })
+    const { report } = await check(text)
+    const message = 'circular dependency detected on stage: a'
+    expect(report.json.buildError).toEqual({ message, location: linesOf(2, 5) })
     expect(checkErrorText(report)).toBe(
       lines(
-        'circle',
-        'Dockerfile:2',
+        message,
+        '/src/app/Dockerfile:2',
         '--------------------',
         '   1 |     FROM scratch AS a',
         '   2 | >>> COPY --from=b / /',
@@ -93,7 +85,7 @@ describe('checkFile', () => {
   })
 
   it('reports what stands above a line that cannot be parsed', async () => {
-    const { report, checked } = await check(
+    const { report, stages } = await check(
       lines('', 'FROM scratch AS BadStageName', 'MAINTAINER me@example.org', 'BADCMD', 'MAINTAINER x'),
     )
     expect(report.json.warnings.map(({ ruleName, location }) => [ruleName, location?.ranges[0]?.start.line])).toEqual([
@@ -104,7 +96,7 @@ describe('checkFile', () => {
       message: 'dockerfile parse error on line 4: unknown instruction: BADCMD',
       location: { ranges: [{ start: { line: 4 }, end: { line: 4 } }] },
     })
-    expect(checked).toBeUndefined()
+    expect(stages).toBeUndefined()
     expect(report.failed).toBe(false)
     expect(checkErrorText(report)).toBe(
       lines(
@@ -137,17 +129,14 @@ describe('checkFile', () => {
   })
 
   it('reports what planning finds, after the findings', async () => {
-    const plan = async () => {
-      throw failing(['stage missing'])
-    }
-    const { report } = await check('FROM scratch as a\n', { plan })
+    const { report } = await check('FROM scratch as a\nSTOPSIGNAL x\n')
     expect(report.json).toMatchObject({
       warnings: [{ ruleName: 'FromAsCasing' }],
-      buildError: { message: 'stage missing' },
+      buildError: { message: 'invalid signal: x' },
     })
     expect(report.failed).toBe(false)
     expect(checkText(report)).toContain('1 warning has been found!')
-    expect(checkErrorText(report)).toBe('stage missing\n')
+    expect(checkErrorText(report)).toMatch(/^invalid signal: x\n/)
   })
 
   it('error=true turns findings into a failure', async () => {

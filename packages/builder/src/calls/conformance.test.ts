@@ -5,14 +5,15 @@ import { hostPlatform } from '@tsbuild/registry-client'
 import { describe, expect, it } from 'vitest'
 import { scanDockerfile } from '../dockerfile/scan.ts'
 import { parseDockerfile } from '../instructions/parse.ts'
-import { createLinter, lintFile } from '../lint/index.ts'
-import { plainImage, testWorld } from '../lint/testing.ts'
+import { createLinter, lintStages } from '../lint/index.ts'
 import { SourceFile } from '../source.ts'
+import { resolveIn, testWorld } from '../stages/testing.ts'
 import { parseIgnore } from '../util/ignore.ts'
 import { checkExitCode } from './check.ts'
 import { checkFile } from './check-file.ts'
 import { outlineTarget } from './outline.ts'
 import { listTargets } from './targets.ts'
+import { checkWorld } from './testing.ts'
 
 const root = join(import.meta.dirname, '../../../../../shared/conformance')
 const here = existsSync(join(root, 'lib/cases.mjs'))
@@ -60,18 +61,18 @@ async function run(c: Case): Promise<{ json: unknown; exitCode: number }> {
     allStages: target === undefined && c.call === 'check',
     platform,
     buildPlatform: platform,
-    resolveImage: async () => plainImage,
     ignored: async () => (ignore === undefined ? undefined : parseIgnore(ignore)),
   })
   if (c.call === 'check') {
-    const { report } = await checkFile(source, { world })
+    const { report } = await checkFile(source, checkWorld(world))
     return { json: report.json, exitCode: checkExitCode(report) }
   }
   const dockerfile = scanDockerfile(source)
   const parsed = parseDockerfile(dockerfile)
   if (c.call === 'targets') return { json: listTargets(parsed).json, exitCode: 0 }
-  const facts = await lintFile(parsed, createLinter(dockerfile, world.buildArgs).linter, world)
-  return { json: outlineTarget(parsed, facts).json, exitCode: 0 }
+  const stages = await resolveIn(world, parsed)
+  const facts = await lintStages(stages, createLinter(dockerfile, world.buildArgs).linter, world.ignored)
+  return { json: outlineTarget(stages, facts).json, exitCode: 0 }
 }
 
 function dockerfileOf(c: Case): string {

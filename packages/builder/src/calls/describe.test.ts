@@ -1,20 +1,17 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables of Dockerfiles
 import { describe, expect, it } from 'vitest'
-import { scanDockerfile } from '../dockerfile/scan.ts'
-import { parseDockerfile } from '../instructions/parse.ts'
-import { createLinter, type LintWorld, lintFile } from '../lint/index.ts'
-import { testWorld } from '../lint/testing.ts'
-import { SourceFile } from '../source.ts'
+import { createLinter, lintStages } from '../lint/index.ts'
+import { parseText, resolveIn, type TestWorld, testWorld } from '../stages/testing.ts'
 import { outlineTarget } from './outline.ts'
 import { listTargets } from './targets.ts'
 
 const lines = (...list: readonly string[]): string => `${list.join('\n')}\n`
-const parse = (text: string) => parseDockerfile(scanDockerfile(new SourceFile('Dockerfile', text)))
 
-async function outline(text: string, overrides: Partial<LintWorld> = {}) {
-  const parsed = parse(text)
+async function outline(text: string, overrides: Partial<TestWorld> = {}) {
   const world = testWorld({ allStages: false, ...overrides })
-  return outlineTarget(parsed, await lintFile(parsed, createLinter(parsed.dockerfile, world.buildArgs).linter, world))
+  const stages = await resolveIn(world, parseText(text))
+  const { linter } = createLinter(stages.parsed.dockerfile, world.buildArgs)
+  return outlineTarget(stages, await lintStages(stages, linter, world.ignored))
 }
 
 const line = (n: number) => ({ ranges: [{ start: { line: n }, end: { line: n } }] })
@@ -114,7 +111,7 @@ describe('outlineTarget', () => {
 
 describe('listTargets', () => {
   it('lists also what cannot be built: a variable in COPY --from', () => {
-    const { json } = listTargets(parse('FROM scratch AS a\nFROM scratch\nCOPY --from=${V} \\\n / /\n'))
+    const { json } = listTargets(parseText('FROM scratch AS a\nFROM scratch\nCOPY --from=${V} \\\n / /\n'))
     expect(json.targets.map(({ name }) => name)).toEqual(['a', undefined])
   })
 
@@ -128,7 +125,7 @@ describe('listTargets', () => {
       '# last is the one',
       'FROM build AS last',
     )
-    const { json, text: printed } = listTargets(parse(text))
+    const { json, text: printed } = listTargets(parseText(text))
     expect(json.targets).toEqual([
       {
         name: 'build',

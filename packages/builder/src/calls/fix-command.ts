@@ -35,16 +35,13 @@ export function fixCommand({ index, instruction }: FixScope): readonly Edit[] {
   return [{ start, end, text: ` [${words.map((word) => JSON.stringify(word)).join(', ')}]` }]
 }
 
-/** Whether the stage, one it builds on, or the image may set ENTRYPOINT: a base image that is not known may. */
+/** Whether the stage, one it builds on, or the image sets ENTRYPOINT. */
 function mayHaveEntrypoint(index: FixIndex, instruction: RawInstruction): boolean {
-  const own = index.stageOf(instruction)
-  let facts = own && index.factsOf(own)
-  if (facts === undefined) return true
-  const { stages } = index.parsed
-  for (; ; facts = facts.base) {
-    const inFile = facts.index === undefined ? undefined : stages[facts.index]
-    if (inFile?.instructions.some((node) => node.kind === 'ENTRYPOINT')) return true
-    if (facts.base === undefined) break
+  let stage = index.stageOf(instruction)
+  if (stage === undefined) return true
+  for (; ; stage = stage.base) {
+    if (stage.stage?.instructions.some((node) => node.kind === 'ENTRYPOINT')) return true
+    if (stage.base === undefined) break
   }
-  return !facts.scratch && (facts.image === undefined || (facts.image.config?.Entrypoint?.length ?? 0) > 0)
+  return (stage.image?.config.config?.Entrypoint?.length ?? 0) > 0
 }

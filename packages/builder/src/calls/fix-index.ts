@@ -1,10 +1,11 @@
 /** Look-ups that fixes need, made once for a file so that many findings stay cheap. */
 import type { RawInstruction } from '../dockerfile/ast.ts'
 import type { InstructionNode, ParsedDockerfile, Stage } from '../instructions/nodes.ts'
-import type { LintFacts, StageFacts } from '../lint/index.ts'
 import { type Casing, majorityCasing } from '../lint/rules/consistent-instruction-casing.ts'
 import type { Range } from '../source.ts'
 import { lineSpan } from '../source.ts'
+import type { ResolvedStages } from '../stages/resolve.ts'
+import type { StageNode } from '../stages/stage-graph.ts'
 
 /** A place where a stage is named. */
 export interface StageUse {
@@ -20,13 +21,14 @@ export class FixIndex {
   readonly #byLine = new Map<number, RawInstruction>()
   readonly #nodes = new Map<RawInstruction, InstructionNode>()
   readonly #stages = new Map<RawInstruction, Stage>()
-  readonly #facts = new Map<number, StageFacts>()
+  readonly #resolved: ResolvedStages['nodes']
   /** FROM looks names up as written, `--from` in any case. */
   readonly #bases = new Map<string, StageUse[]>()
   readonly #sources = new Map<string, StageUse[]>()
 
-  constructor(parsed: ParsedDockerfile, facts: LintFacts) {
+  constructor({ parsed, nodes }: ResolvedStages) {
     this.parsed = parsed
+    this.#resolved = nodes
     for (const instruction of parsed.dockerfile.instructions) {
       const { first, last } = lineSpan(instruction.range)
       for (let line = first; line <= last; line++) this.#byLine.set(line, instruction)
@@ -38,7 +40,6 @@ export class FixIndex {
         this.#stages.set(node.raw, stage)
       }
     }
-    for (const stage of facts.stages) if (stage.index !== undefined) this.#facts.set(stage.index, stage)
     this.casing = majorityCasing(
       parsed.stages.flatMap((stage) => [stage.from.raw, ...stage.instructions.map((node) => node.raw)]),
     )
@@ -53,12 +54,10 @@ export class FixIndex {
     return this.#nodes.get(instruction)
   }
 
-  stageOf(instruction: RawInstruction): Stage | undefined {
-    return this.#stages.get(instruction)
-  }
-
-  factsOf(stage: Stage): StageFacts | undefined {
-    return this.#facts.get(stage.index)
+  /** The stage that an instruction stands in; undefined if that could not be found out. */
+  stageOf(instruction: RawInstruction): StageNode | undefined {
+    const stage = this.#stages.get(instruction)
+    return stage && this.#resolved[stage.index]
   }
 
   /** Places below an instruction that mean a stage of this name and do not write it in lower case. */

@@ -5,11 +5,10 @@
 import type { Dockerfile, RawInstruction } from '../dockerfile/ast.ts'
 import { scanDockerfile } from '../dockerfile/scan.ts'
 import { BuildError } from '../errors.ts'
-import type { ParsedDockerfile } from '../instructions/nodes.ts'
 import { parseDockerfile } from '../instructions/parse.ts'
-import type { LintFacts } from '../lint/index.ts'
 import type { BuildWarning } from '../progress.ts'
 import { lineSpan, SourceFile } from '../source.ts'
+import type { ResolvedStages } from '../stages/resolve.ts'
 import { applyEdits, type Edit, unifiedDiff, withoutOverlap } from './edits.ts'
 import { FixIndex } from './fix-index.ts'
 import { fixers } from './fixers.ts'
@@ -32,17 +31,13 @@ export interface FixResult {
 /**
  * Rewrites what the findings name and can be rewritten safely.
  *
+ * @param stages base images decide whether a CMD may be rewritten
  * @param warnings of the linter: what is skipped there is not touched
- * @param facts of the same run: base images decide whether a CMD may be rewritten
  */
-export function fixDockerfile(
-  parsed: ParsedDockerfile,
-  warnings: readonly BuildWarning[],
-  facts: LintFacts,
-): FixResult {
-  const { dockerfile } = parsed
+export function fixDockerfile(stages: ResolvedStages, warnings: readonly BuildWarning[]): FixResult {
+  const { dockerfile } = stages.parsed
   const { source } = dockerfile
-  const index = new FixIndex(parsed, facts)
+  const index = new FixIndex(stages)
   const findings = warnings.flatMap(({ rule, at }) => {
     const instruction = at && index.instructionAt(lineSpan(at.range).first)
     return instruction ? [{ rule, instruction }] : []

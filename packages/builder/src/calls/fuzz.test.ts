@@ -4,8 +4,9 @@ import { expect, it } from 'vitest'
 import { scanDockerfile } from '../dockerfile/scan.ts'
 import { defineError } from '../errors.ts'
 import { parseDockerfile } from '../instructions/parse.ts'
-import { plainImage, testWorld } from '../lint/testing.ts'
+import { lintStages } from '../lint/index.ts'
 import { SourceFile } from '../source.ts'
+import { plainImage } from '../stages/testing.ts'
 import { parseIgnore } from '../util/ignore.ts'
 import { checkErrorText, checkText } from './check.ts'
 import { checkFile } from './check-file.ts'
@@ -13,6 +14,7 @@ import { fixDockerfile } from './fix.ts'
 import { outlineTarget } from './outline.ts'
 import { checkSarif } from './sarif.ts'
 import { listTargets } from './targets.ts'
+import { checkWorld } from './testing.ts'
 
 const word = fc.constantFrom(
   ...[
@@ -143,7 +145,7 @@ const file = fc
 
 const missing = defineError({ code: 'TEST', doc: '', message: () => 'no such image' })
 /** Names in capitals are no images: `FROM Base` is in error until the stage is called `base`. */
-const world = testWorld({
+const world = checkWorld({
   ignored: async () => parseIgnore('a\n!b'),
   resolveImage: async (name, _platform, at) => {
     if (name !== name.toLowerCase()) throw missing([], { at })
@@ -155,18 +157,19 @@ it('checks, fixes and descriptions of any file end without surprises', async () 
   await fc.assert(
     fc.asyncProperty(file, async (text) => {
       const source = new SourceFile('Dockerfile', text)
-      const { report, checked } = await checkFile(source, { world })
+      const { report, stages } = await checkFile(source, world)
       for (const { at } of report.warnings) {
         const { start, end } = at!.range
         expect(0 <= start.offset && start.offset <= end.offset && end.offset <= text.length).toBe(true)
       }
       expect(typeof checkText(report) + checkErrorText(report)).toBeTypeOf('string')
       JSON.stringify([report.json, checkSarif(report, '1')])
-      if (!checked) return
-      const { parsed, facts } = checked
+      if (!stages) return
+      const { parsed } = stages
       listTargets(parsed)
-      if (facts.error === undefined) outlineTarget(parsed, facts)
-      const fixed = fixDockerfile(parsed, report.warnings, facts)
+      if (report.error === undefined)
+        outlineTarget(stages, await lintStages(stages, { report: () => {} }, world.ignored))
+      const fixed = fixDockerfile(stages, report.warnings)
       const again = parseDockerfile(scanDockerfile(new SourceFile('Dockerfile', fixed.text)))
       expect(again.stages).toHaveLength(parsed.stages.length)
     }),
@@ -177,13 +180,13 @@ it('checks, fixes and descriptions of any file end without surprises', async () 
 it('what was fixed is not found again', async () => {
   await fc.assert(
     fc.asyncProperty(file, async (text) => {
-      const { report, checked } = await checkFile(new SourceFile('Dockerfile', text), { world })
-      if (!checked || report.error) return
-      const fixed = fixDockerfile(checked.parsed, report.warnings, checked.facts)
-      const again = await checkFile(new SourceFile('Dockerfile', fixed.text), { world })
+      const { report, stages } = await checkFile(new SourceFile('Dockerfile', text), world)
+      if (!stages || report.error) return
+      const fixed = fixDockerfile(stages, report.warnings)
+      const again = await checkFile(new SourceFile('Dockerfile', fixed.text), world)
       expect(again.report.error).toBeUndefined()
       expect(again.report.warnings.length).toBeLessThanOrEqual(report.warnings.length)
-      const second = fixDockerfile(again.checked!.parsed, again.report.warnings, again.checked!.facts)
+      const second = fixDockerfile(again.stages!, again.report.warnings)
       expect(second.text).toBe(fixed.text)
     }),
     { numRuns: 1500 },

@@ -1,7 +1,9 @@
 /** `--call=outline`: what one target takes: build arguments, secrets, ssh agents. */
-import type { ParsedDockerfile } from '../instructions/nodes.ts'
-import { type ArgFact, descriptionOf, type LintFacts, type MountFact, type StageFacts } from '../lint/index.ts'
+import { descriptionOf, type LintFacts, type MountFact, type StageFacts } from '../lint/index.ts'
 import type { CallResult } from '../options.ts'
+import type { ArgFact } from '../stages/args.ts'
+import type { ResolvedStages } from '../stages/resolve.ts'
+import type { StageNode } from '../stages/stage-graph.ts'
 import { columns } from './columns.ts'
 import { base64, type LocationJson, locationJson } from './locations.ts'
 
@@ -35,15 +37,18 @@ export interface OutlineResult extends CallResult {
 /**
  * Describes the target.
  *
- * @param facts what lintFile found out about the file for that target
- * @throws BuildError the one that stopped the checks, if they did not reach the target
+ * @param facts what the checks found out about its stages
+ * @throws BuildError the one that stopped the checks
  */
-export function outlineTarget(parsed: ParsedDockerfile, facts: LintFacts): OutlineResult {
-  if (facts.error !== undefined) throw facts.error
-  const { target } = facts
-  const from = parsed.stages.find((stage) => stage.index === target?.index)?.from
-  const stages = target === undefined ? [] : withNeeds(target)
-  const args = usedArgs(stages, facts.globalArgs).map(argJson).sort(byLine)
+export function outlineTarget(
+  { parsed, target, args: globals, failure }: ResolvedStages,
+  facts: LintFacts,
+): OutlineResult {
+  const error = failure ?? facts.error
+  if (error !== undefined) throw error
+  const from = target?.stage?.from
+  const stages = target === undefined ? [] : withNeeds(target).flatMap((node) => facts.stages.get(node) ?? [])
+  const args = usedArgs(stages, globals.facts).map(argJson).sort(byLine)
   const secrets = mounts(stages, (stage) => stage.secrets)
   const ssh = mounts(stages, (stage) => stage.ssh)
   const name = from?.stageName
@@ -60,13 +65,13 @@ export function outlineTarget(parsed: ParsedDockerfile, facts: LintFacts): Outli
 }
 
 /** The stage, then what it builds on and takes files from, each once. */
-function withNeeds(target: StageFacts): StageFacts[] {
-  const found = new Set<StageFacts>()
+function withNeeds(target: StageNode): StageNode[] {
+  const found = new Set<StageNode>()
   const stack = [target]
   for (let stage = stack.pop(); stage !== undefined; stage = stack.pop()) {
     if (found.has(stage)) continue
     found.add(stage)
-    for (const needed of stage.needs.toReversed()) stack.push(needed)
+    for (const needed of stage.needs.reverse()) stack.push(needed)
   }
   return [...found]
 }

@@ -6,7 +6,7 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { finished, pipeline } from 'node:stream/promises'
 import { isRegistryError } from '@tsbuild/registry-client'
 import { BuildError, throwIfAborted } from '../errors.ts'
-import { makeDirectory } from '../util/make-directory.ts'
+import { makeDirectorySync } from '../util/make-directory.ts'
 import { systemReason } from '../util/system-error.ts'
 import { exportErrors } from './attrs.ts'
 import type { ExportContext } from './exporter.ts'
@@ -37,7 +37,7 @@ export async function writeOutput(
       }
       return
     }
-    await makeDirectory(dirname(resolve(dest)))
+    makeDirectorySync(dirname(resolve(dest)))
     await write(resolve(dest))
   } catch (error) {
     throw outputError(dest, error, signal)
@@ -61,7 +61,7 @@ export function writeBytes(
 /** Makes a file by `write(temporary path)`, then flushes it and puts it in the place of `dest`. */
 export async function replaceFile(dest: string, write: (temporary: string) => Promise<void>): Promise<void> {
   const target = resolve(dest)
-  await makeDirectory(dirname(target))
+  makeDirectorySync(dirname(target))
   const temporary = join(dirname(target), `.${basename(target)}.${randomBytes(6).toString('hex')}.tmp`)
   try {
     await write(temporary)

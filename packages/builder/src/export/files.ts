@@ -1,7 +1,7 @@
 /** `type=local` and `type=tar`: the root filesystem itself. */
 import { createReadStream } from 'node:fs'
 import type { OutputSpec } from '../options.ts'
-import { makeDirectory } from '../util/make-directory.ts'
+import { makeDirectorySync } from '../util/make-directory.ts'
 import { outputError, writeBytes } from './atomic.ts'
 import { Attributes } from './attrs.ts'
 import type { ExportContext, Exporter } from './exporter.ts'
@@ -40,9 +40,11 @@ export async function writeFiles(
 ): Promise<void> {
   if (type === 'local') {
     // Made here, where what is in the way can be told from what fails inside it.
-    await makeDirectory(dest).catch((error: unknown) => {
+    try {
+      makeDirectorySync(dest)
+    } catch (error) {
       throw outputError(dest, error, context.signal)
-    })
+    }
     await write(dest, 'directory')
     return
   }

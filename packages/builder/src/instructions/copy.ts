@@ -45,13 +45,10 @@ export const copy: InstructionDef<CopyNode> = {
 /**
  * Refuses a variable in `--from`. No part of parsing: a file that has one can still be listed, as in the reference.
  *
- * @throws COPY_FROM_VARIABLE, placed at the flag if it stands in the file
+ * @throws COPY_FROM_VARIABLE, placed at the flag
  */
 export function refuseFromVariable({ from, raw }: CopyNode, { source, escape: escapeChar }: Dockerfile): void {
   if (!from?.includes('$') || expandWord(from, noVariables, escapeChar).value === from) return
   const flag = raw.flags.find(({ name }) => name === 'from')
-  throw instructionErrors.copyFromVariable(
-    [],
-    flag && source.text.includes(flag.raw) ? { at: { file: source, range: flag.range } } : {},
-  )
+  throw instructionErrors.copyFromVariable([], flag && { at: { file: source, range: flag.range } })
 }

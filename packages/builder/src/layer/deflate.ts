@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import zlib from 'node:zlib'
-import { type Run, runsOf } from './incompressible.ts'
+import type { Run } from './incompressible.ts'
 
 /** How far back a deflate stream refers. */
 export const WINDOW = 32 * 1024
@@ -17,41 +17,45 @@ export interface DeflateInput {
   readonly start: number
 }
 
-/** The level that is used where none is asked for, and where the sample of a piece says that a lower one does as well. */
+/** The level that is used where no other is asked for, and the one that takes its place where that makes little difference. */
 const [USUAL, FAST] = [6, 5]
 const SAMPLE = 16 * 1024
 /** Pieces up to this size are not sampled: that costs more than it may save. */
 const SMALLEST_SAMPLED = 4 * SAMPLE
-/** How much larger a sample may be at the lower level. */
+/** How much larger a piece may get by the lower level. */
 const TOLERANCE = 1.015
 /** What is compressed faster than another thread can be asked to. */
 const SMALL = 8 * 1024
 const LONGEST_STORED = 0xffff
 
-/** Compresses a piece. Equal input gives equal output. The result may refer to `data`. */
-export async function deflatePiece({ data, start }: DeflateInput, level: number): Promise<Buffer[]> {
-  const piece = data.subarray(start)
-  const runs = level === 0 ? [] : runsOf(piece)
-  const chosen = level === USUAL ? await levelFor(piece, runs) : level
+/** Compresses a piece, given in its {@link runsOf runs}. Equal input gives equal output, which may refer to `data`. */
+export async function deflatePiece(input: DeflateInput, runs: readonly Run[], level: number): Promise<Buffer[]> {
+  const { data, start } = input
+  const chosen = level === USUAL ? await levelFor(input, runs) : level
   const parts = await Promise.all(
     runs.map(async (run) => {
-      if (!run.compressible) return stored(piece.subarray(run.start, run.end))
-      const from = start + run.start
-      return [
-        await deflate(data.subarray(from, start + run.end), chosen, data.subarray(Math.max(0, from - WINDOW), from)),
-      ]
+      const [from, to] = [start + run.start, start + run.end]
+      const part = data.subarray(from, to)
+      if (!run.compressible || level === 0) return stored(part)
+      return [await deflate(part, chosen, data.subarray(Math.max(0, from - WINDOW), from))]
     }),
   )
-  return level === 0 ? stored(piece) : parts.flat()
+  return parts.flat()
 }
 
-async function levelFor(piece: Buffer, runs: readonly Run[]): Promise<number> {
-  const run = runs.find(({ start, end, compressible }) => compressible && end - start >= SMALLEST_SAMPLED)
-  if (run === undefined) return USUAL
-  const from = (run.start + run.end - SAMPLE) >> 1
-  const sample = piece.subarray(from, from + SAMPLE)
-  const [usual, fast] = await Promise.all([USUAL, FAST].map((level) => deflate(sample, level)))
-  return fast!.length <= usual!.length * TOLERANCE ? FAST : USUAL
+/** The lower level where a sample says that the piece, with what is stored of it, gets hardly larger. */
+async function levelFor({ data, start }: DeflateInput, runs: readonly Run[]): Promise<number> {
+  const sampled = runs.find((run) => run.compressible && run.end - run.start >= SMALLEST_SAMPLED)
+  if (sampled === undefined) return USUAL
+  const from = start + ((sampled.start + sampled.end - SAMPLE) >> 1)
+  const sample = data.subarray(from, from + SAMPLE)
+  const [usual, fast] = await Promise.all([USUAL, FAST].map(async (level) => (await deflate(sample, level)).length))
+  let [compressed, kept] = [0, 0]
+  for (const { start, end, compressible } of runs) {
+    if (compressible) compressed += (end - start) / SAMPLE
+    else kept += end - start
+  }
+  return fast! * compressed + kept <= TOLERANCE * (usual! * compressed + kept) ? FAST : USUAL
 }
 
 function deflate(data: Buffer, level: number, dictionary?: Buffer): Promise<Buffer> {

@@ -7,6 +7,7 @@ import zlib from 'node:zlib'
 import { type KnownPieces, PieceRows, type Pieces, type PieceTable } from '../store/pieces.ts'
 import { LONGEST_PIECE, PieceCutter } from './cutter.ts'
 import { type DeflateInput, deflatePiece, isPiece, WINDOW } from './deflate.ts'
+import { type Run, runsOf } from './incompressible.ts'
 import type { OrderedOutput } from './ordered-output.ts'
 
 /** No name, no time; 255: unknown operating system, as Go's compress/gzip writes it. */
@@ -91,23 +92,25 @@ export class GzipEncoder {
     const buffer = this.#buffer
     const end = this.#start + length
     const input = { data: buffer.subarray(0, end), start: this.#start }
+    const runs = runsOf(buffer.subarray(this.#start, end))
     const next = this.#empty()
     const window = Math.max(0, end - WINDOW)
     buffer.copy(next, 0, window, this.#used)
     this.#buffer = next
     this.#start = end - window
     this.#used -= window
-    const key = this.#known && keyOf(input)
-    await this.#output.add(this.#compress(input, key), (parts, offset) => {
+    // What is stored is sooner made than found.
+    const key = this.#known && runs.some(({ compressible }) => compressible) ? keyOf(input) : undefined
+    await this.#output.add(this.#compress(input, runs, key), (parts, offset) => {
       if (key) this.#rows.add(key, parts, offset, length)
       this.#free.push(buffer)
     })
   }
 
-  async #compress(input: DeflateInput, key: Buffer | undefined): Promise<readonly Buffer[]> {
+  async #compress(input: DeflateInput, runs: readonly Run[], key: Buffer | undefined): Promise<readonly Buffer[]> {
     const found = key && this.#known?.find(key)
     if (found && (await isPiece(found, input))) return [found]
-    return await deflatePiece(input, this.#level)
+    return await deflatePiece(input, runs, this.#level)
   }
 
   #empty(): Buffer {

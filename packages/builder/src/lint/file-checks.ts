@@ -2,24 +2,20 @@
 import { parseReference } from '@tsbuild/registry-client'
 import { BuildError } from '../errors.ts'
 import type { ParsedDockerfile } from '../instructions/nodes.ts'
-import { expandAt } from './at-place.ts'
-import { globalArgs } from './global-args.ts'
+import { globalArgs, predefinedArgs } from '../stages/args.ts'
+import type { ResolvedStages } from '../stages/resolve.ts'
 import type { Reporter } from './rule.ts'
 import { checkInstructionCasing } from './rules/consistent-instruction-casing.ts'
 import { checkDuplicateStageName } from './rules/duplicate-stage-name.ts'
 import { checkDefaultBase } from './rules/invalid-default-arg-in-from.ts'
 import { checkReservedStageName } from './rules/reserved-stage-name.ts'
 
-/** @param predefined arguments that are there without the file */
-export function checkFileAsWhole(
-  reporter: Reporter,
-  parsed: ParsedDockerfile,
-  predefined: ReadonlyMap<string, string>,
-): void {
+export function checkFileAsWhole(reporter: Reporter, stages: ResolvedStages): void {
+  const { parsed } = stages
   checkStageNames(reporter, parsed)
   const instructions = parsed.stages.flatMap(({ from, instructions: nodes }) => [from.raw, ...nodes.map((n) => n.raw)])
   checkInstructionCasing(reporter, instructions)
-  checkDefaults(reporter, parsed, predefined)
+  checkDefaults(reporter, stages)
 }
 
 function checkStageNames(reporter: Reporter, { stages }: ParsedDockerfile): void {
@@ -32,11 +28,11 @@ function checkStageNames(reporter: Reporter, { stages }: ParsedDockerfile): void
 }
 
 /** Would the file do without --build-arg? */
-function checkDefaults(reporter: Reporter, parsed: ParsedDockerfile, predefined: ReadonlyMap<string, string>): void {
+function checkDefaults(reporter: Reporter, { parsed, options, expander }: ResolvedStages): void {
   try {
-    const { values } = globalArgs(parsed, predefined, new Map())
+    const { values } = globalArgs(parsed, predefinedArgs(parsed, options), new Map(), expander)
     for (const { from } of parsed.stages) {
-      checkDefaultBase(reporter, from, isImageName(expandAt(parsed.dockerfile, from.raw, from.image, values).value))
+      checkDefaultBase(reporter, from, isImageName(expander.word(from.image, values, from.raw)))
     }
   } catch (error) {
     // The same error comes up again where it counts.

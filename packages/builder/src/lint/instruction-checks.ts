@@ -1,5 +1,5 @@
 /** Checks of one instruction with the variables of its stage; the order is the reference's. */
-import type { Dockerfile, RawInstruction } from '../dockerfile/ast.ts'
+import type { RawInstruction } from '../dockerfile/ast.ts'
 import { type ExpandOptions, type Expansion, expandWord, tryExpand } from '../dockerfile/expand.ts'
 import { resolveMount } from '../instructions/mount.ts'
 import type {
@@ -13,8 +13,8 @@ import type {
   LabelNode,
   RunNode,
 } from '../instructions/nodes.ts'
+import type { ResolvedStages } from '../stages/resolve.ts'
 import { parseGitUrl } from '../util/git-url.ts'
-import type { LintWorld } from './facts.ts'
 import { parsePortSpec } from './ports.ts'
 import type { Reporter } from './rule.ts'
 import { checkIgnoredSource, type IgnoredFiles } from './rules/copy-ignored-file.ts'
@@ -32,9 +32,7 @@ import type { Suggester } from './suggester.ts'
 /** What the checks of an instruction share. */
 export interface InstructionScope {
   readonly reporter: Reporter
-  readonly dockerfile: Dockerfile
-  readonly world: LintWorld
-  readonly globalArgs: ReadonlyMap<string, string>
+  readonly stages: ResolvedStages
   readonly stage: LintStage
   readonly suggester: Suggester
   /** The context's ignore file. */
@@ -70,7 +68,7 @@ export function checkInstruction(scope: InstructionScope, node: InstructionNode)
       return checkExpose(scope, node)
     case 'WORKDIR': {
       const path = expand(scope, node.path, node.raw)
-      if (!stage.workdirSet) checkWorkdir(reporter, node, path, (stage.platform ?? scope.world.platform).os)
+      if (!stage.workdirSet) checkWorkdir(reporter, node, path, stage.os)
       stage.workdirSet = true
       return true
     }
@@ -99,26 +97,24 @@ export function checkInstruction(scope: InstructionScope, node: InstructionNode)
 }
 
 function expand(scope: InstructionScope, text: string, raw: RawInstruction): string {
-  return checked(scope, text, { escape: scope.dockerfile.escape }, raw).value
+  return checked(scope, text, { escape: scope.stages.parsed.dockerfile.escape }, raw).value
 }
 
 /** What has no value is reported also when the rest cannot be read. */
 function checked(scope: InstructionScope, text: string, options: ExpandOptions, raw: RawInstruction): Expansion {
   const expansion = tryExpand(text, scope.stage.env, options)
   const { stage, suggester } = scope
-  if (!stage.envUnknown) {
-    checkUndefinedVars(scope.reporter, raw, expansion.unset, stage.declared, (name) => suggester.find(name, stage.env))
-  }
+  checkUndefinedVars(scope.reporter, raw, expansion.unset, stage.declared, (name) => suggester.find(name, stage.env))
   if (expansion.error !== undefined) throw expansion.error
   return expansion
 }
 
 function checkArg(scope: InstructionScope, node: ArgNode): void {
-  const { stage, reporter, world } = scope
+  const { stage, reporter, stages } = scope
   for (const { key, value: fallback } of node.args) {
     checkSecretName(reporter, node.raw, 'ARG', key)
-    const given = world.buildArgs.get(key)
-    const inherited = fallback === undefined && given === undefined ? scope.globalArgs.get(key) : undefined
+    const given = stages.options.buildArgs.get(key)
+    const inherited = fallback === undefined && given === undefined ? stages.args.values.get(key) : undefined
     let value = given ?? inherited
     if (given === undefined && fallback !== undefined) value = expand(scope, fallback, node.raw)
     if (value !== undefined) stage.env.set(key, value)
@@ -182,8 +178,8 @@ function checkRun(scope: InstructionScope, node: RunNode): void {
 }
 
 function checkExpose(scope: InstructionScope, node: ExposeNode): boolean {
-  const { stage, dockerfile, reporter } = scope
-  const ports = node.ports.flatMap((port) => expandWord(port, stage.env, dockerfile.escape).words)
+  const { stage, reporter } = scope
+  const ports = node.ports.flatMap((port) => expandWord(port, stage.env, scope.stages.parsed.dockerfile.escape).words)
   for (const text of ports) {
     const port = parsePortSpec(text)
     if (port === undefined) return false

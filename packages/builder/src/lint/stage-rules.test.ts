@@ -1,9 +1,9 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables of Dockerfiles
 import { describe, expect, it } from 'vitest'
-import type { LintWorld } from './facts.ts'
-import { type LintExample, lines, lintText, plainImage } from './testing.ts'
+import { plainImage, type TestWorld } from '../stages/testing.ts'
+import { type LintExample, lines, lintText } from './testing.ts'
 
-const args = (values: Record<string, string>): Partial<LintWorld> => ({ buildArgs: new Map(Object.entries(values)) })
+const args = (values: Record<string, string>): Partial<TestWorld> => ({ buildArgs: new Map(Object.entries(values)) })
 const casing = (line: number, keyword: string, casing: string): string =>
   `ConsistentInstructionCasing:${line}: Command '${keyword}' should match the case of the command majority (${casing})`
 
@@ -131,7 +131,9 @@ const examples: Record<string, readonly LintExample[]> = {
     {
       name: 'an image without layers fits everywhere',
       text: 'FROM reg/empty',
-      world: { resolveImage: async () => ({ os: 'linux', architecture: 'arm64', rootfs: { diff_ids: [] } }) },
+      world: {
+        resolveImage: async () => ({ os: 'linux', architecture: 'arm64', rootfs: { type: 'layers', diff_ids: [] } }),
+      },
       found: [],
     },
   ],

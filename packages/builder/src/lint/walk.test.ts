@@ -1,9 +1,10 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables of Dockerfiles
 import { describe, expect, it } from 'vitest'
-import { defineError } from '../errors.ts'
+import { BuildError, defineError } from '../errors.ts'
+import { plainImage } from '../stages/testing.ts'
 import { parseIgnore } from '../util/ignore.ts'
 import { rules } from './table.ts'
-import { lintText, plainImage } from './testing.ts'
+import { lintText } from './testing.ts'
 
 const lines = (...list: readonly string[]): string => `${list.join('\n')}\n`
 
@@ -113,7 +114,7 @@ describe('stages', () => {
   })
 
   it('a named context replaces a stage', async () => {
-    const namedContext = async (name: string) => (name === 'a' ? ({ kind: 'tree' } as const) : undefined)
+    const namedContext = (name: string) => (name === 'a' ? ({ kind: 'tree', context: 'a' } as const) : undefined)
     const { found } = await lintText(lines('FROM scratch AS a', 'ENV k v', 'FROM scratch', 'COPY --from=a / /'), {
       namedContext,
     })
@@ -124,18 +125,35 @@ describe('stages', () => {
 describe('errors', () => {
   it('an image that cannot be resolved ends the checks', async () => {
     const missing = defineError({ code: 'TEST', doc: '', message: () => 'not found' })
-    const { found, facts } = await lintText(lines('FROM none AS A', 'ENV k v'), {
+    const { found, failure } = await lintText(lines('FROM none AS A', 'ENV k v'), {
       resolveImage: async () => {
         throw missing([])
       },
     })
     expect(found).toEqual(["StageNameCasing:1: Stage name 'A' should be lowercase"])
-    expect(facts.error).toMatchObject({ message: 'not found', at: { range: { start: { line: 1 } } } })
+    expect(failure).toMatchObject({ message: 'not found', at: { range: { start: { line: 1 } } } })
+  })
+
+  it.each([
+    ['a circle', ['FROM scratch AS a', 'COPY --from=b / /', 'ENV k v', 'FROM scratch AS b', 'COPY --from=a / /']],
+    ['a stage that is not there', ['FROM scratch', 'COPY --from=7 / /', 'ENV k v']],
+    ['an image that a stage beside the target names', ['FROM none', 'FROM scratch', 'ENV k v']],
+  ])('%s ends them before the instructions, as for the reference', async (_, text) => {
+    const resolveImage = () => Promise.reject(new BuildError('TEST', 'not found'))
+    const { found, failure } = await lintText(lines('FROM scratch AS First', ...text), { resolveImage })
+    expect(failure).toBeDefined()
+    expect(found).toEqual(["StageNameCasing:1: Stage name 'First' should be lowercase"])
+  })
+
+  it('tells of a FROM line what it shows before it cannot be read', async () => {
+    const { found, failure } = await lintText('FROM $NOPE${x/y}')
+    expect(found.at(-1)).toBe("UndefinedArgInFrom:1: FROM argument 'NOPE' is not declared")
+    expect(failure?.code).toBe('DOCKERFILE_BAD_SUBSTITUTION')
   })
 
   it('an expansion that fails has a place', async () => {
-    const { facts } = await lintText(lines('FROM scratch', 'COPY ${x:?unset} /'))
-    expect(facts.error).toMatchObject({
+    const { error } = await lintText(lines('FROM scratch', 'COPY ${x:?unset} /'))
+    expect(error).toMatchObject({
       message: expect.stringContaining('unset'),
       at: { range: { start: { line: 2 } } },
     })
@@ -144,7 +162,7 @@ describe('errors', () => {
   it.each(['FROM $none', 'FROM scratch AS a\nFROM scratch\nCOPY --from=7 /a /', 'FROM scratch\nEXPOSE 80/none'])(
     'leaves %j to planning',
     async (text) => {
-      expect((await lintText(text)).facts.error).toBeUndefined()
+      expect((await lintText(text)).error).toBeUndefined()
     },
   )
 
@@ -184,13 +202,13 @@ it('counts what ENV keeps before ARGs of the stage below', async () => {
     ...['FROM scratch AS a', 'ARG V=x', 'ENV B=env', 'ARG B=arg', 'FROM a AS b', 'FROM b'],
     ...['RUN --mount=type=secret,id=$V --mount=type=secret,id=$B x', 'LABEL x=$V y=$NOPE'],
   )
-  const { found, facts } = await lintText(text)
+  const { found, target } = await lintText(text)
   expect(found).toEqual(["UndefinedVar:8: Usage of undefined variable '$NOPE'"])
-  expect([...facts.target!.secrets.keys()]).toEqual(['x', 'env'])
+  expect([...target!.secrets.keys()]).toEqual(['x', 'env'])
 })
 
 it('reports undefined variables before what cannot be read', async () => {
-  const { found, facts } = await lintText('FROM scratch\nLABEL a=$NOPE${x/y}\n')
+  const { found, error } = await lintText('FROM scratch\nLABEL a=$NOPE${x/y}\n')
   expect(found).toEqual(["UndefinedVar:2: Usage of undefined variable '$NOPE'"])
-  expect(facts.error?.code).toBe('DOCKERFILE_BAD_SUBSTITUTION')
+  expect(error?.code).toBe('DOCKERFILE_BAD_SUBSTITUTION')
 })

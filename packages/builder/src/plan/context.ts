@@ -1,5 +1,4 @@
 /** What the functions of plan/instructions/ get beside the stage: options of the build, names for progress, sources. */
-import type { Platform } from '@tsbuild/registry-client'
 import type { EnvList } from '../graph/env-list.ts'
 import type { ContextStep, SourceStep } from '../graph/step.ts'
 import type { InstructionNode } from '../instructions/nodes.ts'
@@ -7,16 +6,10 @@ import type { Location } from '../source.ts'
 
 /** Options that every stage of one plan shares. */
 export interface PlanOptions {
-  readonly target: string | undefined
-  /** The platform that is built for. */
-  readonly platform: Platform
-  /** The platform this machine runs. */
-  readonly buildPlatform: Platform
   /** No --platform was given: the base image's own platform wins. */
   readonly implicitPlatform: boolean
   /** Several platforms are built: step names carry theirs. */
   readonly multiPlatform: boolean
-  readonly buildArgs: ReadonlyMap<string, string>
   readonly labels: Readonly<Record<string, string>>
   /** true: no step comes from the cache; else the (lower case) names of stages whose steps do not. */
   readonly noCache: true | ReadonlySet<string>
@@ -26,8 +19,6 @@ export interface PlanOptions {
   readonly shmSize: number | undefined
   readonly ulimits: readonly { readonly name: string; readonly soft: number; readonly hard: number }[]
   readonly hostname: string | undefined
-  /** SOURCE_DATE_EPOCH of the build, seconds; found out by planning. */
-  readonly epoch: number | undefined
   /** The SOURCE_DATE_EPOCH that the file itself sets is an argument like any other: it sets no times. */
   readonly undated: boolean
 }
@@ -35,9 +26,12 @@ export interface PlanOptions {
 /** One instruction on its way into the graph. */
 export interface InstructionContext {
   readonly options: PlanOptions
+  readonly buildArgs: ReadonlyMap<string, string>
   readonly globalArgs: EnvList
   readonly proxyEnv: readonly string[]
-  readonly at: Location | undefined
+  /** SOURCE_DATE_EPOCH of the image, seconds. */
+  readonly epoch: number | undefined
+  readonly at: Location
   readonly noCache: boolean
   /** The main build context. */
   readonly context: ContextStep

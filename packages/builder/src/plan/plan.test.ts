@@ -2,73 +2,43 @@ import { formatPlatform, type Platform, parseImageConfig, RegistryError } from '
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { mutations } from '../../../registry-client/src/model/schema.test-support.ts'
-import { scanDockerfile } from '../dockerfile/scan.ts'
 import { BuildError } from '../errors.ts'
 import type { ImageConfig } from '../graph/image-config.ts'
 import { type FileStep, inputsOf, type RootfsStep, type Step } from '../graph/step.ts'
 import { completeConfig, serializeConfig } from '../image/config.ts'
-import { parseDockerfile } from '../instructions/parse.ts'
-import { SourceFile } from '../source.ts'
+import { parseText, plainImage, resolveIn, testWorld } from '../stages/testing.ts'
+import type { StageOptions } from '../stages/world.ts'
 import type { PlanOptions } from './context.ts'
 import { type ImagePlan, planBuild } from './plan.ts'
-import type { PlanWorld, ResolvedImage } from './world.ts'
+import { testPlanOptions } from './testing.ts'
 
-const AMD64: Platform = { os: 'linux', architecture: 'amd64' }
-
-function options(changes: Partial<PlanOptions> = {}): PlanOptions {
-  return {
-    target: undefined,
-    platform: AMD64,
-    buildPlatform: AMD64,
-    implicitPlatform: true,
-    multiPlatform: false,
-    buildArgs: new Map(),
-    labels: {},
-    noCache: new Set<string>(),
-    network: 'default',
-    allow: new Set(),
-    extraHosts: [],
-    shmSize: undefined,
-    ulimits: [],
-    hostname: undefined,
-    epoch: undefined,
-    undated: false,
-    ...changes,
-  }
-}
+/** What a test changes of the options of stages and plan. */
+type Changes = Partial<PlanOptions & StageOptions>
 
 /** A world with a few images; asks for others fail, and what was asked is recorded. */
-function world(images: Record<string, Partial<ImageConfig>> = { busybox: {} }) {
+async function plan(
+  text: string,
+  changes: Changes = {},
+  images: Record<string, Partial<ImageConfig>> = { busybox: {} },
+) {
   const asked: string[] = []
-  const digest = `sha256:${'0'.repeat(64)}` as const
-  const answers: PlanWorld = {
-    async resolveImage(name, platform): Promise<ResolvedImage> {
+  const world = testWorld({
+    allStages: false,
+    async resolveImage(name, platform, at) {
+      if (name === 'failing') throw new BuildError('TEST', 'its config is broken', { at })
       asked.push(`${name} ${formatPlatform(platform)}`)
       const config = images[name]
       if (!config) throw new BuildError('IMAGE_NOT_FOUND', `${name}: not found`)
-      const layer = { mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip', digest, size: 1 }
-      return {
-        ref: `docker.io/library/${name}@${digest}`,
-        manifest: layer,
-        layers: [{ descriptor: layer, diffID: digest }],
-        config: { ...platform, rootfs: { type: 'layers', diff_ids: [digest] }, ...config } as ImageConfig,
-      }
+      return { ...platform, rootfs: plainImage.rootfs, ...config } as ImageConfig
     },
     checkName(name, at) {
       if (name !== name.toLowerCase()) throw new BuildError('IMAGE_NAME_INVALID', `bad name ${name}`, { at })
     },
-    hasNamedContext: (name) => name === 'named',
-    namedContext: async (name) => (name === 'named' ? { kind: 'tree', context: 'named' } : undefined),
-    contextTime: async () => undefined,
+    namedContext: (name) => (name === 'named' ? { kind: 'tree', context: 'named' } : undefined),
     sourceTime: async (source) => (source.url === 'https://x/y.tar' ? 1_700_000_000 : undefined),
-  }
-  return { asked, answers }
-}
-
-async function plan(text: string, changes: Partial<PlanOptions> = {}, images?: Record<string, Partial<ImageConfig>>) {
-  const { asked, answers } = world(images)
-  const parsed = parseDockerfile(scanDockerfile(new SourceFile('Dockerfile', text)))
-  return { ...(await planBuild(parsed, options(changes), answers)), asked }
+    ...changes,
+  })
+  return { ...planBuild(await resolveIn(world, parseText(text)), testPlanOptions(changes)), asked }
 }
 
 const history = (p: ImagePlan) => (p.image.history ?? []).map((h) => h.created_by)
@@ -83,11 +53,7 @@ function stepNames(top: RootfsStep | undefined): string[] {
   return names
 }
 
-async function failure(
-  text: string,
-  changes: Partial<PlanOptions> = {},
-  images?: Record<string, Partial<ImageConfig>>,
-) {
+async function failure(text: string, changes: Changes = {}, images?: Record<string, Partial<ImageConfig>>) {
   return await plan(text, changes, images).then(
     () => expect.unreachable('planning should fail'),
     (error: BuildError) => error,
@@ -281,7 +247,7 @@ FROM two
     expect(inputsOf(result.rootfs!)).toMatchObject([{ kind: 'context', context: 'named' }])
   })
 
-  it.each<[code: string, message: string, dockerfile: string, changes: Partial<PlanOptions>]>([
+  it.each<[code: string, message: string, dockerfile: string, changes: Changes]>([
     [
       'TARGET_NOT_FOUND',
       'target stage "bulid" could not be found (did you mean build?)',
@@ -322,6 +288,9 @@ describe('as the reference answers', () => {
 
   it.each([
     ['IMAGE_NAME_INVALID', 1, 'FROM Busybox AS a\nFROM scratch', {}],
+    ['IMAGE_NAME_INVALID', 2, 'FROM scratch\nCOPY --from=Busybox / /\nCOPY --from=Busybox / /', {}],
+    ['TEST', 3, 'FROM scratch\nENV a=b\nCOPY --from=failing / /', {}],
+    ['TEST', 3, 'FROM busybox\nENV a=b\nRUN --mount=from=failing,target=/x x', {}],
     ['STAGE_CIRCULAR', 2, 'FROM scratch AS a\nCOPY --from=b / /\nFROM scratch AS b\nCOPY --from=a / /', {}],
     ['STAGE_DEFINED_LATER', 2, 'FROM scratch AS a\nCOPY --from=B / /\nFROM scratch AS b\nFROM a', {}],
     ['STAGE_DEFINED_LATER', 2, 'FROM scratch AS a\nCOPY --from=b / /\nFROM a AS b\nFROM a', {}],
@@ -405,6 +374,13 @@ describe('as the reference answers', () => {
     expect(stepNames((await plan(text)).rootfs).filter((name) => !name.includes('context'))).toEqual([
       ...['[1/4] WORKDIR /v x', '[2/4] COPY a v/', '[3/4] RUN echo "v" \'$B\' $B', '[4/4] ADD https://x/y /z'],
     ])
+  })
+
+  it('shows what is wrong with a trigger at the FROM that it came with', async () => {
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: a variable of the Dockerfile
+    const images = { busybox: { config: { OnBuild: ['LABEL long-name=${x/y}'] } } }
+    const { at } = await failure('# first\nFROM busybox\n', {}, images)
+    expect(at?.range.start).toMatchObject({ line: 2, column: 0 })
   })
 
   it('counts all triggers', async () => {

@@ -1,14 +1,11 @@
 /** Random Dockerfiles of ARG, ENV and FROM against a plain model of their scopes. */
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { scanDockerfile } from '../dockerfile/scan.ts'
-import { parseDockerfile } from '../instructions/parse.ts'
-import { lintFile } from '../lint/index.ts'
-import { testWorld } from '../lint/testing.ts'
-import { SourceFile } from '../source.ts'
+import { lintStages } from '../lint/index.ts'
+import { parseText, resolveIn, testWorld } from '../stages/testing.ts'
 import { planBuild } from './plan.ts'
+import { testPlanOptions } from './testing.ts'
 
-const amd64 = { os: 'linux', architecture: 'amd64' }
 const names = ['A', 'B', 'C', 'D']
 const name = fc.constantFrom(...names)
 type Value = { readonly text: string } | { readonly of: string }
@@ -86,34 +83,16 @@ it('ARG and ENV count where a plain model says so, in builds and in checks', asy
   await fc.assert(
     fc.asyncProperty(file, async (random) => {
       const buildArgs = new Map(Object.entries(random.given))
-      const parsed = parseDockerfile(scanDockerfile(new SourceFile('Dockerfile', print(random))))
-      const { image } = await planBuild(
-        parsed,
-        {
-          ...{ target: undefined, platform: amd64, buildPlatform: amd64, implicitPlatform: true, multiPlatform: false },
-          ...{
-            buildArgs,
-            labels: {},
-            noCache: new Set<string>(),
-            network: 'default',
-            allow: new Set(),
-            extraHosts: [],
-          },
-          ...{ shmSize: undefined, ulimits: [], hostname: undefined, epoch: undefined, undated: false },
-        },
-        {
-          checkName: () => {},
-          resolveImage: async () => expect.unreachable('all stages start from scratch'),
-          hasNamedContext: () => false,
-          namedContext: async () => undefined,
-          contextTime: async () => undefined,
-          sourceTime: async () => undefined,
-        },
-      )
+      const world = testWorld({
+        buildArgs,
+        allStages: false,
+        resolveImage: async () => expect.unreachable('all stages start from scratch'),
+      })
+      const stages = await resolveIn(world, parseText(print(random)))
+      const { image } = planBuild(stages, testPlanOptions())
       const expected = model(random)
       expect(image.config?.Labels).toEqual(expected)
-      const reporter = { report: () => {} }
-      const facts = await lintFile(parsed, reporter, testWorld({ buildArgs, allStages: false }))
+      const facts = await lintStages(stages, { report: () => {} }, world.ignored)
       expect(facts.error).toBeUndefined()
     }),
     { numRuns: 1000 },

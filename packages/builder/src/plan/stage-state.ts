@@ -16,8 +16,8 @@ import {
   knownFields,
 } from '../graph/image-config.ts'
 import type { RootfsStep } from '../graph/step.ts'
+import type { Expander } from '../stages/expander.ts'
 import { LayeredMap } from '../util/layered-map.ts'
-import type { Expander } from './expander.ts'
 import { toSlash, workdirPath } from './paths.ts'
 
 /** The comment BuildKit's frontend leaves in history entries. */

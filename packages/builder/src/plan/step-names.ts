@@ -2,8 +2,8 @@
 import { formatPlatform, normalizePlatform, type Platform, parsePlatform } from '@tsbuild/registry-client'
 import type { ContextStep } from '../graph/step.ts'
 import { redactUrls } from '../redact.ts'
+import type { StageNode } from '../stages/stage-graph.ts'
 import type { PlanOptions } from './context.ts'
-import type { StageNode } from './stage-graph.ts'
 import type { StageState } from './stage-state.ts'
 
 /** The step that reads a context; `context` is the main one. */

@@ -1,12 +1,13 @@
 /**
- * In which room of its directory a store keeps the snapshots of a process: one for each kind, and for each mapping of ids,
- * since what is on disk are the ids that a user namespace had outside when they were written. What is in another room
- * cannot be read as what it was: for builds it is not there, but it takes space and can be deleted. A store can change
- * from one to another, as when a container with other rights builds in it, or when its user gets subordinate ids.
+ * In which room of its directory a store keeps the snapshots of a process: one for each kind, and for each mapping of ids
+ * and set of rights, since what is on disk are the ids that a user namespace had outside when they were written, without
+ * what could not be made. What is in another room cannot be read as what it was: for builds it is not there, but it takes
+ * space and can be deleted. A store can change from one to another, as when a container with other rights builds in it, or
+ * when its user gets subordinate ids.
  */
-import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileRights } from '../util/rights.ts'
 import { currentBoot, readFacts } from './facts.ts'
 import type { SnapshotId, Snapshotter } from './snapshotter.ts'
 
@@ -19,8 +20,8 @@ const KIND_FILE = 'kind'
 
 /** The name of this process's room for a kind. */
 export function roomOf(kind: Kind): string {
-  const mapping = idMapping()
-  return mapping === undefined ? kind : `${kind}-${mapping}`
+  const rights = fileRights()
+  return rights === undefined ? kind : `${kind}-${rights}`
 }
 
 /** All rooms of a store, by their names. */
@@ -31,21 +32,6 @@ export function roomsIn(directory: string): string[] {
     return []
   }
 }
-
-/** Names the mapping of ids of this process's user namespace; undefined where ids are what they are on the machine. */
-function idMapping(): string | undefined {
-  const maps = ['uid_map', 'gid_map'].map((file) => {
-    try {
-      return readFileSync(`/proc/self/${file}`, 'latin1').trim().split(/\s+/).join(' ')
-    } catch {
-      return IDENTITY
-    }
-  })
-  if (maps.every((map) => map === IDENTITY)) return undefined
-  return createHash('sha256').update(maps.join('\n')).digest('hex').slice(0, 16)
-}
-
-const IDENTITY = '0 0 4294967295'
 
 /** Remembers the room for {@link committedBefore}. Failing is no harm. */
 export function rememberRoom(directory: string, room: string): void {

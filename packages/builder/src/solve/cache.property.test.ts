@@ -93,7 +93,7 @@ class Machine {
         trees: undefined as never,
         needsFiles: () => true,
         statCache: { get: () => undefined, set: () => {} },
-        oneId: false,
+        lacking: undefined,
       }),
       run: runHandler({ ...common, layers, isolatedNetwork: false, dns: [], resources: {}, retries: 0 } as never),
     }

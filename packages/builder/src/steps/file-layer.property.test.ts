@@ -214,7 +214,7 @@ it.skipIf(!isRoot)(
         trees: new LayerTrees(store, layers, signal),
         needsFiles: () => way === 'files',
         statCache: { get: () => undefined, set: () => {} },
-        oneId: false,
+        lacking: undefined,
         now: Date.now,
         nonce: () => '',
       }

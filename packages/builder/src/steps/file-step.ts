@@ -35,8 +35,8 @@ export interface FileServices {
   /** Whether the files of a step's layer are wanted on disk: a RUN sees them, or an output is made of them. */
   readonly needsFiles: (step: FileStep) => boolean
   readonly worker: WorkerClient
-  /** Root filesystems have one id only: see `hasOneId`. Part of the key. */
-  readonly oneId: boolean
+  /** What root filesystems lack here that others have; undefined: nothing. Part of the key. */
+  readonly lacking: string | undefined
   readonly statCache: StatCache
   readonly now: () => number
   /** A random text: a step that must not come from the cache is done anew, with the times that its sources have now. */
@@ -79,12 +79,7 @@ export function fileHandler(services: FileServices): StepHandler<FileStep> {
       const { step } = visit
       const parts: unknown[] = []
       for (const part of step.ops) parts.push([keyedOp(part.op), await sourceDigest(part, visit, services, take)])
-      return hashKey(
-        'file',
-        step.link && !looksUpNames(step) ? 'link' : below(visit).identity,
-        parts,
-        ...(services.oneId ? ['one id'] : []),
-      )
+      return hashKey('file', step.link && !looksUpNames(step) ? 'link' : below(visit).identity, parts, services.lacking)
     },
 
     async run(visit, key) {

@@ -68,8 +68,8 @@ export interface RunServices {
   readonly timeout: number | undefined
   readonly retries: number
   readonly allowSecretsInLayers: boolean
-  /** Root filesystems have one id only: see `hasOneId`. Part of the key. */
-  readonly oneId: boolean
+  /** What root filesystems lack here that others have; undefined: nothing. Part of the key. */
+  readonly lacking: string | undefined
   /** What becomes of root filesystems that a failed RUN leaves; undefined: they are thrown away. */
   readonly failures: FailureHandler | undefined
 }
@@ -102,9 +102,10 @@ export function runHandler(services: RunServices): StepHandler<RunStep> {
         identity(step.parent && visit.input(step.parent)),
         data,
         mounts.map((m) => keyedMount(m, visit)),
+        services.isolatedNetwork && step.network === 'default' ? 'isolated' : undefined,
         // A layer that nobody has looked through for secrets is no result for whoever wants that.
         services.allowSecretsInLayers && mounts.some((m) => m.type === 'secret') ? 'unscanned' : undefined,
-        ...(services.oneId ? ['one id'] : []),
+        services.lacking,
       )
     },
 

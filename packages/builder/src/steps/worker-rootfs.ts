@@ -8,7 +8,7 @@ import { isPackedXattr } from '../layer/xattrs.ts'
 import type { Change } from '../snapshot/snapshotter.ts'
 import { hasCode } from '../util/has-code.ts'
 import { resolveInRoot } from '../util/inroot.ts'
-import { makeDirectory } from '../util/make-directory.ts'
+import { makeDirectorySync } from '../util/make-directory.ts'
 import { fsPath, readDirectory } from '../util/raw-path.ts'
 import { removeTree } from '../util/remove-tree.ts'
 import { decodeDevice, getXattr, listXattrs, makeNode, setTimes, setXattr } from '../util/syscalls.ts'
@@ -71,7 +71,7 @@ export async function copyRootfs(
   { parts, dest }: Params<'rootfs.copy'>,
   { snapshotter, signal }: OperationContext,
 ): Promise<LeftOut | undefined> {
-  await makeDirectory(dest)
+  makeDirectorySync(dest)
   const target = await realpath(dest)
   const leftOut = new LeftOutCounter()
   const owners = needsOwners(parts) ? new PathOwners() : undefined

@@ -6,7 +6,7 @@ import { Readable } from 'node:stream'
 import { type Digest, Digester, digestAlgorithm, digestHex, isDigest, isSelfVerifying } from '@tsbuild/registry-client'
 import { BuildError, throwIfAborted } from '../errors.ts'
 import { hasCode } from '../util/has-code.ts'
-import { makeDirectory } from '../util/make-directory.ts'
+import { makeDirectorySync } from '../util/make-directory.ts'
 import type { BlobInfo, ContentStore, ExpectedBlob } from './content-store.ts'
 import { storeErrors } from './errors.ts'
 import type { Temporaries } from './temporary.ts'
@@ -56,7 +56,7 @@ export function openBlobs(
 
   async function quarantine(digest: Digest): Promise<void> {
     const aside = join(root, 'quarantine')
-    await makeDirectory(aside, 0o700)
+    makeDirectorySync(aside, 0o700)
     await rename(path(digest), join(aside, `${digestHex(digest)}.${process.hrtime.bigint()}`))
   }
 
@@ -73,7 +73,7 @@ export function openBlobs(
     const place = () => rename(temporary, target)
     await place().catch(async (error: unknown) => {
       if (!hasCode(error, 'ENOENT')) throw error
-      await makeDirectory(dirname(target), 0o700)
+      makeDirectorySync(dirname(target), 0o700)
       await place()
     })
     await syncPath(dirname(target))

@@ -14,7 +14,7 @@ import { readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/
 import { join } from 'node:path'
 import { schema } from '@tsbuild/registry-client'
 import { hasCode } from '../util/has-code.ts'
-import { makeDirectory } from '../util/make-directory.ts'
+import { makeDirectorySync } from '../util/make-directory.ts'
 import type { TemporaryPath } from './content-store.ts'
 import type { StoreRefs } from './leases.ts'
 
@@ -85,7 +85,7 @@ export function openRecords(root: string, temporaryFile: (prefix: string) => Tem
       await writeFile(path, `${hash('sha256', json)}\n${json}`, { mode: 0o600 })
       await rename(path, place(kind, key)).catch(async (error: unknown) => {
         if (!isAbsence(error)) throw error
-        await makeDirectory(join(directory, kind), 0o700)
+        makeDirectorySync(join(directory, kind), 0o700)
         await rename(path, place(kind, key))
       })
     },

@@ -14,7 +14,7 @@ import { link, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { hasCode } from '../util/has-code.ts'
 import { sweepLives } from '../util/life.ts'
-import { makeDirectory } from '../util/make-directory.ts'
+import { makeDirectorySync } from '../util/make-directory.ts'
 import { openBlobs } from './blobs.ts'
 import type { ContentStore } from './content-store.ts'
 import { storeErrors } from './errors.ts'
@@ -112,9 +112,9 @@ function open(root: string): { readonly store: Store; readonly temporaries: Temp
 
 async function prepare(root: string, temporaries: Temporaries): Promise<void> {
   if (await hasLayout(root)) return await checkOwner(root)
-  await makeDirectory(root, 0o700)
+  makeDirectorySync(root, 0o700)
   await refuseOtherContent(root, await readdir(root))
-  await makeDirectory(join(root, 'blobs', 'sha256'), 0o700)
+  makeDirectorySync(join(root, 'blobs', 'sha256'), 0o700)
   // The layout file comes last: its presence says that the rest is there.
   await writeOnce(join(root, 'index.json'), JSON.stringify(emptyIndex()), temporaries)
   await writeOnce(join(root, 'oci-layout'), LAYOUT, temporaries)

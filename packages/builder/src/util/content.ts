@@ -44,6 +44,21 @@ export function* piecesOf(content: Content, size: number): Generator<Buffer> {
   }
 }
 
+/**
+ * Looks whether content is still what it was before it was read, for those who need not have read it to its end.
+ *
+ * @throws what {@link ContentFile.open} and {@link ContentFile.changed} make
+ */
+export function checkUnchanged(content: Content): void {
+  if (Buffer.isBuffer(content)) return
+  const fd = content.open()
+  try {
+    if (content.isSame?.(fd) === false) throw content.changed()
+  } finally {
+    closeSync(fd)
+  }
+}
+
 /** sha256 of content, hexadecimal. @throws what {@link ContentFile.changed} makes */
 export function digestOfContent(content: Content, size: number): string {
   const pieces = piecesOf(content, size)

@@ -3,25 +3,10 @@
  * nothing can be made in it and the kernel says ENOENT, as in /proc. Leaf module.
  */
 import { mkdirSync, statSync } from 'node:fs'
-import { mkdir, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { hasCode } from './has-code.ts'
 
 /** Makes a directory unless it is there. @param mode of all that is made, subject to the umask */
-export async function makeDirectory(path: string, mode = 0o777): Promise<void> {
-  try {
-    await mkdir(path, mode)
-  } catch (error) {
-    if (isMissingParent(error, path)) {
-      await makeDirectory(dirname(path), mode)
-      await mkdir(path, mode).catch(async (again: unknown) => {
-        if (!hasCode(again, 'EEXIST') || !(await isDirectory(path))) throw again
-      })
-    } else if (!(await isDirectory(path))) throw error
-  }
-}
-
-/** {@link makeDirectory}, synchronously. */
 export function makeDirectorySync(path: string, mode = 0o777): void {
   try {
     mkdirSync(path, mode)
@@ -40,10 +25,4 @@ export function makeDirectorySync(path: string, mode = 0o777): void {
 
 function isMissingParent(error: unknown, path: string): boolean {
   return hasCode(error, 'ENOENT') && dirname(path) !== path
-}
-
-/** Whatever error making it gave (EEXIST, EROFS, EACCES …): it is there. */
-async function isDirectory(path: string): Promise<boolean> {
-  const found = await stat(path).catch(() => undefined)
-  return found?.isDirectory() === true
 }

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { UsageError } from '../usage-error.ts'
-import { makeVolumes, parseMount, parseTmpfs, parseVolume } from './mounts.ts'
+import { makeVolumes, parseMount, parseTmpfs, parseVolume, volumeNotices } from './mounts.ts'
 import { parseLimits, parseVariables } from './options.ts'
 
 describe('flags of run', () => {
@@ -12,6 +12,13 @@ describe('flags of run', () => {
     ['./a:/b:ro', { source: './a', target: '/b', readonly: true }],
     ['.:/b:rw,z', { source: '.', target: '/b', readonly: false }],
   ])('--volume %s', (text, expected) => expect(parseVolume(text)).toEqual(expected))
+
+  it('--volume says of z and Z that they have no effect', () => {
+    expect(volumeNotices(['/a:/b:ro,z', '/a:/b:Z', '/a:/z', '/z:/b:ro'])).toEqual([
+      'z and Z of -v /a:/b:ro,z have no effect: files are not relabelled for SELinux',
+      'z and Z of -v /a:/b:Z have no effect: files are not relabelled for SELinux',
+    ])
+  })
 
   it.each(['/a', '/a:', ':/b', '/a:b', 'name:/b', '/a:/b:rx', '/a:/b:ro:x'])('--volume %s is refused', (text) =>
     expect(() => parseVolume(text)).toThrow(UsageError),

@@ -4,6 +4,7 @@
 import { readFile } from 'node:fs/promises'
 import { registryErrors } from '../model/errors.ts'
 import { normalizeRegistry } from '../model/reference.ts'
+import { object, optional, parseDocument, SchemaProblem, text as string, table } from '../model/schema.ts'
 import { fileProblem } from '../util/file-problem.ts'
 import { type CredentialProvider, type Credentials, firstOf } from './credentials.ts'
 import { runHelper } from './helper.ts'
@@ -29,32 +30,38 @@ export interface DockerConfig {
 
 /** Parses such a file. @param name of the file, for errors. @throws RegistryError CONFIG_INVALID */
 export function parseDockerConfig(text: string, name: string): DockerConfig {
-  let value: unknown
   try {
-    value = JSON.parse(text)
-  } catch {
-    // The parser's own message would show a piece of the file, which may be a password.
-    throw registryErrors.configInvalid([name, 'not valid JSON'])
-  }
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw registryErrors.configInvalid([name, 'not a JSON object'])
-  const { auths, credsStore, credHelpers } = value as Record<string, unknown>
-  const auth = new Map<string, AuthEntry>()
-  for (const [key, entry] of entries(auths))
-    if (typeof entry === 'object' && entry !== null) auth.set(key, entry as AuthEntry)
-  const helpers = new Map<string, string>()
-  for (const [key, helper] of entries(credHelpers))
-    if (typeof helper === 'string' && helper !== '') helpers.set(key, helper)
-  return {
-    auths: auth,
-    credsStore: typeof credsStore === 'string' && credsStore !== '' ? credsStore : undefined,
-    credHelpers: helpers,
+    const { auths = {}, credsStore, credHelpers = {} } = parseDocument(Buffer.from(text), fileSchema)
+    const given = <T>([key, value]: [string, T | undefined]): [string, T][] => (value ? [[key, value]] : [])
+    return {
+      auths: new Map(Object.entries(auths).flatMap(given)),
+      credsStore: credsStore || undefined,
+      credHelpers: new Map(Object.entries(credHelpers).flatMap(given)),
+    }
+  } catch (error) {
+    if (!(error instanceof SchemaProblem)) throw error
+    // Which says where something is wrong, and nothing of what is there: that may be a password.
+    throw registryErrors.configInvalid([name, error.message])
   }
 }
 
-function entries(value: unknown): [string, unknown][] {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.entries(value) : []
-}
+const entrySchema = object<AuthEntry>({
+  auth: optional(string),
+  username: optional(string),
+  password: optional(string),
+  identitytoken: optional(string),
+  registrytoken: optional(string),
+})
+/** As docker reads it: what it would refuse is refused. */
+const fileSchema = object<{
+  readonly auths?: Readonly<Record<string, AuthEntry | undefined>>
+  readonly credsStore?: string
+  readonly credHelpers?: Readonly<Record<string, string | undefined>>
+}>({
+  auths: optional(table(optional(entrySchema), 'entries')),
+  credsStore: optional(string),
+  credHelpers: optional(table(optional(string), 'names of helpers')),
+})
 
 /** The name that a key of these files stands for: without scheme and `/v1/`, Docker Hub as `docker.io`. */
 export function normalizeKey(key: string): string {

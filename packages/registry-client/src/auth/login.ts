@@ -7,6 +7,7 @@ import { dirname } from 'node:path'
 import type { CallOptions } from '../model/content.ts'
 import { registryErrors } from '../model/errors.ts'
 import { makeDirectory } from '../util/make-directory.ts'
+import { writing } from '../util/writing.ts'
 import {
   type AuthEntry,
   type DockerConfig,
@@ -103,7 +104,12 @@ function withoutKey(auths: unknown, key: string): Record<string, unknown> {
   return Object.fromEntries(entries.filter(([name]) => normalizeKey(name) !== normalizeKey(key)))
 }
 
-async function save(file: string, document: Record<string, unknown>): Promise<void> {
+/** @throws RegistryError ARCHIVE_FAILED */
+function save(file: string, document: Record<string, unknown>): Promise<void> {
+  return writing(file, replace(file, document))
+}
+
+async function replace(file: string, document: Record<string, unknown>): Promise<void> {
   await makeDirectory(dirname(file), 0o700)
   // People keep this file elsewhere and link to it: the link stays.
   const target = (await lstat(file).catch(() => undefined))?.isSymbolicLink() === true ? await realpath(file) : file

@@ -3,9 +3,10 @@
  */
 import { dirname, resolve } from 'node:path'
 import { registryErrors } from '../model/errors.ts'
+import { flag, list, object, optional, type Schema, text as string, table } from '../model/schema.ts'
 import { loadTls } from './certs.ts'
 import { allCapabilities, type Capability, type Endpoint } from './endpoint.ts'
-import { parseToml, type Table } from './toml.ts'
+import { parseToml } from './toml.ts'
 
 /**
  * The servers that a file names, the registry itself last unless `server` says otherwise.
@@ -14,23 +15,53 @@ import { parseToml, type Table } from './toml.ts'
  * @throws RegistryError CONFIG_INVALID
  */
 export async function parseHostsToml(text: string, file: string, upstream: Endpoint): Promise<Endpoint[]> {
-  const fail = (why: string) => registryErrors.configInvalid([file, why])
-  const root = parseToml(text, file)
+  const root = parseToml(text, file, fileSchema)
   const endpoints: Endpoint[] = []
-  for (const [name, table] of Object.entries((root.host as Table | undefined) ?? {})) {
-    if (typeof table !== 'object' || table === null) throw fail(`host ${name} is not a table`)
-    endpoints.push(await endpointOf(name, table as Table, file, upstream, true))
-  }
-  const server = root.server === undefined || root.server === '' ? upstream.base.origin : String(root.server)
+  for (const [name, host] of Object.entries(root.host ?? {}))
+    endpoints.push(await endpointOf(name, host, file, upstream, true))
+  const server = root.server || upstream.base.origin
   const last = await endpointOf(server, root, file, upstream, false)
   // A table for the registry itself says how to talk to it: it is not a mirror of itself.
   const described = root.server === undefined && endpoints.some(({ base }) => base.href === last.base.href)
   return described ? endpoints : [...endpoints, last]
 }
 
+interface HostTable {
+  readonly capabilities?: readonly string[]
+  readonly ca?: string | readonly string[]
+  readonly client?: string | readonly (string | readonly string[])[]
+  readonly skip_verify?: boolean
+  readonly override_path?: boolean
+  readonly header?: Readonly<Record<string, string | readonly string[]>>
+}
+
+interface HostsFile extends HostTable {
+  readonly server?: string
+  readonly host?: Readonly<Record<string, HostTable>>
+}
+
+const oneOrMany =
+  <T>(schema: Schema<T>, of: string): Schema<string | readonly T[]> =>
+  (value, field) =>
+    Array.isArray(value) ? list(schema, of)(value, field) : string(value, field)
+const texts = oneOrMany(string, 'texts')
+const hostFields = {
+  capabilities: optional(list(string, 'texts')),
+  ca: optional(texts),
+  client: optional(oneOrMany(texts, 'texts or pairs of texts')),
+  skip_verify: optional(flag),
+  override_path: optional(flag),
+  header: optional(table(texts, 'texts')),
+}
+const fileSchema = object<HostsFile>({
+  ...hostFields,
+  server: optional(string),
+  host: optional(table(object<HostTable>(hostFields, 'a table'), 'tables')),
+})
+
 async function endpointOf(
   name: string,
-  table: Table,
+  table: HostTable,
   file: string,
   upstream: Endpoint,
   mirror: boolean,
@@ -43,12 +74,10 @@ async function endpointOf(
   // override_path: the path is all there is, without /v2, as some proxies of several registries want it.
   base.pathname = table.override_path === true ? `${path}/` : path.endsWith('/v2') ? `${path}/` : `${path}/v2/`
   const folder = dirname(file)
-  const strings = (value: unknown): string[] =>
-    value === undefined ? [] : Array.isArray(value) ? value.map(String) : [String(value)]
-  const cas = strings(table.ca).map((ca) => resolve(folder, ca))
+  const cas = [table.ca ?? []].flat().map((ca) => resolve(folder, ca))
   const tls = await loadTls(cas, clientPairs(table.client, folder), table.skip_verify === true)
   const own = base.host === upstream.base.host
-  const headers = headersOf(table.header)
+  const headers = headersOf(table.header, fail)
   return {
     registry: upstream.registry,
     host: own ? upstream.host : base.host,
@@ -63,9 +92,8 @@ async function endpointOf(
   }
 }
 
-function capabilitiesOf(value: unknown, fail: (why: string) => Error): ReadonlySet<Capability> {
+function capabilitiesOf(value: readonly string[] | undefined, fail: (why: string) => Error): ReadonlySet<Capability> {
   if (value === undefined) return allCapabilities
-  if (!Array.isArray(value)) throw fail('capabilities is not a list')
   const known = value.map((name) => {
     if (name !== 'pull' && name !== 'resolve' && name !== 'push')
       throw fail(`unknown capability ${JSON.stringify(name)}`)
@@ -75,18 +103,19 @@ function capabilitiesOf(value: unknown, fail: (why: string) => Error): ReadonlyS
 }
 
 /** `"both.pem"`, `["a.pem", "b.pem"]` or `[["cert.pem", "key.pem"]]`. */
-function clientPairs(value: unknown, folder: string): [string, string][] {
-  const path = (name: unknown) => (name === undefined || name === '' ? '' : resolve(folder, String(name)))
-  if (value === undefined) return []
-  if (typeof value === 'string') return [[path(value), '']]
-  if (!Array.isArray(value)) return []
-  return value.map((entry) => (Array.isArray(entry) ? [path(entry[0]), path(entry[1])] : [path(entry), '']))
+function clientPairs(value: HostTable['client'] = [], folder: string): [string, string][] {
+  const path = (name = '') => (name === '' ? '' : resolve(folder, name))
+  return [value].flat().map((entry) => {
+    const [cert, key] = [entry].flat()
+    return [path(cert), path(key)]
+  })
 }
 
-function headersOf(value: unknown): Record<string, string> | undefined {
-  if (typeof value !== 'object' || value === null) return undefined
-  const headers = Object.entries(value as Table).map(
-    ([name, v]) => [name.toLowerCase(), Array.isArray(v) ? v.join(', ') : String(v)] as const,
-  )
+function headersOf(value: HostTable['header'], fail: (why: string) => Error): Record<string, string> | undefined {
+  if (value === undefined) return undefined
+  const headers = Object.entries(value).map(([name, given]) => [name.toLowerCase(), [given].flat().join(', ')] as const)
+  for (const [name, content] of headers)
+    if (!/^[!#$%&'*+.^_`|~0-9a-z-]+$/.test(name) || /[^\t\x20-\x7e\x80-\xff]/.test(content))
+      throw fail(`header ${JSON.stringify(name)} cannot be sent`)
   return Object.fromEntries(headers)
 }

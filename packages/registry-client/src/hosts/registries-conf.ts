@@ -2,8 +2,9 @@
  * containers' `registries.conf` (version 2): mirrors, rewritten locations, blocked and insecure registries.
  */
 import { registryErrors } from '../model/errors.ts'
+import { flag, list, object, optional, type Schema, text as string } from '../model/schema.ts'
 import type { Capability } from './endpoint.ts'
-import { parseToml, type Table } from './toml.ts'
+import { parseToml } from './toml.ts'
 
 /** One `[[registry]]`. */
 export interface RegistryRule {
@@ -26,22 +27,21 @@ export interface MirrorRule {
 
 /** @throws RegistryError CONFIG_INVALID */
 export function parseRegistriesConf(text: string, file: string): RegistryRule[] {
-  const root = parseToml(text, file)
-  if (root.registry === undefined) return []
-  if (!Array.isArray(root.registry))
+  const { registry } = parseToml(text, file, fileSchema)
+  if (registry === undefined) return []
+  if (!Array.isArray(registry))
     throw registryErrors.configInvalid([file, 'version 1 of the format is not supported: use [[registry]]'])
-  return root.registry.map((table: Table) => {
+  return registry.map((table: RegistryTable) => {
     const location = clean(table.location ?? table.prefix)
     const prefix = clean(table.prefix ?? table.location)
     if (prefix === '') throw registryErrors.configInvalid([file, 'a [[registry]] has neither prefix nor location'])
     const digestOnly = table['mirror-by-digest-only'] === true
-    const mirrors = Array.isArray(table.mirror) ? (table.mirror as Table[]) : []
     return {
       prefix,
       location,
       insecure: table.insecure === true,
       blocked: table.blocked === true,
-      mirrors: mirrors.map((mirror) => ({
+      mirrors: (table.mirror ?? []).map((mirror) => ({
         location: clean(mirror.location),
         insecure: mirror.insecure === true,
         capabilities: capabilities(digestOnly ? 'digest-only' : mirror['pull-from-mirror'], file),
@@ -50,8 +50,46 @@ export function parseRegistriesConf(text: string, file: string): RegistryRule[] 
   })
 }
 
-function clean(value: unknown): string {
-  return typeof value === 'string' ? value.replace(/^https?:\/\//i, '').replace(/\/+$/, '') : ''
+interface MirrorTable {
+  readonly location: string
+  readonly insecure?: boolean
+  readonly 'pull-from-mirror'?: string
+}
+
+interface RegistryTable {
+  readonly prefix?: string
+  readonly location?: string
+  readonly insecure?: boolean
+  readonly blocked?: boolean
+  readonly 'mirror-by-digest-only'?: boolean
+  readonly mirror?: readonly MirrorTable[]
+}
+
+const registrySchema = object<RegistryTable>({
+  prefix: optional(string),
+  location: optional(string),
+  insecure: optional(flag),
+  blocked: optional(flag),
+  'mirror-by-digest-only': optional(flag),
+  mirror: optional(
+    list(
+      object<MirrorTable>({
+        location: string,
+        insecure: optional(flag),
+        'pull-from-mirror': optional(string),
+      }),
+      'tables',
+    ),
+  ),
+})
+const registryList = list(registrySchema, 'tables')
+/** Version 1 of the format has a table where version 2 has a list. */
+const registries: Schema<readonly RegistryTable[] | object> = (value, field) =>
+  Array.isArray(value) || typeof value !== 'object' ? registryList(value, field) : (value ?? {})
+const fileSchema = object<{ readonly registry?: readonly RegistryTable[] | object }>({ registry: optional(registries) })
+
+function clean(value = ''): string {
+  return value.replace(/^https?:\/\//i, '').replace(/\/+$/, '')
 }
 
 function capabilities(mode: unknown, file: string): ReadonlySet<Capability> {

@@ -1,13 +1,12 @@
 /** Configuration files in TOML. */
 import { parse } from 'smol-toml'
 import { registryErrors } from '../model/errors.ts'
+import type { Schema } from '../model/schema.ts'
 
-export type Table = Record<string, unknown>
-
-/** @throws RegistryError CONFIG_INVALID with the first line of what the parser says */
-export function parseToml(text: string, file: string): Table {
+/** Reads a file and checks it. @throws RegistryError CONFIG_INVALID with the first line of what the parser says, or with the field that is wrong */
+export function parseToml<T>(text: string, file: string, schema: Schema<T>): T {
   try {
-    return parse(text) as Table
+    return schema(parse(text), '')
   } catch (cause) {
     throw registryErrors.configInvalid(
       [file, cause instanceof Error ? cause.message.split('\n', 1)[0]! : 'not valid TOML'],

@@ -77,6 +77,12 @@ describe.skipIf(!withOpenssl)('who is trusted (needs openssl)', () => {
     }
   })
 
+  it('says which file or directory that was named could not be read', async () => {
+    await expect(resolve({ env: { SSL_CERT_FILE: '/nowhere.pem', SSL_CERT_DIR: '/nowhere' } })).rejects.toThrow(
+      /\(.*\); SSL_CERT_FILE names \/nowhere\.pem: there is no such file; SSL_CERT_DIR names \/nowhere: there is no such file$/,
+    )
+  })
+
   it('is told to downloads that come from no registry, too', async () => {
     const url = `${registry.url}/v2/`
     const text = async (options: RegistryClientOptions) => {

@@ -1,8 +1,7 @@
 /** Where the bytes of an archive go: a file, at any place of it at any time, or a stream, one after the other. */
 import { randomBytes } from 'node:crypto'
 import { type FileHandle, open, rename, rm } from 'node:fs/promises'
-import { getSystemErrorMessage } from 'node:util'
-import { registryErrors } from '../model/errors.ts'
+import { writeFailure, writing } from '../util/writing.ts'
 import { writeAll } from './files.ts'
 
 export interface ArchiveOutput {
@@ -64,7 +63,7 @@ export class StreamOutput implements ArchiveOutput {
   readonly #stream: NodeJS.WritableStream
   readonly #waiting = new Map<number, () => void>()
   readonly #failed = new AbortController()
-  readonly #broken = (error: Error): void => this.giveUp(failure(this.name, error))
+  readonly #broken = (error: Error): void => this.giveUp(writeFailure(this.name, error))
   #position = 0
 
   constructor(stream: NodeJS.WritableStream) {
@@ -109,19 +108,4 @@ async function called(stop: AbortSignal, start: (done: () => void) => void): Pro
       resolve()
     })
   })
-}
-
-/** What the system says of a file, told of the archive that it is to become. */
-async function writing<T>(name: string, call: Promise<T>): Promise<T> {
-  try {
-    return await call
-  } catch (error) {
-    throw failure(name, error)
-  }
-}
-
-function failure(name: string, error: unknown): Error {
-  const { errno, message } = error as NodeJS.ErrnoException
-  const why = errno === undefined ? message : getSystemErrorMessage(errno)
-  return registryErrors.archiveFailed([name, why], { cause: error })
 }

@@ -10,6 +10,7 @@ import { digestAlgorithm, digestHex } from '../model/digest.ts'
 import { registryErrors } from '../model/errors.ts'
 import { mediaTypes } from '../model/media-types.ts'
 import { makeDirectory } from '../util/make-directory.ts'
+import { writing } from '../util/writing.ts'
 import { lockFile } from './directory-lock.ts'
 import { DirectoryFiles, fill, writeAll } from './files.ts'
 
@@ -34,16 +35,16 @@ export class DirectoryWriter {
    * @throws RegistryError LAYOUT_INVALID for those otherwise
    */
   async initialize(shared: boolean): Promise<void> {
-    await makeDirectory(this.#path)
-    const names = await readdir(this.#path)
+    await writing(this.#path, makeDirectory(this.#path))
+    const names = await writing(this.#path, readdir(this.#path))
     if (names.includes('oci-layout')) return
     if (!shared && !names.every((name) => ownNames.test(name)))
       throw registryErrors.layoutInvalid([this.#path, 'the directory is neither empty nor an OCI image layout'])
     await using _lock = await this.#lock()
     // Others may have begun, been killed, or be done.
-    const present = await readdir(this.#path)
+    const present = await writing(this.#path, readdir(this.#path))
     if (present.includes('oci-layout')) return
-    await makeDirectory(join(this.#path, 'blobs', 'sha256'))
+    await writing(this.#path, makeDirectory(join(this.#path, 'blobs', 'sha256')))
     if (!present.includes('index.json')) await this.#writeIndex([])
     await this.writeBytes('oci-layout', Buffer.from('{"imageLayoutVersion":"1.0.0"}'))
   }
@@ -51,11 +52,11 @@ export class DirectoryWriter {
   /** Writes a small file. */
   async writeBytes(name: string, bytes: Uint8Array): Promise<void> {
     const path = join(this.#path, name)
-    await makeDirectory(dirname(path))
+    await writing(path, makeDirectory(dirname(path)))
     const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`
     try {
-      await writeFile(temporary, bytes, { flag: 'wx' })
-      await rename(temporary, path)
+      await writing(path, writeFile(temporary, bytes, { flag: 'wx' }))
+      await writing(path, rename(temporary, path))
     } catch (error) {
       await rm(temporary, { force: true })
       throw error
@@ -65,13 +66,19 @@ export class DirectoryWriter {
   /** Writes a blob while checking it. The caller may ask again when the content turns out wrong. */
   async writeBlob(descriptor: Descriptor, openContent: OpenContent, options: PushBlobOptions): Promise<void> {
     const folder = join(this.#path, 'blobs', digestAlgorithm(descriptor.digest))
-    await makeDirectory(folder)
+    await writing(folder, makeDirectory(folder))
     const path = join(folder, digestHex(descriptor.digest))
     const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`
     try {
-      await using handle = await open(temporary, 'wx')
-      await fill((chunk, position) => writeAll(handle, chunk, position), 0, descriptor, openContent, options)
-      await rename(temporary, path)
+      await using handle = await writing(path, open(temporary, 'wx'))
+      await fill(
+        (chunk, position) => writing(path, writeAll(handle, chunk, position)),
+        0,
+        descriptor,
+        openContent,
+        options,
+      )
+      await writing(path, rename(temporary, path))
     } catch (error) {
       await rm(temporary, { force: true })
       throw error
@@ -94,7 +101,7 @@ export class DirectoryWriter {
   }
 
   #lock(signal?: AbortSignal): Promise<AsyncDisposable> {
-    return lockFile(join(this.#path, 'index.json.lock'), signal)
+    return writing(this.#path, lockFile(join(this.#path, 'index.json.lock'), signal))
   }
 
   async #writeIndex(manifests: readonly Descriptor[]): Promise<void> {

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { copy } from '../copy/copy.ts'
@@ -23,6 +23,23 @@ async function image(): Promise<MemoryImages> {
   await images.pushManifest(Buffer.from(JSON.stringify(manifest)), mediaTypes.ociManifest, { tags: ['v1'] })
   return images
 }
+
+describe('a layout that cannot be written', () => {
+  it('says so, in words, by a typed error', async () => {
+    await using folder = await temporaryDirectory()
+    const file = join(folder.path, 'file')
+    await writeFile(file, '')
+    const failed = (path: string) => ({ code: 'ARCHIVE_FAILED', message: `failed to write ${path}: not a directory` })
+    await expect(OciLayout.create(join(file, 'below'))).rejects.toMatchObject(failed(join(file, 'below')))
+    const path = join(folder.path, 'layout')
+    const layout = await OciLayout.create(path)
+    await rm(join(path, 'blobs'), { recursive: true })
+    await writeFile(join(path, 'blobs'), '')
+    const images = new MemoryImages()
+    const blob = images.addBlob(Buffer.from('x'))
+    await expect(layout.pushBlob(blob, () => images.openBlob(blob))).rejects.toMatchObject({ code: 'ARCHIVE_FAILED' })
+  })
+})
 
 describe('OCI layouts', () => {
   it.for([

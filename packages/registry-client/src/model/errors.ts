@@ -185,6 +185,11 @@ export const registryErrors = {
     doc: 'The registry stayed silent for too long, or answered so slowly that it would never have been done.',
     message: (what: string, why: string) => `${what}: ${why}`,
   }),
+  closed: define({
+    code: 'CLOSED',
+    doc: 'The client was closed before this was asked of it.',
+    message: (host: string) => `${host}: the client is closed`,
+  }),
   badResponse: define({
     code: 'BAD_RESPONSE',
     doc: 'The answer of the registry breaks the distribution-spec in a way that cannot be worked around.',
@@ -217,9 +222,9 @@ export const registryErrors = {
   }),
   archiveFailed: define({
     code: 'ARCHIVE_FAILED',
-    doc: 'An archive cannot be written: no space, no permission, or a path that does not exist.',
+    doc: 'An archive, a layout or a file of credentials cannot be written: no space, no permission, or no such path.',
     message: (path: string, why: string) => `failed to write ${path}: ${why}`,
-    hint: 'Name a file in an existing directory that you may write to, on a disk that has room for it.',
+    hint: 'Name a place in an existing directory that you may write to, on a disk that has room for it.',
   }),
   unsupported: define({
     code: 'UNSUPPORTED',

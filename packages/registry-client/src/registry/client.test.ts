@@ -95,6 +95,14 @@ describe('resolve', () => {
 })
 
 describe('requests', () => {
+  it('of a client that is closed fail as such', async () => {
+    await using it = await start()
+    await it.client.close()
+    await expect(it.client.repository(`${it.registry.host}/app`).resolve('v1')).rejects.toMatchObject({
+      code: 'CLOSED',
+    })
+  })
+
   it('a push of four blobs takes at most fourteen', async () => {
     await using it = await start(
       { auth: { kind: 'basic', users: { u: 'p' } } },

@@ -3,7 +3,7 @@ import type { Descriptor } from '../model/descriptor.ts'
 import { isRegistryError, type RegistryError, registryErrors } from '../model/errors.ts'
 import { type HttpResponseBody, header } from '../transport/http.ts'
 import { networkError } from '../transport/network-error.ts'
-import { backoff, isTransientError, pause, silenceLimit } from '../transport/retry.ts'
+import { backoff, isNetworkError, isTransientError, pause, silenceLimit } from '../transport/retry.ts'
 import { steady } from '../transport/steady.ts'
 import type { HostClient, RegistryAnswer } from './host-client.ts'
 import { type RepositoryAccess, sendTo } from './repository-access.ts'
@@ -61,11 +61,9 @@ export async function* fromHost(
         if (!isRegistryError(error, 'SIZE_MISMATCH') || state.position > descriptor.size) throw error
         failure = error
       } else {
-        if (!isTransientError(error))
-          throw error instanceof Error && 'code' in error
-            ? networkError(error, what, failures + 1, timeouts.idleMs)
-            : error
+        if (!isNetworkError(error)) throw error
         failure = networkError(error, what, failures + 1, timeouts.idleMs)
+        if (!isTransientError(error)) throw failure
         // Everything was there before the connection broke: the digest decides.
         if (state.position === descriptor.size) return
       }

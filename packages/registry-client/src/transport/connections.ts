@@ -2,6 +2,7 @@
  * The connections of a client: one pool per origin, TLS settings and proxy.
  */
 import type { ConnectionOptions } from 'node:tls'
+import { registryErrors } from '../model/errors.ts'
 import type { HttpTransport } from './http.ts'
 import { ProxyTransport } from './proxy-transport.ts'
 import { publicLookup } from './public-lookup.ts'
@@ -33,7 +34,7 @@ export class Connections {
    * @param publicOnly connects to addresses of the public internet only; a proxy decides that for itself
    */
   transport(url: URL, tls: ConnectionOptions | undefined, publicOnly = false): HttpTransport {
-    if (this.#closed) throw new Error('the client is closed')
+    if (this.#closed) throw registryErrors.closed([url.host])
     const proxy = this.#options.proxyFor(url)
     const key = `${this.#tlsId(tls)} ${publicOnly} ${proxy?.href ?? ''} ${url.origin}`
     const known = this.#transports.get(key)

@@ -2,6 +2,7 @@
  * When a failed request is sent again, and after how long.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { isRegistryError } from '../model/errors.ts'
 import { type HttpHeaders, header } from './http.ts'
 
 /** How failed requests are repeated. Times are milliseconds. */
@@ -48,7 +49,7 @@ export function networkCode(error: unknown): string | undefined {
 
 /** true for an error of a transport: it has a code of the system, of OpenSSL or of undici, and is none of ours. */
 export function isNetworkError(error: unknown): boolean {
-  return error instanceof Error && error.name !== 'RegistryError' && networkCode(error) !== undefined
+  return error instanceof Error && !isRegistryError(error) && networkCode(error) !== undefined
 }
 
 /** true for failures of the network that another try may not meet; false for bad certificates, programming errors … */

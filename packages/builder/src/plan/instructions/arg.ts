@@ -5,10 +5,10 @@ import type { InstructionPlanner } from '../context.ts'
 /** Arguments that steer the build and never become environment variables. */
 const NOT_IN_ENVIRONMENT = new Set(['BUILDKIT_SBOM_SCAN_CONTEXT', 'BUILDKIT_SBOM_SCAN_STAGE'])
 
-export const planArg: InstructionPlanner<ArgNode> = (node, stage, { options, globalArgs }) => {
+export const planArg: InstructionPlanner<ArgNode> = (node, stage, { buildArgs, globalArgs }) => {
   const parts: string[] = []
   for (const { key, value: fallback } of node.args) {
-    let value = options.buildArgs.get(key)
+    let value = buildArgs.get(key)
     if (value === undefined && fallback !== undefined) value = stage.expand(fallback, node.raw)
     if (value === undefined && fallback === undefined) value = globalArgs.get(key)
     if (value !== undefined && !NOT_IN_ENVIRONMENT.has(key)) stage.env.set(key, value)

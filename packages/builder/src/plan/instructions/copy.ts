@@ -111,7 +111,7 @@ function copyOp(
   node: CopyNode,
   source: string,
   flags: CopyFlags,
-  { options }: InstructionContext,
+  { epoch }: InstructionContext,
   keepOwner: boolean,
 ): FileOp & { op: 'copy' } {
   return {
@@ -123,7 +123,7 @@ function copyOp(
     keepOwner,
     link: node.link,
     unpack: (node.unpack ?? node.kind === 'ADD') ? 'auto' : 'never',
-    mtime: options.epoch,
+    mtime: epoch,
   }
 }
 
@@ -133,7 +133,7 @@ function writeOp(
   content: { data: string } | { path: string },
   mode: number,
   flags: CopyFlags,
-  { options }: InstructionContext,
+  { epoch }: InstructionContext,
 ): FileOp {
   return {
     op: 'write',
@@ -145,7 +145,7 @@ function writeOp(
     chmod: flags.chmod || undefined,
     link: node.link,
     unpack: node.unpack && 'path' in content ? 'auto' : 'never',
-    mtime: options.epoch,
+    mtime: epoch,
   }
 }
 

@@ -51,7 +51,7 @@ export const planRun: InstructionPlanner<RunNode> = (node, stage, context) => {
     shmSize: options.shmSize,
     ulimits: options.ulimits,
     platform: stage.platform,
-    mtime: options.epoch,
+    mtime: context.epoch,
   }
   stage.rootfs = step
   stage.commit(`RUN ${historyText(command.args, stage)}`, { layer: true, buildkit: true })
@@ -90,14 +90,6 @@ function summarize(content: string): string {
 function historyText(args: readonly string[], stage: StageState): string {
   const values = stage.args.entries().map(([name, value]) => `${name}=${stage.env.get(name) ?? value}`)
   return [...(values.length > 0 ? [`|${values.length}`, ...values] : []), ...args].join(' ')
-}
-
-/** What `from=` of each mount names, by position; undefined for the main context or nothing. */
-export function mountSources(node: RunNode): (string | undefined)[] {
-  return node.mounts.map(({ fields }) => {
-    const type = fields.find((f) => f.key === 'type')?.value
-    return type === 'tmpfs' ? undefined : fields.find((f) => f.key === 'from')?.value || undefined
-  })
 }
 
 function runMount(

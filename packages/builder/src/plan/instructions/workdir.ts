@@ -20,7 +20,7 @@ export const planWorkdir: InstructionPlanner<WorkdirNode> = (node, stage, contex
             path,
             mode: 0o755,
             owner: stage.config.User ? parseOwner(stage.config.User) : undefined,
-            mtime: context.options.epoch,
+            mtime: context.epoch,
           },
           from: undefined,
         },

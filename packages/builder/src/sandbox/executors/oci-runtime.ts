@@ -4,7 +4,7 @@
 import fs, { constants } from 'node:fs'
 import { access, mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { makeDirectory } from '../../util/make-directory.ts'
+import { makeDirectorySync } from '../../util/make-directory.ts'
 import type { ProcessSpec, SandboxMount } from '../executor.ts'
 import { OciExecutor, type OciExecutorOptions } from './oci.ts'
 
@@ -33,7 +33,7 @@ const PROBE_MS = 20_000
 /** Runs a shell from the machine's own files in an empty root filesystem. Rejects with the reason when that fails. */
 export async function probeRuntime(options: OciExecutorOptions): Promise<OciExecutor> {
   const executor = new OciExecutor(options)
-  await makeDirectory(options.root, 0o700)
+  makeDirectorySync(options.root, 0o700)
   const rootfs = await mkdtemp(join(options.root, 'oci-probe-'))
   try {
     const mounts = SHOWN.filter((path) => fs.existsSync(path)).map(

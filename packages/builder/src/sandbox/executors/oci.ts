@@ -5,7 +5,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { cancelled, throwIfAborted } from '../../errors.ts'
-import { makeDirectory } from '../../util/make-directory.ts'
+import { makeDirectorySync } from '../../util/make-directory.ts'
 import { sandboxErrors } from '../errors.ts'
 import type { Executor, ProcessExit, ProcessIO, ProcessSpec } from '../executor.ts'
 import { checkUlimits } from '../limits/rlimit.ts'
@@ -61,7 +61,7 @@ export class OciExecutor implements Executor {
     throwIfAborted(signal)
     checkUlimits(spec.ulimits)
     const state = join(this.#options.root, 'oci-runtime')
-    await makeDirectory(state, 0o700)
+    makeDirectorySync(state, 0o700)
     const bundle = await mkdtemp(join(state, 'bundle-'))
     const id = groupName()
     const stubs: Stub[] = []

@@ -5,7 +5,8 @@ const machine = { cpus: '0-3,6', mems: '0' }
 
 it.each([
   [{ memorySwap: 100 }, 'you should always set the memory limit when using memory-swap'],
-  [{ memory: 100, memorySwap: 50 }, 'minimum memory-swap limit should be larger than memory limit'],
+  [{ memory: 1e8, memorySwap: 5e7 }, 'minimum memory-swap limit should be larger than memory limit'],
+  [{ memory: 1 }, 'Minimum memory limit allowed is 6MB'],
   [{ cpuPeriod: 1 }, 'CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)'],
   [{ cpuPeriod: 1_000_001 }, 'CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)'],
   [{ cpuQuota: 999 }, 'CPU cfs quota can not be less than 1ms (i.e. 1000)'],
@@ -19,10 +20,10 @@ it.each([
 
 it.each([
   {},
-  { memory: 100, memorySwap: 100 },
-  { memory: 100, memorySwap: -1 },
+  { memory: 1e8, memorySwap: 1e8 },
+  { memory: 1e8, memorySwap: -1 },
   { memorySwap: -1 },
-  { memory: 100, memorySwap: 0 },
+  { memory: 6 * 2 ** 20, memorySwap: 0 },
   { cpuPeriod: 1000, cpuQuota: 1000 },
   { cpuPeriod: 1_000_000, cpuQuota: -1 },
   { cpuPeriod: 0, cpuQuota: 0 },

@@ -5,7 +5,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, statfs } from 'node:fs/promises'
 import os from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { makeDirectory } from '../../util/make-directory.ts'
+import { makeDirectorySync } from '../../util/make-directory.ts'
 import { findRuntime, runtimeNames } from '../executors/oci-runtime.ts'
 import { findPlaces } from '../limits/hierarchy.ts'
 import { subordinateRanges, usefulCount } from '../worker/id-map.ts'
@@ -107,7 +107,7 @@ async function probeVersion(
 async function probeOverlay(root: string, uid: number, run: Run): Promise<Fact> {
   let directory: string
   try {
-    await makeDirectory(root, 0o700)
+    makeDirectorySync(root, 0o700)
     directory = await mkdtemp(join(root, 'probe-'))
   } catch (error) {
     return { ok: false, detail: (error as Error).message }
@@ -162,7 +162,7 @@ const fileSystems: ReadonlyMap<number, string> = new Map([
 
 async function probeStore(path: string): Promise<MachineReport['store']> {
   try {
-    await makeDirectory(path)
+    makeDirectorySync(path)
     const { type, bavail, bsize } = await statfs(path)
     const fileSystem = fileSystems.get(type) ?? `0x${type.toString(16)}`
     return { ok: canWrite(path), detail: fileSystem, path, fileSystem, freeBytes: bavail * bsize }

@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto'
 import fs from 'node:fs/promises'
 import net from 'node:net'
 import { join } from 'node:path'
-import { makeDirectory } from '../../util/make-directory.ts'
+import { makeDirectorySync } from '../../util/make-directory.ts'
 import { systemReason } from '../../util/system-error.ts'
 import { sandboxErrors } from '../errors.ts'
 import { forwardAgent } from './forward.ts'
@@ -31,7 +31,7 @@ export interface AgentSocket extends AsyncDisposable {
  */
 export async function openAgent(options: AgentOptions): Promise<AgentSocket> {
   const serve = await chooseServer(options)
-  await makeDirectory(options.directory, 0o700)
+  makeDirectorySync(options.directory, 0o700)
   const path = join(options.directory, `agent.${randomUUID().slice(0, 8)}`)
   const connections = new Set<net.Socket>()
   const server = net.createServer((client) => {

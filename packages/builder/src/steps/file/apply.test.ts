@@ -1,4 +1,5 @@
-import { lstatSync, mkdirSync, statSync } from 'node:fs'
+import { appendFileSync, lstatSync, mkdirSync, statSync, writeFileSync } from 'node:fs'
+import { gzipSync } from 'node:zlib'
 import { afterAll, beforeEach, describe, expect, it } from 'vitest'
 import type { ArchiveEntry } from '../../context/archive.ts'
 import { type Fixture, listTree, makeTree, temporaryDirectory } from '../../context/fixture.test-support.ts'
@@ -358,3 +359,26 @@ describe.skipIf(notRoot)('links of the image (needs root)', () => {
     ])
   })
 })
+
+it.skipIf(notRoot)(
+  'an archive that changes while it is unpacked is an error, whatever of it was read (needs root)',
+  async () => {
+    writeFileSync(`${context}/a.tar`, gzipSync('it looks like an archive'))
+    const tree = openLocalContext(context)
+    const op: CopyOp = {
+      ...copyDefaults,
+      selection: { ...copyDefaults.selection, patterns: ['a.tar'] },
+      unpack: 'always',
+    }
+    const readArchive = async function* (): AsyncGenerator<ArchiveEntry> {
+      const entry = { mode: 0o755, uid: 0, gid: 0, size: 0, mtime: 1, type: 'directory' } as const
+      yield { ...entry, path: 'one', content: (async function* () {})() }
+      appendFileSync(`${context}/a.tar`, 'more')
+      yield { ...entry, path: 'two', content: (async function* () {})() }
+    }
+    const error = await failing(
+      applyFileOps(root, [{ op, tree, entries: await select(tree, op.selection) }], { signal, readArchive, spool }),
+    )
+    expect(error).toMatchObject({ code: 'CONTEXT_CHANGED' })
+  },
+)

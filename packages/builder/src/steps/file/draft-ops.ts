@@ -7,6 +7,7 @@ import { throwIfAborted } from '../../errors.ts'
 import type { ChownSpec, CopyOp, MkdirOp, WriteOp } from '../../graph/file-op.ts'
 import type { Directory } from '../../layer/file-tree.ts'
 import { type Chmod, parseChmod } from '../../util/chmod.ts'
+import { checkUnchanged } from '../../util/content.ts'
 import { relativeToRoot } from '../../util/inroot.ts'
 import { type DirectoryAttributes, DirectoryMaker, prepareDestination } from './destination.ts'
 import { Draft } from './draft.ts'
@@ -132,11 +133,13 @@ class FileStepRun {
     const { node } = entry
     if (node.type !== 'file') return false
     const { signal, readArchive, spool } = this.#options
-    const archive = await openArchive(tree.content(entry.source, node), node.size, readArchive, signal)
+    const content = tree.content(entry.source, node)
+    const archive = await openArchive(content, node.size, readArchive, signal)
     if (archive === undefined) return false
     const into = this.#draft.resolve(relativeToRoot(dest))
     maker.make(into, { mode: DEFAULT_DIRECTORY_MODE, owner: parents.owner })
     await unpack(archive, this.#draft, { into, owner, name: entry.name ?? entry.source, spool, signal })
+    checkUnchanged(content)
     return true
   }
 

@@ -219,3 +219,44 @@ describe('the table of build flags', () => {
     for (const flag of TABLE) expect(flag.help, flag.name).toMatch(/^[A-Z].*[^.]$/)
   })
 })
+
+describe('what would be dropped', () => {
+  it.each<[string[], string, string?]>([
+    [['--attest', 'type=foo'], 'unknown attestation type "foo"', 'the types are provenance and sbom'],
+    [['--attest', 'type=sbon'], 'unknown attestation type "sbon"', 'did you mean sbom?'],
+    [
+      ['--cache-to', 'type=bogus'],
+      'unsupported cache type "bogus" for --cache-to',
+      'the types are registry, local, inline, gha, s3, azblob',
+    ],
+    [['--cache-from', 'type=regisrty'], 'unsupported cache type "regisrty" for --cache-from', 'did you mean registry?'],
+    [['--cache-from', 'type=inline'], '--cache-from has no type inline'],
+    [['-o', ''], 'invalid value "" for --output: it names nothing'],
+    [['--root', ''], 'invalid argument "" for --root: it names no directory'],
+  ])('%j is refused', (args, message, hint) => {
+    expect(() => request([...args, '.'])).toThrow(
+      expect.objectContaining({ message, ...(hint !== undefined && { hint }) }),
+    )
+  })
+
+  it('of outputs is told where nothing is built', () => {
+    const given = ['-o', 'type=docker', '--push', '--load', '--iidfile', 'x', '--metadata-file', 'y', '-t', 'z']
+    for (const call of [['--check'], ['--call', 'outline']]) {
+      const { notices, options, stream } = request([...given, ...call, '.'])
+      expect(notices.map((notice) => notice.split(' ')[0])).toEqual([
+        '--output',
+        '--push',
+        '--load',
+        '--iidfile',
+        '--metadata-file',
+      ])
+      expect(options.outputs).toBeUndefined()
+      expect(stream).toBe('none')
+    }
+    expect(request(['--check', '-t', 'z', '.']).notices).toEqual([])
+  })
+
+  it('is no limit, and told so', () => {
+    expect(request(['--resource', 'pids=0,memory=1g', '.']).notices).toEqual(['--resource: pids 0 sets no limit'])
+  })
+})

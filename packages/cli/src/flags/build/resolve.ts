@@ -29,7 +29,8 @@ export interface BuildRequest {
  */
 export function resolveBuild(draft: BuildDraft, words: readonly string[], global: GlobalOptions): BuildRequest {
   const context = onlyContext(words)
-  const { options, env } = draft
+  const { env } = draft
+  const { outputs: _, ...options } = draft.options
   if (context === '-' && options.dockerfile === '-') {
     throw new UsageError("invalid argument: can't use stdin for both build context and dockerfile")
   }

@@ -6,7 +6,7 @@
 import type { EnvList } from '../graph/env-list.ts'
 import type { ParsedDockerfile, Stage } from '../instructions/nodes.ts'
 import { parseGitUrl } from '../util/git-url.ts'
-import { planErrors } from './errors.ts'
+import { stageErrors } from './errors.ts'
 import type { Expander } from './expander.ts'
 
 /** A source that has a time of its own. */
@@ -40,7 +40,7 @@ function sourceOf(
   const args = globals.clone()
   args.delete('SOURCE_DATE_EPOCH')
   if (expander.word(stage.from.image, args, stage.from.raw) !== 'scratch')
-    throw planErrors.epochStage(['SOURCE_DATE_EPOCH stage must use FROM scratch'])
+    throw stageErrors.epochStage(['SOURCE_DATE_EPOCH stage must use FROM scratch'])
   let source: DatedSource | undefined
   for (const node of stage.instructions) {
     if (node.kind === 'ARG') {
@@ -53,14 +53,15 @@ function sourceOf(
       const checksum = node.checksum === undefined ? undefined : expander.word(node.checksum, args, node.raw)
       source = remote(url, checksum)
     } else if (node.kind === 'ADD') {
-      throw planErrors.epochStage(['SOURCE_DATE_EPOCH stage must contain exactly one remote ADD'])
+      throw stageErrors.epochStage(['SOURCE_DATE_EPOCH stage must contain exactly one remote ADD'])
     } else {
-      throw planErrors.epochStage([
+      throw stageErrors.epochStage([
         `SOURCE_DATE_EPOCH stage does not meet source-only requirements: unsupported ${node.kind.toLowerCase()} instruction`,
       ])
     }
   }
-  if (source === undefined) throw planErrors.epochStage(['SOURCE_DATE_EPOCH stage must contain exactly one remote ADD'])
+  if (source === undefined)
+    throw stageErrors.epochStage(['SOURCE_DATE_EPOCH stage must contain exactly one remote ADD'])
   return source
 }
 
@@ -68,5 +69,5 @@ function remote(text: string, checksum: string | undefined): DatedSource {
   const git = parseGitUrl(text)
   if (git) return { kind: 'git', url: git.remote, ref: git.ref, checksum: checksum ?? git.checksum }
   if (/^https?:\/\//.test(text)) return { kind: 'http', url: text, checksum }
-  throw planErrors.epochStage(['SOURCE_DATE_EPOCH stage source must be a single HTTP(S) or Git ADD'])
+  throw stageErrors.epochStage(['SOURCE_DATE_EPOCH stage source must be a single HTTP(S) or Git ADD'])
 }

@@ -1,10 +1,8 @@
 /** Expansion of one Dockerfile's texts: its escape character, and places for what goes wrong. */
 import { type Dockerfile, locateText, type RawInstruction } from '../dockerfile/ast.ts'
-import { expandForDisplay, expandHeredoc, expandWord } from '../dockerfile/expand.ts'
+import { type Expansion, expandForDisplay, expandHeredoc, expandWord, tryExpand } from '../dockerfile/expand.ts'
 import { BuildError } from '../errors.ts'
 import type { EnvList } from '../graph/env-list.ts'
-
-const NOTHING = { get: () => undefined }
 
 export class Expander {
   readonly #dockerfile: Dockerfile
@@ -15,22 +13,28 @@ export class Expander {
 
   /** One word: variables replaced, quotes and escapes gone. */
   word(text: string, env: EnvList, raw: RawInstruction): string {
-    return this.#located(raw, text, () => expandWord(text, env, this.#dockerfile.escape).value)
+    return this.expansion(text, env, raw).value
+  }
+
+  /** One word, with the names that it uses. */
+  expansion(text: string, env: EnvList, raw: RawInstruction): Expansion {
+    return this.#located(raw, text, () => expandWord(text, env, this.#dockerfile.escape))
+  }
+
+  /** As {@link expansion}; with an error, the names tell what was met before it. */
+  tryExpansion(text: string, env: EnvList, raw: RawInstruction): ReturnType<typeof tryExpand> {
+    const expansion = tryExpand(text, env, { escape: this.#dockerfile.escape })
+    return { ...expansion, error: expansion.error?.with({ at: locateText(this.#dockerfile, raw, text) }) }
   }
 
   /** A text that may become several words. */
   words(text: string, env: EnvList, raw: RawInstruction): readonly string[] {
-    return this.#located(raw, text, () => expandWord(text, env, this.#dockerfile.escape).words)
+    return this.expansion(text, env, raw).words
   }
 
   /** The content of a COPY heredoc. */
   heredoc(content: string, env: EnvList, raw: RawInstruction): string {
     return this.#located(raw, content, () => expandHeredoc(content, env).value)
-  }
-
-  /** Names of the variables in a text. */
-  variables(text: string): string[] {
-    return [...expandWord(text, NOTHING, this.#dockerfile.escape).unset]
   }
 
   /**

@@ -1,8 +1,19 @@
-/** What the planner has to ask: base images and named contexts. Implemented by the caller (build.ts). */
+/** What stages are resolved with: options, and answers about base images and named contexts (build/world.ts). */
 import type { Descriptor, Platform } from '@tsbuild/registry-client'
 import type { ImageConfig } from '../graph/image-config.ts'
 import type { Location } from '../source.ts'
 import type { DatedSource } from './source-date-epoch.ts'
+
+export interface StageOptions {
+  readonly target: string | undefined
+  /** The platform that is built for. */
+  readonly platform: Platform
+  /** The platform this machine runs. */
+  readonly buildPlatform: Platform
+  readonly buildArgs: ReadonlyMap<string, string>
+  /** Look at the bases of all stages, not only of those that the target needs: what a check without target does. */
+  readonly allStages: boolean
+}
 
 /** An image whose manifest and config are known; its layers are not fetched yet. */
 export interface ResolvedImage {
@@ -20,11 +31,11 @@ export type NamedContext =
   /** A file tree: key into the build's table of opened contexts. */
   | { readonly kind: 'tree'; readonly context: string }
 
-export interface PlanWorld {
+export interface StageWorld {
   /** Throws a BuildError when that is no name of an image. */
-  checkName(reference: string, at: Location | undefined): void
+  checkName(reference: string, at: Location): void
   /** Rejects with a BuildError when the image does not exist, has no such platform or cannot be reached. */
-  resolveImage(reference: string, platform: Platform, at: Location | undefined): Promise<ResolvedImage>
+  resolveImage(reference: string, platform: Platform, at: Location): Promise<ResolvedImage>
   /** Whether a named context stands for a name; image references such as `alpine:latest` match the name `alpine`. */
   hasNamedContext(name: string): boolean
   /** Resolves a named context; undefined if there is none of that name. */

@@ -1,23 +1,22 @@
 import { type Platform, parsePlatform } from '@tsbuild/registry-client'
+import type { Expansion } from '../dockerfile/expand.ts'
 import { suggest } from '../dockerfile/suggest.ts'
 import type { Location } from '../source.ts'
-import { planErrors } from './errors.ts'
+import { stageErrors } from './errors.ts'
 
 /** Parses the expanded value of `FROM --platform=expression`. */
 export function parsePlatformValue(
   expression: string,
-  value: string,
+  { value, unset: [unset] }: Expansion,
   known: readonly string[],
-  used: readonly string[],
   at: Location,
 ): Platform {
-  const unset = used.find((name) => !known.includes(name))
   const similar = unset === undefined ? undefined : suggest(unset, known)
-  if (value === '') throw planErrors.emptyPlatform([expression, similar], { at })
+  if (value === '') throw stageErrors.emptyPlatform([expression, similar], { at })
   try {
     return parsePlatform(value)
   } catch (error) {
-    throw planErrors.badPlatform([expression, problemOf(value, error), similar], { at, cause: error })
+    throw stageErrors.badPlatform([expression, problemOf(value, error), similar], { at, cause: error })
   }
 }
 

@@ -2,13 +2,15 @@
 import type { Platform } from '@tsbuild/registry-client'
 import type { InstructionNode, Stage } from '../instructions/nodes.ts'
 import type { Location } from '../source.ts'
-import { planErrors } from './errors.ts'
-import type { ResolvedImage } from './world.ts'
+import { stageErrors } from './errors.ts'
+import type { NamedContext, ResolvedImage } from './world.ts'
 
 /** A stage of the file, or an image that `--from` names. */
 export class StageNode {
   /** undefined for an image named by `--from` or a mount. */
   readonly stage: Stage | undefined
+  /** Its FROM, or where the image is first named. */
+  readonly at: Location
   /** Lower-case name; '' if it has none. */
   readonly name: string
   /** `name`, or `stage-N`. */
@@ -18,40 +20,47 @@ export class StageNode {
   /** `FROM --platform`, parsed. */
   readonly platform: Platform | undefined
   base: StageNode | undefined
-  commands: StageCommand[]
+  commands: StageCommand[] = []
   /** A named context takes the place of the whole stage. */
   replaced = false
-  /** The base image, once resolved; 'scratch' for an empty one. */
-  image: ResolvedImage | 'scratch' | { readonly tree: string } | undefined
-  onbuildDone = false
-  /** Where an image is first named by `--from` or a mount; a stage has its FROM. */
-  at: Location | undefined
-  /** What the stage became; undefined before it is planned. */
-  planned: import('./stage-state.ts').StageState | undefined
+  /** What a stage without {@link base} starts from, once that is known. */
+  origin: NamedContext | undefined
+  /** The ONBUILD triggers of its base stand in front of its commands. */
+  triggersAdded = false
 
   constructor(init: {
     stage: Stage | undefined
+    at: Location
     name: string
     label: string
     baseName: string
     platform: Platform | undefined
   }) {
     this.stage = init.stage
+    this.at = init.at
     this.name = init.name
     this.label = init.label
     this.baseName = init.baseName
     this.platform = init.platform
-    this.commands = []
   }
 
-  /** The stages this one takes files from. */
-  get dependencies(): StageNode[] {
-    return this.commands.flatMap((c) => c.sources.filter((s) => s !== undefined))
+  /** Its base and the stages it takes files from. */
+  get needs(): StageNode[] {
+    return [
+      ...(this.base ? [this.base] : []),
+      ...this.commands.flatMap((c) => c.sources.filter((s) => s !== undefined)),
+    ]
+  }
+
+  /** The base image; undefined for other origins, and for a stage on top of another one. */
+  get image(): ResolvedImage | undefined {
+    return this.origin?.kind === 'image' ? this.origin.image : undefined
   }
 }
 
 /** An instruction with the stages that its `--from` or mounts name (by position; undefined: the main context or nothing). */
 export interface StageCommand {
+  /** That of a trigger stands at the FROM that it came with. */
   readonly node: InstructionNode
   readonly sources: readonly (StageNode | undefined)[]
   readonly onbuild: boolean
@@ -75,7 +84,7 @@ export class StageGraph {
 
   at(index: number): StageNode {
     const node = this.nodes[index]
-    if (node === undefined) throw planErrors.stageIndex([index])
+    if (node === undefined) throw stageErrors.stageIndex([index])
     return node
   }
 
@@ -88,8 +97,7 @@ export class StageGraph {
     if (/^\d+$/.test(from)) return this.at(Number(from))
     const found = this.find(from)
     if (found) return found
-    const image = new StageNode({ stage: undefined, name: '', label: from, baseName: from, platform: undefined })
-    image.at = at
+    const image = new StageNode({ stage: undefined, at, name: '', label: from, baseName: from, platform: undefined })
     this.add(image)
     return image
   }
@@ -101,8 +109,7 @@ export class StageGraph {
     for (let node = queue.pop(); node !== undefined; node = queue.pop()) {
       if (found.has(node)) continue
       found.add(node)
-      if (node.base) queue.push(node.base)
-      for (const needed of node.dependencies) queue.push(needed)
+      queue.push(...node.needs)
     }
     return found
   }
