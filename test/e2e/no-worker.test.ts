@@ -75,7 +75,7 @@ it.skipIf(needs.skip)(`the same image on a platform that has nothing, and withou
   if (isRoot) execFileSync('chown', ['-R', '501', plain.root])
   const again = await plain.must(['--platform', 'linux/amd64', '-t', 'x', directory], { env: { ...EPOCH, ...PLAIN } })
   expect(builtDigest(again.stderr)).toBe(image.manifest.digest)
-  expect(again.stderr).toMatch(/\b(\d+) steps, \1 cached/)
+  expect(again.stderr).toMatch(/\b10 steps, all cached/)
 })
 
 it.skipIf(asUser.skip)(`the same image for a user without sub-ids as for root${asUser.note}`, async () => {

@@ -19,8 +19,10 @@ export const INDEX_VERSION = 1
 
 /** Most entries of a layer that is indexed. */
 const MOST_ENTRIES = 2_000_000
-/** Most bytes of names and other texts, together. */
-const MOST_TEXT = 256 * 1024 * 1024
+/** Most memory that may be spent on a layer: on texts, and on directories that paths lead through. */
+const MOST_BYTES = 256 * 1024 * 1024
+/** What one entry or directory takes beside its texts. */
+const NODE_BYTES = 100
 /** `/etc/passwd` and `/etc/group`, wherever links lead that stand there. */
 const ACCOUNTS = /(^|\/)(passwd|group)$/
 const MOST_ACCOUNTS = 1024 * 1024
@@ -37,11 +39,13 @@ export async function indexLayer(
   options: ReadLayerOptions,
 ): Promise<readonly IndexedEntry[] | undefined> {
   const index: IndexedEntry[] = []
-  let room = MOST_TEXT
+  let room = MOST_BYTES
+  let before = ''
   let accounts = MOST_ACCOUNTS
   await readLayer(stream, mediaType, options, async (entry, read) => {
     if (room < 0 || index.length === MOST_ENTRIES) return
-    room -= textLength(entry)
+    room -= textLength(entry) + NODE_BYTES * newParts(before, entry.path)
+    before = entry.path
     if (entry.type !== 'file' || entry.size === 0) {
       index.push(entry.type === 'file' ? { ...entry, digest: EMPTY } : entry)
       return
@@ -69,7 +73,16 @@ async function look(size: number, read: ReadPiece, keep: boolean): Promise<Pick<
 }
 
 function textLength({ path, linkname = '', xattrs = [] }: TarEntry): number {
-  return path.length + linkname.length + xattrs.reduce((sum, [name, value]) => sum + name.length + value.length, 100)
+  return path.length + linkname.length + xattrs.reduce((sum, [name, value]) => sum + name.length + value.length, 0)
+}
+
+/** How many components a path has that the one before has not. */
+function newParts(before: string, path: string): number {
+  let common = 0
+  while (common < path.length && path[common] === before[common]) common++
+  let parts = 1
+  for (let at = common; at < path.length; at++) if (path[at] === '/') parts++
+  return parts
 }
 
 type Row = [

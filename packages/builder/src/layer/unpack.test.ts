@@ -51,6 +51,11 @@ const below = tar(
 
 describe('layers on top of others', () => {
   it.each<[string, Buffer[], Record<string, string | undefined>]>([
+    [
+      'a file after the directory that it replaces',
+      [dir('n'), dir('n/s'), file('n', 'n')],
+      { n: 'n', 'n/s/': undefined },
+    ],
     ['a whiteout of a file', [file('d/.wh.1')], { 'd/1': undefined, 'd/2': '2' }],
     ['a whiteout of a directory', [file('.wh.d')], { 'd/': undefined, 'd/1': undefined, f: 'f' }],
     ['a whiteout of nothing', [file('.wh.none'), file('none/.wh.x')], { none: undefined, 'none/': undefined }],

@@ -10,15 +10,19 @@ const OPAQUE = '.wh..wh..opq'
 /** AUFS keeps its own files under such names; no part of the image. */
 const AUFS_META = '.wh..wh.'
 
+/** No system call takes a longer path. */
+const LONGEST_PATH = 4095
+
 export type Meaning =
   | { readonly kind: 'nothing' | 'root' }
   /** `above` leads to the directory that it is about. */
   | { readonly kind: 'opaque'; readonly above: readonly string[] }
   | { readonly kind: 'gone' | 'file'; readonly above: readonly string[]; readonly name: string }
 
-/** @throws TAR_INVALID */
+/** @throws TAR_INVALID, UNPACK_FAILED */
 export function meaningOf({ path, type }: TarEntry): Meaning {
   if (path.includes('\0')) throw layerErrors.tarInvalid(['NUL in a name', path])
+  if (path.length > LONGEST_PATH) throw layerErrors.unpackFailed([path, 'file name too long'])
   const parts = components(path)
   if (parts.some((part) => part.startsWith(AUFS_META) && part !== OPAQUE)) return { kind: 'nothing' }
   const name = parts.pop()

@@ -15,7 +15,7 @@ import {
   type TreeNode,
 } from '../../layer/file-tree.ts'
 import { digestOfContent } from '../../util/content.ts'
-import { compareNames } from '../../util/raw-path.ts'
+import { compareNames, encodePath } from '../../util/raw-path.ts'
 import { contentIn } from './layer-source.ts'
 
 /** What of a layer stands at a path; undefined: what is below is gone. */
@@ -96,6 +96,7 @@ export class Draft {
 
   #set(path: string, node: TreeNode | undefined): void {
     const [above, name] = split(path)
+    refuseLong(path, name)
     const directory = this.directory(above)
     const before = directory.own.get(name)
     if (before?.type === 'directory') this.#last = undefined
@@ -144,6 +145,17 @@ function isSame(leaf: Leaf, below: Leaf): boolean {
 
 function digestOf({ content, digest, size }: Leaf): string | undefined {
   return digest ?? (content && digestOfContent(content, size))
+}
+
+/** Bytes of a path and of a name that system calls take. */
+const [LONGEST_PATH, LONGEST_NAME] = [4095, 255]
+
+/** As the kernel would: nobody could unpack such a name. */
+function refuseLong(path: string, name: string): void {
+  if (path.length <= LONGEST_PATH / 3 && name.length <= LONGEST_NAME / 3) return
+  if (encodePath(path).length <= LONGEST_PATH && encodePath(name).length <= LONGEST_NAME) return
+  const facts = { code: 'ENAMETOOLONG', syscall: 'open', path: `/${path}` }
+  throw Object.assign(new Error('ENAMETOOLONG: file name too long'), facts)
 }
 
 /** The path of something in a directory. */

@@ -57,6 +57,11 @@ async function* restOf(first: ArchiveEntry, entries: AsyncIterator<ArchiveEntry>
   }
 }
 
+/** They are all in memory until the layer is written. */
+const MOST_ENTRIES = 2_000_000
+/** No system call takes a longer path. */
+const LONGEST_PATH = 4095
+
 export interface UnpackOptions {
   /** The directory to unpack into, free of links. */
   readonly into: string
@@ -81,9 +86,12 @@ export async function unpack(
 ): Promise<void> {
   const { name, signal } = options
   const times: [path: string, mtimeNs: bigint][] = []
+  let count = 0
   try {
     for await (const entry of entries) {
       throwIfAborted(signal)
+      if (++count > MOST_ENTRIES) throw new ArchiveError(`it has more than ${MOST_ENTRIES} entries`)
+      if (entry.path.length > LONGEST_PATH) throw new ArchiveError(`${entry.path.slice(0, 100)}…: file name too long`)
       await unpackEntry(entry, draft, options, times)
     }
   } catch (error) {
