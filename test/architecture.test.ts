@@ -115,6 +115,23 @@ describe('the house', () => {
     expect(imports.filter((target) => !COMMON.includes(room(target)))).toEqual([])
   })
 
+  it('nothing is exported that nobody names', () => {
+    const own = files.filter(({ path }) => !isTest(path))
+    expect(own.flatMap(({ path, text }) => exportsOf(text).filter((name) => !isNamed(name, path, text)))).toEqual([])
+  })
+
+  it('every error that is defined is thrown', () => {
+    const tables = shipped.flatMap(({ text }) => [...text.matchAll(/^export const (\w*rrors) = \{\n(.*?)^\}/gms)])
+    const thrown = new Set(
+      shipped.flatMap(({ text }) => text.match(/\w*rrors\s*\.\s*\w+/g) ?? []).map((use) => use.replace(/\s/g, '')),
+    )
+    const defined = tables.flatMap(([, table, body = '']) =>
+      [...body.matchAll(/^ {2}(\w+): define\w*\(/gm)].map(([, name]) => `${table}.${name}`),
+    )
+    expect(defined.length).toBeGreaterThan(100)
+    expect(defined.filter((error) => !thrown.has(error))).toEqual([])
+  })
+
   it('nothing is left open', () => {
     expect(lines(/\b(TODO|FIXME|XXX|HACK)\b/)).toEqual([])
   })
@@ -128,6 +145,19 @@ describe('the house', () => {
     expect(found.filter((line) => !/\/(testing|tools)\/|\.contract\.|test-support/.test(line))).toEqual([])
   })
 })
+
+const words = new Map(files.map(({ path, text }) => [path, new Set(text.match(/[\w$]+/g))]))
+
+function exportsOf(text: string): string[] {
+  const found = text.matchAll(/^export (?:async )?(?:function\*?|const|class|interface|type) (\w+)/gm)
+  return [...found].map(([, name]) => name!)
+}
+
+/** In another file, or in its own one beside the declaration. */
+function isNamed(name: string, path: string, text: string): boolean {
+  if (text.split(new RegExp(`\\b${name}\\b`)).length > 2) return true
+  return [...words].some(([other, names]) => other !== path && names.has(name))
+}
 
 /** Lines of code (not of comments, except for marks in them) that match. */
 function lines(pattern: RegExp): string[] {

@@ -1,4 +1,4 @@
-import { chmod, chown, writeFile } from 'node:fs/promises'
+import { chmod, chown, readdir, stat, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, inject, it } from 'vitest'
 import { readLayoutArchive } from '../support/image-layout.ts'
@@ -68,8 +68,12 @@ describe('a layer of which one file has changed', () => {
 
     await using known = await openWorkspace()
     const before = await digestIn(known)
+    const [table] = await readdir(join(known.root, 'records/pieces'))
+    await utimes(join(known.root, 'records/pieces', table!), 5, 5)
     await writeFile(join(directory, names[150]!), 'changed\n')
     const after = await digestIn(known)
+    // That it was of use is told by its time.
+    expect((await stat(join(known.root, 'records/pieces', table!))).mtimeMs).toBeGreaterThan(5000)
     await using empty = await openWorkspace()
     expect([after, after === before]).toEqual([await digestIn(empty), false])
   })

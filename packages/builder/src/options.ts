@@ -5,6 +5,7 @@ import type { Descriptor, Platform } from '@tsbuild/registry-client'
 import type { BuildError } from './errors.ts'
 import type { BuildWarning, ProgressListener } from './progress.ts'
 import type { ResourceLimits, Ulimit } from './sandbox/executor.ts'
+import type { Isolation } from './sandbox/select.ts'
 import type { Console } from './util/console.ts'
 
 export type { Console }
@@ -120,7 +121,7 @@ export interface BuildOptions<P extends Place = string> extends DockerfileOption
   /** Cgroup below which those of RUN are made. */
   readonly cgroupParent?: string
   /** How RUN is isolated; default `auto`, the best that the machine allows. */
-  readonly isolation?: 'auto' | 'namespaces' | 'oci' | 'chroot'
+  readonly isolation?: Isolation
   /** Name or path of the runtime of `isolation: 'oci'`; default runc, crun or youki, whichever is found. */
   readonly ociRuntime?: P
   /** Files that a secret was found in do not fail the build. */
@@ -242,7 +243,7 @@ export interface OpenOptions<P extends Place = string> extends StoreOptions<P> {
 /** Options of {@link diagnose}. */
 export interface DiagnoseOptions<P extends Place = string> extends StoreOptions<P> {
   /** What to try; default `auto`. */
-  readonly isolation?: 'auto' | 'namespaces' | 'oci' | 'chroot' | undefined
+  readonly isolation?: Isolation | undefined
   /** Name or path of the runtime of `isolation: 'oci'`. */
   readonly ociRuntime?: P | undefined
   /** Ends the call. */
@@ -258,7 +259,7 @@ export interface DebugOptions<P extends Place = string> extends StoreOptions<P> 
   /** What the process is connected to. */
   readonly console: Console
   /** How it is isolated; default `auto`. */
-  readonly isolation?: 'auto' | 'namespaces' | 'oci' | 'chroot' | undefined
+  readonly isolation?: Isolation | undefined
   /** Name or path of the runtime of `isolation: 'oci'`. */
   readonly ociRuntime?: P | undefined
   /** Kills the process. */

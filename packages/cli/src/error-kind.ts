@@ -2,13 +2,7 @@
 import type { BuildError } from '@tsbuild/builder'
 
 /** Codes of the library that say that an option is wrong, before anything was done. */
-const USAGE_CODES: ReadonlySet<unknown> = new Set([
-  'OPTION_INVALID',
-  'OPTION_UNSUPPORTED',
-  'OUTPUT_INVALID',
-  'STDIN_TWICE',
-  'STDIN_MISSING',
-])
+const USAGE_CODES: ReadonlySet<unknown> = new Set(['OPTION_INVALID', 'OUTPUT_INVALID', 'STDIN_TWICE', 'STDIN_MISSING'])
 
 const EXPECTED: ReadonlySet<string> = new Set(['UsageError', 'CommandError', 'BuildError', 'RegistryError'])
 

@@ -133,7 +133,7 @@ export class Contexts implements AsyncDisposable {
     if (isRemoteContext(location)) return openRemoteContext(await this.#fetch(name, location))
     const directory = resolve(location)
     const ignore = readIgnoreFile(directory, name === MAIN ? (await this.dockerfile()).path : undefined)
-    return openLocalContext(directory, { ignore: ignore?.text, ignoreName: ignore?.name })
+    return openLocalContext(directory, { ignore: ignore?.text, ignoreName: ignore?.name, without: this.#store.root })
   }
 
   #fetch(name: string, location: string): Promise<RemoteContext> {

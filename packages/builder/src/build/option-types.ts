@@ -4,19 +4,14 @@
  */
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { suggest } from '../dockerfile/suggest.ts'
 import { defineError } from '../errors.ts'
+import { suggest } from '../util/suggest.ts'
 
 export const optionErrors = {
   optionInvalid: defineError({
     code: 'OPTION_INVALID',
     doc: 'An option of the call or the command line has a value that cannot be used.',
     message: (problem: string) => problem,
-  }),
-  optionUnsupported: defineError({
-    code: 'OPTION_UNSUPPORTED',
-    doc: 'An option that other builders have, or that is planned, and that this version cannot do.',
-    message: (option: string) => `${option} is not supported by this version`,
   }),
 }
 

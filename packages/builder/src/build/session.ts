@@ -181,7 +181,7 @@ export class Session implements AsyncDisposable {
 }
 
 /** A registry client with the user's credentials, mirrors and authorities. */
-export function openRegistryClient(
+function openRegistryClient(
   settings: Settings,
   overrides: Pick<RegistryClientOptions, 'insecure'> = {},
 ): RegistryClient {

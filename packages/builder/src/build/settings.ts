@@ -18,6 +18,7 @@ import type { PreparedOutput } from '../export/exporter.ts'
 import { type FailureOutput, prepareFailureOutput } from '../export/failed-files.ts'
 import { prepareOutput } from '../export/index.ts'
 import { normalizedName, refuseTag } from '../export/names.ts'
+import type { RunStep } from '../graph/step.ts'
 import type { BuildOptions, DockerfileOptions } from '../options.ts'
 import { storeErrors } from '../store/errors.ts'
 import { isSystemError, systemReason } from '../util/system-error.ts'
@@ -36,7 +37,7 @@ export function stateRoot(root: string | undefined, env: Env): string {
 }
 
 /** The directory of the docker config file. */
-export function dockerConfigDirectory(option: string | undefined, env: Env): string {
+function dockerConfigDirectory(option: string | undefined, env: Env): string {
   return option ?? resolve(env.DOCKER_CONFIG ?? join(env.HOME || homedir(), '.docker'))
 }
 
@@ -102,7 +103,7 @@ export interface BuildSettings extends Settings {
   readonly tags: readonly string[]
   readonly outputs: readonly PreparedOutput[]
   readonly failureOutput: FailureOutput | undefined
-  readonly extraHosts: readonly { readonly host: string; readonly ip: string }[]
+  readonly extraHosts: RunStep['extraHosts']
   readonly noCache: true | ReadonlySet<string>
   readonly annotations: readonly Annotation[]
   /** What will have no effect, in words. */
@@ -156,7 +157,7 @@ function tagOption(tag: string): string {
 }
 
 /** `host:ip` or `host=ip`; `host-gateway` is not known without a bridge network and refused. */
-export function hostOption(text: string): { host: string; ip: string } {
+export function hostOption(text: string): RunStep['extraHosts'][number] {
   const match = /^([A-Za-z0-9_.-]+)[:=](.+)$/.exec(text)
   const ip = match?.[2]?.replace(/^\[(.*)\]$/, '$1') ?? ''
   if (!match || !isIP(ip))

@@ -95,7 +95,11 @@ describe('fetchHttp', () => {
         else response.end('BODY')
       } else if (path === '/hdr')
         response.writeHead(200, { etag: `"${'e'.repeat(8000)}"`, 'last-modified': 'garbage' }).end('ok')
-      else if (path === '/gzip') response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync('unpacked'))
+      else if (path === '/dated') {
+        response.setHeader('last-modified', 'Wed, 21 Oct 2015 07:28:00 GMT')
+        if (request.headers['if-modified-since'] !== undefined) response.writeHead(304).end()
+        else response.end('an older one')
+      } else if (path === '/gzip') response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync('unpacked'))
       else if (path.startsWith('/loop')) response.writeHead(302, { location: `/loop${Math.random()}` }).end()
       else if (path === '/moved') response.writeHead(301, { location: 'file' }).end()
       else if (path === '/scheme') response.writeHead(302, { location: 'file:///etc/passwd' }).end()
@@ -115,7 +119,6 @@ describe('fetchHttp', () => {
       size: 4,
       mtime: Date.UTC(2015, 9, 21, 7, 28) / 1000,
       etag: '"v1"',
-      lastModified: 'Wed, 21 Oct 2015 07:28:00 GMT',
     })
   })
 
@@ -126,6 +129,11 @@ describe('fetchHttp', () => {
   it('asks whether what is known is still the same', async () => {
     expect(await fetched(`${main.url}/file`, { validators: { etag: '"v1"' } })).toEqual({ kind: 'unchanged', text: '' })
     expect(await fetched(`${main.url}/file`, { validators: { etag: '"v0"' } })).toMatchObject({ kind: 'downloaded' })
+  })
+
+  it('asks for the whole where there is no ETag: what is older now was not modified since', async () => {
+    const { etag } = (await fetched(`${main.url}/dated`)) as { etag?: string }
+    expect(await fetched(`${main.url}/dated`, { validators: { etag } })).toMatchObject({ text: 'an older one' })
   })
 
   it('undoes the encoding of the transfer', async () => {

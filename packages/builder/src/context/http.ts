@@ -14,11 +14,12 @@ import { hasCode } from '../util/has-code.ts'
 import { parseChecksum } from './checksum.ts'
 import { contextErrors } from './errors.ts'
 
-/** What a server said about a file, to ask it again whether the file is still the same. */
+/**
+ * What a server said about a file, to ask it again whether the file is still the same. As in the reference, that is its
+ * ETag only: a file that was put back to an older one is not modified since.
+ */
 export interface HttpValidators {
   readonly etag?: string | undefined
-  /** As the server wrote it. */
-  readonly lastModified?: string | undefined
 }
 
 export interface HttpFile extends HttpValidators {
@@ -63,7 +64,7 @@ export async function fetchHttp(
   try {
     const headers = headersFor(validators)
     await using response = await options.client.get(url, { headers, what: shown, signal })
-    if (response.status === 304 && hasValidators(validators)) return { kind: 'unchanged' }
+    if (response.status === 304 && validators?.etag !== undefined) return { kind: 'unchanged' }
     if (response.status < 200 || response.status >= 300) throw contextErrors.httpStatus([shown, response.status])
     const sha256 = createHash('sha256')
     const other = expected && expected.algorithm !== 'sha256' ? createHash(expected.algorithm) : undefined
@@ -94,7 +95,6 @@ export async function fetchHttp(
       size,
       mtime: Number.isNaN(time) ? 0 : Math.floor(time / 1000),
       etag: header(response.headers, 'etag'),
-      lastModified,
     }
   } catch (error) {
     throwIfAborted(signal)
@@ -108,17 +108,11 @@ export async function fetchHttp(
   }
 }
 
-function hasValidators(validators: HttpValidators | undefined): boolean {
-  return validators?.etag !== undefined || validators?.lastModified !== undefined
-}
-
-function headersFor(validators: HttpValidators | undefined): Record<string, string> {
-  const { etag, lastModified } = validators ?? {}
+function headersFor({ etag }: HttpValidators = {}): Record<string, string> {
   return {
     'user-agent': 'tsbuild',
     'accept-encoding': 'gzip',
     ...(etag !== undefined && { 'if-none-match': etag }),
-    ...(lastModified !== undefined && etag === undefined && { 'if-modified-since': lastModified }),
   }
 }
 

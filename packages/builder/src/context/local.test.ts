@@ -112,6 +112,18 @@ describe('entries', () => {
     expect(openRootTree(root).lstat('f')).toMatchObject({ uid: process.getuid?.(), gid: process.getgid?.() })
   })
 
+  it('does not have the directory that it is to be without', () => {
+    makeTree(root, { f: 'F', 'sub/state/x': 'X', 'sub/state2': 'Y' })
+    const context = openLocalContext(root, { without: `${root}/sub/state` })
+    const sub = context.lstat('sub')!
+    expect(context.list('sub', sub).map(({ name }) => name)).toEqual(['state2'])
+    expect(context.lstat('sub/state')).toBeUndefined()
+    expect(context.lstat('sub/state/x')).toBeUndefined()
+    expect(context.lstat('sub/state2')).toBeDefined()
+    for (const without of [root, `${root}/..`, '/nowhere', '/'])
+      expect(openLocalContext(root, { without }).lstat('f')).toBeDefined()
+  })
+
   it('have the attributes that are told of them', () => {
     makeTree(root, { 'd/f': { text: '', mode: 0o600 } })
     const attributes = new Map([['d/f', { mode: 0o4755, uid: 7, gid: 8 }]])

@@ -16,7 +16,7 @@ import {
   realpathSync,
   statSync,
 } from 'node:fs'
-import { resolve } from 'node:path'
+import { isAbsolute, relative, resolve, sep } from 'node:path'
 import { type IgnoreMatcher, IgnoreSyntaxError, parseIgnore } from '../util/ignore.ts'
 import { compareNames, decodeName, fsPath } from '../util/raw-path.ts'
 import { getXattr, listXattrs } from '../util/syscalls.ts'
@@ -30,6 +30,8 @@ export interface LocalContextOptions {
   readonly ignoreName?: string | undefined
   /** Modes and owners that the file system could not keep, by path; for contexts that came as an archive. */
   readonly attributes?: ReadonlyMap<string, NodeAttributes> | undefined
+  /** A directory that is never part of it, where it lies in there: the builder's own. */
+  readonly without?: string | undefined
 }
 
 /** What {@link LocalContextOptions.attributes} tells of a path. */
@@ -44,6 +46,8 @@ interface View {
   readonly attributes: ReadonlyMap<string, NodeAttributes> | undefined
   readonly ignore: IgnoreMatcher | undefined
   readonly ignoreName: string
+  /** Path in the tree of what is there for nobody; undefined: nothing. */
+  readonly without: string | undefined
 }
 
 /** A directory seen through its ignore rules: what is excluded is not there. */
@@ -64,16 +68,30 @@ const O_PATH = 0o10000000
  * @throws BuildError CONTEXT_NOT_FOUND, CONTEXT_NOT_DIRECTORY, DOCKERIGNORE_INVALID
  */
 export function openLocalContext(dir: string, options: LocalContextOptions = {}): LocalTree {
-  const { ignore: text, ignoreName = '.dockerignore', attributes } = options
+  const { ignore: text, ignoreName = '.dockerignore', attributes, without } = options
   const ignore = text === undefined ? undefined : parseIgnoreFile(text, ignoreName)
-  return openTree(openRoot(dir), {
+  const root = openRoot(dir)
+  return openTree(root, {
     sockets: 'empty-files',
     rootOwned: true,
     xattrs: false,
     attributes,
     ignore,
     ignoreName,
+    without: without === undefined ? undefined : pathBelow(root, without),
   })
+}
+
+/** The path of a directory in a tree; undefined where it is not in there, or is the tree. */
+function pathBelow(root: string, directory: string): string | undefined {
+  let path: string
+  try {
+    path = relative(root, realpathSync(directory))
+  } catch {
+    return undefined
+  }
+  const isBelow = path !== '' && path !== '..' && !path.startsWith(`..${sep}`) && !isAbsolute(path)
+  return isBelow ? path.split(sep).join('/') : undefined
 }
 
 /** Opens a root filesystem (or any other directory) as it is; `root` is an absolute path without links. */
@@ -85,12 +103,13 @@ export function openRootTree(root: string): LocalTree {
     attributes: undefined,
     ignore: undefined,
     ignoreName: '',
+    without: undefined,
   } as const
   return openTree(root, view)
 }
 
 /** {@link parseIgnore} with the errors of the library. */
-export function parseIgnoreFile(text: string, name: string): IgnoreMatcher {
+function parseIgnoreFile(text: string, name: string): IgnoreMatcher {
   try {
     return parseIgnore(text)
   } catch (error) {
@@ -112,7 +131,7 @@ function openRoot(dir: string): string {
 }
 
 function openTree(root: string, view: View): LocalTree {
-  const { ignore } = view
+  const { ignore, without } = view
   const base = root === '/' ? '' : root
   const hostPath = (path: string) => fsPath(path === '' ? root : `${base}/${path}`)
   /** Whether an excluded directory is there all the same, because something below it is re-included. */
@@ -140,6 +159,7 @@ function openTree(root: string, view: View): LocalTree {
       const nodes: TreeNode[] = []
       for (const name of guarded(path, () => readNames(through))) {
         const child = prefix + name
+        if (child === without) continue
         const hidden = excluded(child)
         if (hidden && ignore?.mayReinclude(child) !== true) continue
         const node = guarded(child, () => readNode(`${through}/${name}`, child, view))
@@ -193,6 +213,7 @@ function openTree(root: string, view: View): LocalTree {
     ignore,
     list,
     lstat(path) {
+      if (without !== undefined && `${path}/`.startsWith(`${without}/`)) return undefined
       const hidden = path !== '' && excluded(path)
       if (hidden && ignore?.mayReinclude(path) !== true) return undefined
       const node = guarded(path, () => lookUp(path))

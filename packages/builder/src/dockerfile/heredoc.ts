@@ -17,7 +17,7 @@ const headOptions: ExpandOptions = { escape: '\\', keepUnset: true }
  *
  * @throws a BuildError if the name has an open quote or a bad `${`
  */
-export function parseHeredocHead(word: string): HeredocHead | undefined {
+function parseHeredocHead(word: string): HeredocHead | undefined {
   const match = form.exec(word)
   const written = match?.[3]
   if (!match || !written) return undefined
@@ -55,7 +55,7 @@ export function findHeredocHeads(line: string): HeredocHead[] {
 }
 
 /** A heredoc with its text. */
-export class ScannedHeredoc implements Heredoc {
+class ScannedHeredoc implements Heredoc {
   readonly name: string
   readonly expand: boolean
   readonly chomp: boolean

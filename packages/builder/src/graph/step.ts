@@ -40,7 +40,6 @@ export interface HttpStep extends StepBase {
   readonly kind: 'http'
   readonly url: string
   readonly checksum: string | undefined
-  readonly filename: string
 }
 
 /** A checkout fetched by ADD of a git URL. */

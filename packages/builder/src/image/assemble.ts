@@ -106,13 +106,13 @@ function document(bytes: Buffer, mediaType: string): Document {
 }
 
 /** Stores a document as a blob. */
-export async function putJson(blobs: ContentStore, bytes: Buffer, mediaType: string): Promise<Descriptor> {
+async function putJson(blobs: ContentStore, bytes: Buffer, mediaType: string): Promise<Descriptor> {
   const { descriptor } = document(bytes, mediaType)
   await blobs.put(bytes, descriptor)
   return descriptor
 }
 
 /** Documents are indented like the reference's, so that people can read them. */
-export function jsonBytes(value: unknown): Buffer {
+function jsonBytes(value: unknown): Buffer {
   return Buffer.from(JSON.stringify(value, undefined, 2))
 }

@@ -30,8 +30,6 @@ import { storeErrors } from '../store/errors.ts'
 import { type Attachment, type NamedImage, namesMeant } from '../store/refs.ts'
 import type { Store } from '../store/store.ts'
 
-/** Largest manifest, index or config that is read into memory, in bytes. */
-const MAX_DOCUMENT = 4 * 1024 * 1024
 /** Hex digits of a digest that are enough to name an image. */
 const MIN_PREFIX = 6
 
@@ -91,7 +89,7 @@ export class ImageStore implements Source, Target {
       throw storeErrors.blobMissing([descriptor.digest], {
         hint: 'Of an image for several platforms the store may have only some: `tsbuild pull --all-platforms` fetches all.',
       })
-    const bytes = await this.#store.blobs.read(descriptor.digest, MAX_DOCUMENT)
+    const bytes = await this.#store.blobs.read(descriptor.digest)
     // What is asked for next must not go when the name does.
     await this.#store.keep({ blobs: childrenOf(bytes, descriptor.mediaType) })
     return { descriptor, bytes }
@@ -177,7 +175,7 @@ export class ImageStore implements Source, Target {
   /** A manifest that is in the store without a name, such as one of an index. */
   async #stored(digest: Descriptor['digest']): Promise<Descriptor> {
     if (!(await this.#store.blobs.has(digest))) throw storeErrors.imageUnknown([digest])
-    const bytes = await this.#store.blobs.read(digest, MAX_DOCUMENT)
+    const bytes = await this.#store.blobs.read(digest)
     return { mediaType: parseManifest(bytes, undefined, digest).mediaType, digest, size: bytes.length }
   }
 }

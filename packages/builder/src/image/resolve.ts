@@ -19,12 +19,12 @@ import {
 import { BuildError, defineError } from '../errors.ts'
 import type { ImageConfig } from '../graph/image-config.ts'
 import type { Location } from '../source.ts'
+import { DOCUMENT_LIMIT } from '../store/blobs.ts'
 import type { ContentStore } from '../store/content-store.ts'
 import type { Store } from '../store/store.ts'
 
 /** Indexes inside indexes that are followed. */
 const MAX_INDEX_DEPTH = 4
-const MAX_DOCUMENT = 4 * 1024 * 1024
 /** Errors that say nothing about the image, only that the registry cannot be asked now. */
 const OFFLINE = new Set(['NETWORK', 'TIMEOUT', 'UNAVAILABLE', 'RATE_LIMITED'])
 
@@ -175,21 +175,21 @@ export class ImageResolver {
   async #document(descriptor: Descriptor, source: Source): Promise<Buffer> {
     const { blobs } = this.#options.store
     const { signal } = this.#options
-    if (await blobs.has(descriptor.digest)) return await blobs.read(descriptor.digest, MAX_DOCUMENT)
+    if (await blobs.has(descriptor.digest)) return await blobs.read(descriptor.digest)
     const isManifest = /manifest|index/.test(descriptor.mediaType)
     if (isManifest) {
       const { bytes } = await source.fetchManifest(descriptor, { signal })
       await blobs.put(bytes, { digest: descriptor.digest, size: bytes.length }, signal)
       return bytes
     }
-    if (descriptor.size > MAX_DOCUMENT)
+    if (descriptor.size > DOCUMENT_LIMIT)
       throw imageErrors.imageInvalid([descriptor.digest, `its config is ${descriptor.size} bytes long`])
     await blobs.put(
       source.openBlob(descriptor, { signal }),
       { digest: descriptor.digest, size: descriptor.size },
       signal,
     )
-    return await blobs.read(descriptor.digest, MAX_DOCUMENT)
+    return await blobs.read(descriptor.digest)
   }
 }
 
@@ -199,7 +199,7 @@ export function storeSource(blobs: ContentStore): Source {
     resolve: () => Promise.reject(new Error('the store is asked for descriptors by name')),
     fetchManifest: async (reference) => {
       if (typeof reference === 'string') throw new Error('the store is asked for manifests by descriptor')
-      return { descriptor: reference, bytes: await blobs.read(reference.digest, MAX_DOCUMENT) }
+      return { descriptor: reference, bytes: await blobs.read(reference.digest) }
     },
     openBlob: (descriptor, options) => blobs.open(descriptor.digest, options?.signal),
   }

@@ -1,7 +1,8 @@
 /** Errors of instructions: arguments and flags that a keyword does not take. Words as in the reference. */
-import { didYouMean } from '../dockerfile/suggest.ts'
+
 import { defineError } from '../errors.ts'
 import { quote } from '../util/go-text.ts'
+import { didYouMean } from '../util/suggest.ts'
 
 /** Every error of this folder. */
 export const instructionErrors = {

@@ -6,7 +6,7 @@ import type { MountField } from './nodes.ts'
 import { parseBytes } from './size.ts'
 
 const types = ['bind', 'cache', 'tmpfs', 'secret', 'ssh'] as const
-const sharings = ['shared', 'private', 'locked'] as const
+export const sharings = ['shared', 'private', 'locked'] as const
 const keys = [
   'type',
   'from',

@@ -10,7 +10,7 @@ import type { Location, SourceFile } from '../source.ts'
 import { cleanPath } from '../util/inroot.ts'
 import { CsvProblem, splitCsv } from './csv.ts'
 import { instructionErrors } from './errors.ts'
-import { applyField, type MountDraft } from './mount-fields.ts'
+import { applyField, type MountDraft, type sharings } from './mount-fields.ts'
 import type { MountFlag } from './nodes.ts'
 
 /** A file or directory of the context, a stage or an image. */
@@ -31,7 +31,7 @@ export interface ResolvedCache {
   readonly type: 'cache'
   /** As written, by default the target, cleaned. */
   readonly id: string
-  readonly sharing: 'shared' | 'private' | 'locked'
+  readonly sharing: (typeof sharings)[number]
   /** What the cache begins with; undefined: nothing. */
   readonly from: string | undefined
   readonly source: string

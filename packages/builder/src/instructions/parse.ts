@@ -67,7 +67,7 @@ export function triggerFailure(error: BuildError, text: string, image: string, a
  *
  * @throws its error, placed at the instruction or narrower
  */
-export function parseInstruction(raw: RawInstruction, context: ParseContext): InstructionNode {
+function parseInstruction(raw: RawInstruction, context: ParseContext): InstructionNode {
   const definition = findInstruction(raw.name)
   try {
     if (definition === undefined) {

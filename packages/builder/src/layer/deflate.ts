@@ -62,8 +62,8 @@ function deflate(data: Buffer, level: number, dictionary?: Buffer): Promise<Buff
   const options = {
     level,
     finishFlush: zlib.constants.Z_SYNC_FLUSH,
-    // Room for all output, so that one trip to the thread pool is enough.
-    chunkSize: data.length + 16 * 1024,
+    // Room for what most output needs, so that one trip to the thread pool is enough and little is left to collect.
+    chunkSize: data.length > 64 * 1024 ? 256 * 1024 : 16 * 1024,
     ...(dictionary && dictionary.length > 0 && { dictionary }),
   }
   if (data.length <= SMALL) return Promise.resolve(zlib.deflateRawSync(data, options))

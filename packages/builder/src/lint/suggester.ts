@@ -1,5 +1,5 @@
 /** Suggestions for misspelt names with bounded work: a file may misspell many names among many. */
-import { suggest } from '../dockerfile/suggest.ts'
+import { suggest } from '../util/suggest.ts'
 
 /** Names compared in one run; what comes later goes without a suggestion. */
 const budget = 200_000

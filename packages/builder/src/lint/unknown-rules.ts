@@ -1,7 +1,8 @@
 /** Rule names in `check` options that no rule has: a remark of ours, since the reference ignores them. */
-import { suggest } from '../dockerfile/suggest.ts'
+
 import type { BuildWarning } from '../progress.ts'
 import type { Location } from '../source.ts'
+import { suggest } from '../util/suggest.ts'
 import type { CheckOptions } from './options.ts'
 import { rules } from './table.ts'
 

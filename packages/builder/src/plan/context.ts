@@ -1,11 +1,14 @@
 /** What the functions of plan/instructions/ get beside the stage: options of the build, names for progress, sources. */
 import type { EnvList } from '../graph/env-list.ts'
-import type { ContextStep, SourceStep } from '../graph/step.ts'
+import type { ContextStep, RunStep, SourceStep } from '../graph/step.ts'
 import type { InstructionNode } from '../instructions/nodes.ts'
 import type { Location } from '../source.ts'
 
+/** What a RUN is executed with unless its flags say otherwise. */
+type RunDefaults = Pick<RunStep, 'network' | 'extraHosts' | 'shmSize' | 'ulimits' | 'hostname'>
+
 /** Options that every stage of one plan shares. */
-export interface PlanOptions {
+export interface PlanOptions extends RunDefaults {
   /** No --platform was given: the base image's own platform wins. */
   readonly implicitPlatform: boolean
   /** Several platforms are built: step names carry theirs. */
@@ -13,12 +16,7 @@ export interface PlanOptions {
   readonly labels: Readonly<Record<string, string>>
   /** true: no step comes from the cache; else the (lower case) names of stages whose steps do not. */
   readonly noCache: true | ReadonlySet<string>
-  readonly network: 'default' | 'none' | 'host'
   readonly allow: ReadonlySet<string>
-  readonly extraHosts: readonly { readonly host: string; readonly ip: string }[]
-  readonly shmSize: number | undefined
-  readonly ulimits: readonly { readonly name: string; readonly soft: number; readonly hard: number }[]
-  readonly hostname: string | undefined
   /** The SOURCE_DATE_EPOCH that the file itself sets is an argument like any other: it sets no times. */
   readonly undated: boolean
 }

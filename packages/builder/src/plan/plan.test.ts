@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables of Dockerfiles
 import { formatPlatform, type Platform, parseImageConfig, RegistryError } from '@tsbuild/registry-client'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -377,7 +378,6 @@ describe('as the reference answers', () => {
   })
 
   it('shows what is wrong with a trigger at the FROM that it came with', async () => {
-    // biome-ignore lint/suspicious/noTemplateCurlyInString: a variable of the Dockerfile
     const images = { busybox: { config: { OnBuild: ['LABEL long-name=${x/y}'] } } }
     const { at } = await failure('# first\nFROM busybox\n', {}, images)
     expect(at?.range.start).toMatchObject({ line: 2, column: 0 })

@@ -1,7 +1,7 @@
 import { type Platform, parsePlatform } from '@tsbuild/registry-client'
 import type { Expansion } from '../dockerfile/expand.ts'
-import { suggest } from '../dockerfile/suggest.ts'
 import type { Location } from '../source.ts'
+import { suggest } from '../util/suggest.ts'
 import { stageErrors } from './errors.ts'
 
 /** Parses the expanded value of `FROM --platform=expression`. */

@@ -6,7 +6,7 @@ import { redactUrl } from '../redact.ts'
 import type { Store } from '../store/store.ts'
 import type { FileResult, StepHandler } from './types.ts'
 
-type Known = Pick<HttpFile, 'digest' | 'size' | 'mtime' | 'etag' | 'lastModified'>
+type Known = Pick<HttpFile, 'digest' | 'size' | 'mtime' | 'etag'>
 
 export interface HttpServices {
   readonly store: Store
@@ -48,8 +48,8 @@ export async function downloaded(
     },
   })
   if (fetched.kind === 'unchanged') return known!
-  const { digest, size, mtime, etag, lastModified } = fetched
-  await store.records.put('http', key, { digest, size, mtime, etag, lastModified }, { blobs: [digest] })
+  const { digest, size, mtime, etag } = fetched
+  await store.records.put('http', key, { digest, size, mtime, etag }, { blobs: [digest] })
   return fetched
 }
 

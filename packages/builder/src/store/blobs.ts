@@ -12,7 +12,7 @@ import { storeErrors } from './errors.ts'
 import type { Temporaries } from './temporary.ts'
 
 const READ_CHUNK = 1024 * 1024
-const DOCUMENT_LIMIT = 4 * 1024 * 1024
+export const DOCUMENT_LIMIT = 4 * 1024 * 1024
 
 /**
  * Opens the blobs of a store directory that {@link openStore} has prepared.

@@ -19,7 +19,7 @@ import { storeErrors } from './errors.ts'
 import type { Locks } from './locks.ts'
 
 /** Annotation that names an image in a layout (image-spec "Pre-Defined Annotation Keys"). */
-export const REF_NAME = 'org.opencontainers.image.ref.name'
+const REF_NAME = 'org.opencontainers.image.ref.name'
 /** When the name was given to the image; RFC 3339. */
 const TAGGED = 'dev.tsbuild.tagged'
 /** On manifests without a name: what they refer to, and how, where they do not say it themselves. */

@@ -89,6 +89,6 @@ export function nameParts(name: string): { readonly repository: string; readonly
 }
 
 /** A time as Go prints it. */
-export function formatTime(ms: number): string {
+function formatTime(ms: number): string {
   return `${new Date(ms).toISOString().slice(0, 19).replace('T', ' ')} +0000 UTC`
 }

@@ -75,7 +75,7 @@ export function normalizeKey(key: string): string {
 }
 
 /** The names to look a repository up under, the most specific first: `host/a/b`, `host/a`, `host`. */
-export function lookupNames(registry: string, repository: string | undefined): string[] {
+function lookupNames(registry: string, repository: string | undefined): string[] {
   const parts = repository === undefined || repository === '' ? [] : repository.split('/')
   const names: string[] = []
   for (let n = parts.length; n >= 0; n--) names.push([registry, ...parts.slice(0, n)].join('/'))
@@ -142,7 +142,7 @@ export function configCredentials(config: DockerConfig, env: Env): CredentialPro
 }
 
 /** Reads a file once, when first asked; a file that is not there has no credentials. */
-export function fileCredentials(path: string, env: Env): CredentialProvider {
+function fileCredentials(path: string, env: Env): CredentialProvider {
   let loading: Promise<CredentialProvider> | undefined
   return async (query) => {
     loading ??= load(path, env)

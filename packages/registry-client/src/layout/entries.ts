@@ -4,7 +4,7 @@ import { formatReference, parseReference, withDefaultTag } from '../model/refere
 
 /** Annotations that name an entry. */
 export const refNameKey = 'org.opencontainers.image.ref.name'
-export const containerdNameKey = 'io.containerd.image.name'
+const containerdNameKey = 'io.containerd.image.name'
 
 /**
  * What the names of a layout are: `ref`: as they are given; `image`: names of images, of which the tag becomes the ref

@@ -29,7 +29,7 @@ export function isTag(text: string): boolean {
 }
 
 /** true for a valid repository path. */
-export function isRepository(text: string): boolean {
+function isRepository(text: string): boolean {
   return text.length <= 255 && text.split('/').every((component) => componentPattern.test(component))
 }
 

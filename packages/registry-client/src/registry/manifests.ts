@@ -25,7 +25,7 @@ export function manifestName({ registry, repository }: RepositoryAccess, referen
 }
 
 /** Checks a tag or digest from outside. @throws RegistryError REFERENCE_INVALID */
-export function checkTagOrDigest(reference: string): string {
+function checkTagOrDigest(reference: string): string {
   if (isDigest(reference) || isTag(reference)) return reference
   throw registryErrors.referenceInvalid([reference, 'neither a tag nor a digest'])
 }

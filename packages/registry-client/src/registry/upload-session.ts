@@ -47,7 +47,7 @@ export class SourceFailure extends Error {
 }
 
 /** Appends a parameter and leaves the rest of the query as the registry wrote it. */
-export function withQuery(url: URL, name: string, value: string): URL {
+function withQuery(url: URL, name: string, value: string): URL {
   const result = new URL(url)
   const pair = `${name}=${encodeURIComponent(value).replaceAll('%3A', ':')}`
   result.search = result.search === '' ? `?${pair}` : `${result.search}&${pair}`

@@ -21,7 +21,7 @@ export const invalidDefinitionDescription = defineRule({
 })
 
 /** The comments above an instruction that describe it: those after the last empty one, without check options. */
-export function descriptionComments(instruction: RawInstruction): readonly string[] {
+function descriptionComments(instruction: RawInstruction): readonly string[] {
   const { comments } = instruction
   return comments.slice(comments.lastIndexOf('') + 1).filter((comment) => checkComment(comment) === undefined)
 }

@@ -32,7 +32,7 @@ const telling = words([
 const harmless = words(['public', 'file', 'version'])
 
 /** Whether a name sounds like a secret: one of its words, at its beginning or end or between underscores, says so. */
-export function soundsSecret(name: string): boolean {
+function soundsSecret(name: string): boolean {
   const parts = name.toLowerCase().split('_')
   return parts.some((part) => telling.has(part)) && !parts.some((part) => harmless.has(part))
 }

@@ -94,7 +94,6 @@ function planSource(node: CopyNode, source: string, name: string, flags: CopyFla
       noCache: context.noCache,
       url: source,
       checksum: flags.checksum || undefined,
-      filename,
     }
     // The path is filled in when the download is there.
     return { op: writeOp(node, filename, { path: '' }, 0o600, flags, context), from }

@@ -10,7 +10,7 @@ import { sealedFile } from '../native/descriptors.ts'
 import { cloneMount, restrictMount } from '../native/mount.ts'
 
 /** Descriptor on which the cloner gets its own program. */
-export const PROGRAM_FD = 4
+const PROGRAM_FD = 4
 /** What the cloner is started as. */
 export const PROGRAM_PATH = `/proc/self/fd/${PROGRAM_FD}`
 /** Argument of a cloner that has {@link PROGRAM_FD}. */

@@ -1,5 +1,6 @@
 /** What to tell about a source that is not there: excluded, misspelled, or in another case. */
 import type { Tree } from '../../context/tree.ts'
+import { editDistance } from '../../util/suggest.ts'
 
 /** A hint for a path that {@link Tree.lstat} does not know, undefined if there is nothing to say. */
 export function notFoundHint(tree: Tree, path: string): string | undefined {
@@ -29,25 +30,11 @@ function nearest(name: string, others: readonly string[]): string | undefined {
   let best: string | undefined
   let least = limit + 1
   for (const other of others) {
-    const d = other.toLowerCase() === name.toLowerCase() ? 0 : distance(name, other, least)
+    const d = other.toLowerCase() === name.toLowerCase() ? 0 : editDistance(name, other, least)
     if (d < least) {
       best = other
       least = d
     }
   }
   return best
-}
-
-/** Edit distance, given up at `limit`. */
-function distance(a: string, b: string, limit: number): number {
-  if (Math.abs(a.length - b.length) >= limit) return limit
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i)
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i]
-    for (let j = 1; j <= b.length; j++) {
-      next[j] = Math.min(next[j - 1]! + 1, row[j]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1))
-    }
-    row = next
-  }
-  return row[b.length]!
 }

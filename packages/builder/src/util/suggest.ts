@@ -39,7 +39,7 @@ function matchCase(text: string, like: string): string {
 }
 
 /** Levenshtein distance; `limit` or more is returned as `limit`. */
-function editDistance(a: string, b: string, limit: number): number {
+export function editDistance(a: string, b: string, limit: number): number {
   if (Math.abs(a.length - b.length) >= limit) return limit
   let row = Array.from({ length: b.length + 1 }, (_, i) => i)
   for (let i = 1; i <= a.length; i++) {
