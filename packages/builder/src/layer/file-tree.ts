@@ -73,13 +73,22 @@ export class LayerDirectory implements Directory {
   }
 
   get(name: string): TreeNode | undefined {
-    const own = this.own.get(name)
-    return own !== undefined || this.own.has(name) ? own : this.below?.get(name)
+    // Without recursion: there are as many layers as a Dockerfile has lines.
+    let at: Directory | undefined = this
+    for (; at instanceof LayerDirectory; at = at.below) {
+      const own = at.own.get(name)
+      if (own !== undefined || at.own.has(name)) return own
+    }
+    return at?.get(name)
   }
 
-  *names(): Generator<string> {
-    for (const [name, node] of this.own) if (node !== undefined) yield name
-    for (const name of this.below?.names() ?? []) if (!this.own.has(name)) yield name
+  names(): Iterable<string> {
+    const seen = new Map<string, boolean>()
+    let at: Directory | undefined = this
+    for (; at instanceof LayerDirectory; at = at.below)
+      for (const [name, node] of at.own) if (!seen.has(name)) seen.set(name, node !== undefined)
+    for (const name of at?.names() ?? []) if (!seen.has(name)) seen.set(name, true)
+    return Array.from(seen).flatMap(([name, isThere]) => (isThere ? [name] : []))
   }
 
   /** A directory in this one, as one of the layer: it stands over what is below. */

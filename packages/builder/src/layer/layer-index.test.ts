@@ -100,6 +100,15 @@ describe('layers by their indexes', () => {
     await expect(stacked(tar(entry))).rejects.toMatchObject({ code })
   })
 
+  it('may be as many as a Dockerfile has lines', async () => {
+    const layers = Array.from({ length: 20_000 }, (_, i) => ({ path: `d/${i % 100}`, type: 'fifo' }) as IndexedEntry)
+    const common = { mode: 0o644, uid: 0, gid: 0, size: 0, mtime: 0 }
+    const bottom = applyIndex(emptyRoot(), [{ ...common, path: 'first', type: 'fifo' }], '')
+    const root = layers.reduce((below, entry) => applyIndex(below, [{ ...common, ...entry }], ''), bottom)
+    expect(listed(root)).toHaveLength(102)
+    expect(lookUp(root, 'first')).toBeDefined()
+  })
+
   it('made on nothing are merged as a mount does it', async () => {
     const below = await stacked(tar(dir('d'), file('d/1'), sym('l', 'd'), dir('k', { mode: 0o700 })))
     const alone = applyIndex(emptyRoot(), await index(tar(dir('l'), file('l/2'), dir('k'), file('d/3'))), 'x')

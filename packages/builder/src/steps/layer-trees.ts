@@ -17,6 +17,9 @@ import type { LayerBlob, StackLayer } from './types.ts'
 /** Most bytes of a stored index. */
 const INDEX_LIMIT = 512 * 1024 * 1024
 
+/** Own layers up to this size are read again sooner than an index is written and flushed; base layers may be far away. */
+const SMALL = 1024 * 1024
+
 type Index = readonly IndexedEntry[] | undefined
 
 /** A layer that can be read, and where it stands. */
@@ -90,7 +93,8 @@ export class LayerTrees {
     const entries = await this.#layers.reading(layer, async () =>
       indexLayer(blobs.open(descriptor.digest, this.#signal), descriptor.mediaType, options),
     )
-    if (entries === undefined) return undefined
+    const isSoonRead = layer.image === undefined && descriptor.size < SMALL
+    if (entries === undefined || isSoonRead) return entries
     const { digest } = await blobs.put(encodeIndex(entries))
     await records.put('index', key, { digest }, { blobs: [digest] })
     return entries
