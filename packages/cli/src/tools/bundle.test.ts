@@ -46,7 +46,10 @@ describe('the bundle', () => {
   it('keeps compiled code from one build to the next, and does without what is damaged', async () => {
     const cache = join(dir, '.cache/tsbuild/node')
     const kept = async () => (await readdir(cache).catch(() => [])).filter((name) => name.endsWith('.code')).sort()
-    const build = async (root: string) => (await run(dir, '-q', '--root', join(dir, root), join(dir, 'context'))).stdout
+    // The worker makes the files of a tar output.
+    const outputs = ['-o', `type=oci,dest=${join(dir, 'oci.tar')}`, '-o', `type=tar,dest=${join(dir, 'files.tar')}`]
+    const build = async (root: string) =>
+      (await run(dir, '-q', '--root', join(dir, root), ...outputs, join(dir, 'context'))).stdout
     await rm(cache, { recursive: true, force: true })
     await run(dir, 'version')
     expect(await kept()).toEqual([])
