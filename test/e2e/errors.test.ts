@@ -114,6 +114,17 @@ describe.skipIf(needs.skip)(`errors while building${needs.note}`, () => {
     expect(result.stderr).toMatch(/^ +3 \| >>> RUN for i/m)
   })
 
+  it('directories that a RUN has nested too deep', async () => {
+    // As far as paths go from within: from outside they are longer.
+    const down = 'i=0; while [ $i -lt 150 ]; do mkdir $n && cd -P ./$n; i=$((i+1)); done'
+    const result = await failing(
+      `FROM ${inject('registry')}/busybox\nENV n=${'a'.repeat(50)}\nRUN mkdir /x && cd /x; ${down} 2>/dev/null; true\n`,
+    )
+    expect(result.code).toBe(1)
+    expect(errorLines(result)).toHaveLength(1)
+    expect(errorLines(result)[0]).toMatch(/the path of a file that the RUN made is too long .*: \/x\/.{1,60}…$/)
+  })
+
   it('a command that is not there', async () => {
     const result = await failing(`FROM ${inject('registry')}/busybox\nRUN ["/no/such/program"]\n`)
     expect(result.code).toBe(1)

@@ -52,6 +52,8 @@ export class LayerApplier {
     this.#squashOwners = squashOwners
     this.#onSkipped = onSkipped
     this.#paths = new RootedPaths(root, (path, made, stat) => {
+      // The layer says nothing of it, and when it was unpacked here is of no meaning elsewhere.
+      if (made) this.#directoryTimes.set(path, 0)
       if (made) this.#claim(path)
       if (stat && !this.#directoryTimes.has(path)) this.#directoryTimes.set(path, Number(stat.mtimeMs) / 1000)
     })

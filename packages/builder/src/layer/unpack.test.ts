@@ -295,6 +295,12 @@ describe('attributes', () => {
     expect(fs.statSync(join(root, 'd/e')).mtimeMs).toBe(2_000_000)
   })
 
+  it('gives directories that it only implies a time that is the same everywhere', async () => {
+    await unpack(tar(file('a/b/f', 'f'), dir('c/d')))
+    for (const path of ['a', 'a/b', 'c']) expect(fs.statSync(join(root, path)).mtimeMs, path).toBe(0)
+    expect(fs.statSync(join(root, 'c/d')).mtimeMs).not.toBe(0)
+  })
+
   it('sets those of the root', async () => {
     await unpack(tar(rawHeader({ name: './', type: '5', mode: 0o700, mtime: 5000 }), file('f')))
     expect([fs.statSync(root).mode & 0o7777, fs.statSync(root).mtimeMs]).toEqual([0o700, 5_000_000])

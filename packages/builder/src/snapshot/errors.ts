@@ -42,7 +42,15 @@ const reservedName = defineError({
   hint: 'Delete or rename the file in the same RUN instruction.',
 })
 
+const pathTooLong = defineError({
+  code: 'PATH_TOO_LONG',
+  doc: 'A RUN nested directories so deep that the system takes no path to what is in them.',
+  message: (start: string) => `the path of a file that the RUN made is too long (more than 4095 bytes): ${start}…`,
+  hint: 'Delete what lies so deep in the same RUN instruction, or shorten the names.',
+})
+
 export const snapshotErrors = {
+  pathTooLong,
   reservedName,
   snapshotId,
   snapshotMissing,

@@ -8,7 +8,9 @@ import { RUN_FILES } from '../sandbox/mounts/order.ts'
 import { hostsFile, readMachineResolvConf, resolvConf } from '../sandbox/network.ts'
 import { type Selected, selectExecutor } from '../sandbox/select.ts'
 import { resolveGroups, resolveUser } from '../sandbox/user.ts'
+import { snapshotErrors } from '../snapshot/errors.ts'
 import type { ActiveSnapshot, SnapshotId } from '../snapshot/snapshotter.ts'
+import { hasCode } from '../util/has-code.ts'
 import { findSecret, secretPatterns } from './secret-scan.ts'
 import type { OpenParams, Preparation, RunOutcome, RunParams } from './worker-api.ts'
 import type { OperationContext } from './worker-files.ts'
@@ -64,7 +66,7 @@ export class Runner implements AsyncDisposable {
       onOutput: (stream, data) => emit({ type: 'log', stream, data }),
     }
     const keep = async (): Promise<void> => {
-      if (params.keep !== undefined) await active.commit(params.keep)
+      if (params.keep !== undefined) await commit(active, params.keep)
     }
     try {
       // Looked at while the process runs: what it reads must be what was made.
@@ -130,6 +132,17 @@ function mountOwners({ mounts }: RunParams): WantedIds[] {
   })
 }
 
+/** Commits; what a process made by going down step by step may have no path that the system takes. */
+async function commit(active: ActiveSnapshot, id: SnapshotId, made?: Parameters<ActiveSnapshot['commit']>[1]) {
+  try {
+    await active.commit(id, made)
+  } catch (error) {
+    if (!hasCode(error, 'ENAMETOOLONG')) throw error
+    const { path = '' } = error as NodeJS.ErrnoException
+    throw snapshotErrors.pathTooLong([`/${path.slice(path.indexOf('/fs/') + 4).slice(0, 60)}`], { cause: error })
+  }
+}
+
 /** Commits what the process wrote, unless a secret is in it. */
 async function finish(
   active: ActiveSnapshot,
@@ -138,7 +151,7 @@ async function finish(
   from: number,
   { snapshotter, signal }: OperationContext,
 ): Promise<RunOutcome> {
-  await active.commit(id, { from, time: mtime })
+  await commit(active, id, { from, time: mtime })
   const patterns = scanFor.flatMap(secretPatterns)
   const path = patterns.length === 0 ? undefined : await findSecret(snapshotter.changes(id, signal), patterns)
   if (path === undefined) return { status: 'succeeded' }

@@ -76,7 +76,8 @@ function fail(syscall: string, path?: Path): never {
   const errno = libc().errno()
   const code = ERRNO_NAMES.get(errno) ?? `E${errno}`
   const where = path === undefined ? '' : ` '${path}'`
-  throw Object.assign(new Error(`${code}: ${syscall} failed${where}`), { code, errno, syscall })
+  const error = new Error(`${code}: ${syscall} failed${where}`)
+  throw Object.assign(error, { code, errno, syscall, ...(path !== undefined && { path: String(path) }) })
 }
 
 const NO_XATTRS: readonly string[] = []
