@@ -42,19 +42,32 @@ async function mergeDirectory(copy: number, known: Copied | undefined, origin: n
 
 async function mergeEntry(entry: number, known: Copied | undefined, origin: number, name: string): Promise<void> {
   const stat = fs.fstatSync(entry, { bigint: true })
-  const directory = stat.isDirectory() ? openDirectory(origin, name) : undefined
-  if (directory !== undefined) return await mergeInto(directory, entry, known)
-  // What is as it was copied is left as others have left it, even if that is nothing.
-  if (!isChanged(entry, stat, known)) return
-  // A new one has none of its attributes yet.
-  if (stat.isDirectory()) await mergeInto(makeDirectory(origin, name), entry, { stamp: '', entries: known?.entries })
-  else await replace(entry, origin, name)
+  if (!stat.isDirectory()) {
+    if (isChanged(entry, stat, known)) await replace(entry, origin, name)
+    return
+  }
+  for (let turn = 1; ; turn++) {
+    const directory = openDirectory(origin, name)
+    // What is as it was copied is left as others have left it, even if that is nothing.
+    if (directory === undefined && !isChanged(entry, stat, known)) return
+    // A new one has none of its attributes yet.
+    const asKnown = directory === undefined ? { stamp: '', entries: known?.entries } : known
+    if (await mergeInto(directory ?? makeDirectory(origin, name), entry, asKnown, turn < TURNS)) return
+  }
 }
 
-/** @param there descriptor of a directory, closed by this */
-async function mergeInto(there: number, entry: number, known: Copied | undefined): Promise<void> {
+/**
+ * @param there descriptor of a directory, closed by this
+ * @param again whether it can be tried again
+ * @returns false if others have deleted the directory meanwhile
+ */
+async function mergeInto(there: number, entry: number, known: Copied | undefined, again: boolean): Promise<boolean> {
   try {
     await mergeDirectory(entry, known, there)
+    return true
+  } catch (error) {
+    if (!again || !hasCode(error, 'ENOENT') || fs.fstatSync(there).nlink > 0) throw error
+    return false
   } finally {
     fs.closeSync(there)
   }
