@@ -8,6 +8,7 @@ import {
   full,
   none,
   select,
+  userOutbound,
 } from './testing/executor-cases.ts'
 
 const runc = { isolation: 'oci', ociRuntime: 'runc' } as const
@@ -59,5 +60,14 @@ describeAsUser('subids', () => {
       },
       [describeMachine],
     )
+  })
+})
+
+describeAsUser('single', () => {
+  describeExecutor('namespaces', {
+    select,
+    traits: { ...full, limits: false, outbound: userOutbound, users: false, uid: testUid },
+    directory: () => directory(testUid),
+    start: (root) => userDriver(root, 'single'),
   })
 })
