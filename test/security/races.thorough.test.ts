@@ -8,7 +8,7 @@ import { userCases } from '../support/users.ts'
 /** RUNs of one build that meet the attacker. */
 const ROUNDS = 12
 /** Builds whose RUN leaves a directory that the attacker changes. */
-const BUILDS = 6
+const BUILDS = 4
 /** Files in it. */
 const FILES = 300
 /** Their time, in seconds. */

@@ -50,7 +50,7 @@ describe.skipIf(!withRegistry)(
         registriesConf: [],
         retry: { baseMs: 5 },
         // What a registry that is healthy, on a machine that is busy, never needs.
-        timeouts: { idleMs: 6000, commitMs: 60_000 },
+        timeouts: { idleMs: 6000, commitMs: 20_000 },
       }
       await using client = new RegistryClient(options)
       const images = await image()
