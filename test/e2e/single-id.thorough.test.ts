@@ -3,29 +3,26 @@ import { expect, inject, it } from 'vitest'
 import { must } from '../support/process.ts'
 import { gate } from '../support/tools.ts'
 import { addUser, ordinaryCommand } from '../support/user.ts'
-import { openWorkspace } from '../support/workspace.ts'
+import { openWorkspace, type Workspace } from '../support/workspace.ts'
 
 const needs = gate('root', 'useradd', 'docker-registry', 'busybox')
 const subIds = gate('root', 'useradd', 'newuidmap', 'docker-registry', 'busybox')
 
+/** An image with files of several owners, as an OCI layout. @returns its path */
+async function baseLayout(place: Workspace): Promise<string> {
+  const files = {
+    Dockerfile: `FROM ${inject('registry')}/busybox\nRUN touch /one /two && chown 33:44 /one /two && chmod 2755 /one\n`,
+  }
+  const base = await place.files(files, 'base')
+  const layout = place.join('layout')
+  const output = ['-t', 'base:latest', '-o', `type=oci,tar=false,dest=${layout}`]
+  await place.must(['--root', place.join('base-state'), ...output, base])
+  return layout
+}
+
 it.skipIf(needs.skip)(`a user without sub-ids is told what RUN does not see as it is${needs.note}`, async () => {
   await using place = await openWorkspace()
-  const base = await place.files(
-    {
-      Dockerfile: `FROM ${inject('registry')}/busybox\nRUN touch /one /two && chown 33:44 /one /two && chmod 2755 /one\n`,
-    },
-    'base',
-  )
-  const layout = place.join('layout')
-  await place.must([
-    '--root',
-    place.join('base-state'),
-    '-t',
-    'base:latest',
-    '-o',
-    `type=oci,tar=false,dest=${layout}`,
-    base,
-  ])
+  const layout = await baseLayout(place)
 
   await using user = await addUser({ subIds: false })
   await using command = await ordinaryCommand(user)
@@ -71,26 +68,13 @@ it.skipIf(needs.skip)(`a user without sub-ids is told what cannot belong to othe
 
 it.skipIf(subIds.skip)(`what was built without sub-ids is not taken for what they give${subIds.note}`, async () => {
   await using place = await openWorkspace()
-  const files = {
-    Dockerfile: `FROM ${inject('registry')}/busybox\nRUN touch /one && chown 33:44 /one && chmod 2755 /one\n`,
-  }
-  const base = await place.files(files, 'base')
-  const layout = place.join('layout')
-  await place.must([
-    '--root',
-    place.join('base-state'),
-    '-t',
-    'base:latest',
-    '-o',
-    `type=oci,tar=false,dest=${layout}`,
-    base,
-  ])
+  const layout = await baseLayout(place)
 
   await using user = await addUser({ subIds: false })
   await using command = await ordinaryCommand(user)
   for (const path of [place.path, place.home, place.tmp]) await chown(path, user.uid, user.gid)
   const context = await place.files({
-    Dockerfile: 'FROM base AS a\nRUN echo > /two\nFROM scratch\nCOPY --from=a /one /two /etc/passwd /\n',
+    Dockerfile: 'FROM base AS a\nRUN echo > /three\nFROM scratch\nCOPY --from=a /one /three /etc/passwd /\n',
   })
   const build = async (root: string): Promise<string> => {
     const [out, where] = [place.join(`${root}.tar`), ['--root', place.join(root)]]

@@ -1,6 +1,7 @@
 /** Facts about the process that executors depend on: read in the worker, once, when it makes its executor. */
 import fs from 'node:fs'
-import { hasCapability, parseCapabilitySet } from './native/capabilities.ts'
+import { parseCapabilitySet } from '../util/capability-set.ts'
+import { hasCapability } from './native/capabilities.ts'
 
 export interface MachineFacts {
   /** Inside a user namespace other than the machine's first. */

@@ -138,8 +138,9 @@ async function commit(active: ActiveSnapshot, id: SnapshotId, made?: Parameters<
     await active.commit(id, made)
   } catch (error) {
     if (!hasCode(error, 'ENAMETOOLONG')) throw error
-    const { path = '' } = error as NodeJS.ErrnoException
-    throw snapshotErrors.pathTooLong([`/${path.slice(path.indexOf('/fs/') + 4).slice(0, 60)}`], { cause: error })
+    // What stands before is the store's.
+    const [, path = ''] = /\/\.new-[^/]+(?:\/\d+)?\/fs\/(.*)/s.exec((error as NodeJS.ErrnoException).path ?? '') ?? []
+    throw snapshotErrors.pathTooLong([`/${path.slice(0, 60)}`], { cause: error })
   }
 }
 

@@ -1,9 +1,10 @@
 /**
  * What a process may make of files, in comparison with the machine's root: what it makes without a right is not what others
- * would have made, so results are told apart by it. Leaf module.
+ * would have made, so results are told apart by it.
  */
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { parseCapabilitySet } from './capability-set.ts'
 
 /** Capabilities that decide which owners, modes, devices and attributes files can get, by number (capability.h). */
 const FOR_FILES: ReadonlyMap<string, bigint> = new Map([
@@ -19,9 +20,9 @@ const EVERY_ID = '0 0 4294967295'
 
 /** Names of the capabilities for files that this process does not have, comma-separated; '' where it has all. */
 export function missingCapabilities(): string {
-  const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(read('status'))?.[1]
-  if (effective === undefined) return ''
-  const set = BigInt(`0x${effective}`)
+  const status = read('status')
+  if (status === '') return ''
+  const set = parseCapabilitySet(status, 'CapEff')
   return [...FOR_FILES].flatMap(([name, bit]) => ((set >> bit) & 1n ? [] : [name])).join()
 }
 

@@ -4,6 +4,7 @@
  * last. Never returns; what goes wrong is told on the status pipe.
  */
 import fs from 'node:fs'
+import { parseCapabilitySet } from '../../util/capability-set.ts'
 import { hasCode } from '../../util/has-code.ts'
 import { enterOwnMounts } from '../chroot/own-mounts.ts'
 import { decodeSpec, type InitDescriptors, type InitSpec, type InitStatus } from '../init-protocol.ts'
@@ -17,7 +18,6 @@ import {
   defaultCapabilities,
   dropBounding,
   hasCapability,
-  parseCapabilitySet,
   setCapabilities,
 } from '../native/capabilities.ts'
 import { readMemoryFile } from '../native/descriptors.ts'

@@ -8,8 +8,9 @@
  */
 import fs from 'node:fs'
 import { isDeepStrictEqual } from 'node:util'
+import { parseCapabilitySet } from '../../util/capability-set.ts'
 import type { InitSpec } from '../init-protocol.ts'
-import { defaultCapabilities, dropBounding, parseCapabilitySet } from '../native/capabilities.ts'
+import { defaultCapabilities, dropBounding } from '../native/capabilities.ts'
 import { AT_FDCWD, O_DIRECTORY, O_PATH, openAt } from '../native/files.ts'
 import { MS, mount } from '../native/mount.ts'
 import { CLONE } from '../native/process.ts'

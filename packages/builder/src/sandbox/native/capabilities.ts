@@ -54,12 +54,6 @@ export function setCapabilities(keep: readonly Capability[], has: bigint): void 
   check(raw.syscallBuffer2(numbers.capset, header, data), 'capset')
 }
 
-/** A set as /proc/PID/status shows it. */
-export function parseCapabilitySet(status: string, name: 'CapEff' | 'CapPrm' | 'CapBnd'): bigint {
-  const digits = new RegExp(`^${name}:\\s*([0-9a-f]+)$`, 'm').exec(status)?.[1]
-  return BigInt(`0x${digits ?? '0'}`)
-}
-
 /** Whether a set has a capability. */
 export function hasCapability(set: bigint, name: Capability): boolean {
   return ((set >> BigInt(capabilityNames.indexOf(name))) & 1n) === 1n
