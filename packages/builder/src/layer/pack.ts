@@ -62,6 +62,8 @@ export interface PackedEntry {
   readonly entry: TarEntry
   /** Of files. */
   readonly content?: Content | undefined
+  /** Called with the content as it is read. */
+  readonly seen?: (piece: Buffer) => void
 }
 
 /**
@@ -94,11 +96,11 @@ export async function packEntries(
   try {
     const tar = new TarWriter(compressed, options.onProgress)
     let count = 0
-    for await (const { entry, content } of entries) {
+    for await (const { entry, content, seen } of entries) {
       throwIfAborted(options.signal)
       const timed = mapTime === undefined ? entry : { ...entry, mtime: mapTime(entry.mtime) }
       if (content === undefined) await tar.header(timed)
-      else await tar.entry(timed, content)
+      else await tar.entry(timed, content, seen)
       count++
     }
     const written = await tar.end()

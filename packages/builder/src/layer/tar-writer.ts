@@ -28,11 +28,18 @@ export class TarWriter {
     this.#chunk = Buffer.allocUnsafe(Math.min(FIRST_CHUNK, out.chunkSize))
   }
 
-  /** Writes an entry with a file's content, which must have exactly `entry.size` bytes. @throws what the content says */
-  async entry(entry: TarEntry, content: Content): Promise<void> {
+  /**
+   * Writes an entry with a file's content, which must have exactly `entry.size` bytes.
+   *
+   * @param seen called with the content as it is read
+   * @throws what the content says
+   */
+  async entry(entry: TarEntry, content: Content, seen?: (piece: Buffer) => void): Promise<void> {
     await this.header(entry)
-    if (Buffer.isBuffer(content)) await this.bytes(content)
-    else if (entry.size > 0 || content.isSame) await this.#file(content, entry.size)
+    if (Buffer.isBuffer(content)) {
+      seen?.(content)
+      await this.bytes(content)
+    } else if (entry.size > 0 || content.isSame) await this.#file(content, entry.size, seen)
     await this.padding(entry.size)
   }
 
@@ -65,7 +72,7 @@ export class TarWriter {
     return { ...blob, diffID: this.#digester.digest() as `sha256:${string}`, uncompressedSize: this.#digester.size }
   }
 
-  async #file(content: ContentFile, size: number): Promise<void> {
+  async #file(content: ContentFile, size: number, seen?: (piece: Buffer) => void): Promise<void> {
     const fd = content.open()
     try {
       const { offset } = content
@@ -75,6 +82,7 @@ export class TarWriter {
         const at = offset === undefined ? null : offset + size - left
         const n = readSync(fd, this.#chunk, this.#used, room, at)
         if (n === 0 || n > left) throw content.changed()
+        seen?.(this.#chunk.subarray(this.#used, this.#used + n))
         left -= n
         this.#used += n
         await this.#makeRoom()

@@ -12,13 +12,13 @@ import { writeEntries } from './file/entries-file.ts'
 import { fingerprint, type StatCache } from './file/fingerprint.ts'
 import { openLayerSource } from './file/layer-source.ts'
 import { type SelectedEntry, select } from './file/select.ts'
-import { packFileLayer } from './file-layer.ts'
+import { FileLayerPacker } from './file-layer.ts'
 import type { LayerTrees } from './layer-trees.ts'
 import type { LayerService } from './layers.ts'
 import type { StepCache } from './step-cache.ts'
 import {
+  type ComingLayer,
   EMPTY_ROOTFS,
-  type LayerBlob,
   onTop,
   type RootfsResult,
   type StepHandler,
@@ -34,6 +34,8 @@ export interface FileServices {
   readonly trees: LayerTrees
   /** Whether the files of a step's layer are wanted on disk: a RUN sees them, or an output is made of them. */
   readonly needsFiles: (step: FileStep) => boolean
+  /** Whether another file step stands on a step or copies from it. */
+  readonly isBelow: (step: FileStep) => boolean
   readonly worker: WorkerClient
   /** What root filesystems lack here that others have; undefined: nothing. Part of the key. */
   readonly lacking: string | undefined
@@ -52,6 +54,7 @@ interface Taken {
 }
 
 export function fileHandler(services: FileServices): StepHandler<FileStep> {
+  const packer = new FileLayerPacker(services)
   /** What was fingerprinted is what gets copied, even if the context changes in between. */
   const taken = new WeakMap<Part, Promise<Taken>>()
   const take = (part: Part, op: CopyOp, tree: Tree, signal: AbortSignal): Promise<Taken> => {
@@ -88,10 +91,11 @@ export function fileHandler(services: FileServices): StepHandler<FileStep> {
       const started = now()
       const parent = below(visit)
       const id = `file-${step.noCache ? hashKey('again', key, nonce()) : key}`
-      const known = await makeHere(id, visit, services, take)
-      if (known === undefined) await makeInWorker(id, visit, services, take)
-      const layer = { snapshot: id, created: now(), started, known, image: undefined, alone: step.link }
-      return onTop(parent, layer)
+      const coming = await makeHere(id, visit, services, packer, take)
+      if (coming === undefined) await makeInWorker(id, visit, services, take)
+      const created = now()
+      const known = undefined
+      return onTop(parent, { snapshot: id, created, started, known, coming, image: undefined, alone: step.link })
     },
   }
 }
@@ -101,8 +105,9 @@ async function makeHere(
   id: string,
   visit: Visit<FileStep>,
   services: FileServices,
+  packer: FileLayerPacker,
   take: Take,
-): Promise<LayerBlob | undefined> {
+): Promise<ComingLayer | undefined> {
   const { step, signal } = visit
   if (services.needsFiles(step)) return undefined
   const { stack } = below(visit)
@@ -121,7 +126,8 @@ async function makeHere(
     }
   }
   const onProgress = (bytes: number) => visit.progress('packing layer', bytes, 0)
-  return await packFileLayer({ id, below: under, accounts, ops }, services, { signal, onProgress })
+  const layer = { id, below: under, accounts, ops, isBelow: services.isBelow(step) }
+  return await packer.pack(layer, { signal, onProgress })
 }
 
 /** Has the worker write the layer into a root filesystem. */

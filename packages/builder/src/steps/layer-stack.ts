@@ -3,12 +3,21 @@
  * thousands of steps each has a stack of its own.
  */
 import type { Descriptor } from '@tsbuild/registry-client'
+import type { LayerIndex } from '../layer/layer-index.ts'
 import type { SnapshotId } from '../snapshot/snapshotter.ts'
 
 /** A layer's blob and the digest of the tar inside it. */
 export interface LayerBlob {
   readonly descriptor: Descriptor
   readonly diffID: string
+}
+
+/** A layer that is being packed. */
+export interface ComingLayer {
+  /** What it will hold; undefined: nobody wants to know. */
+  readonly index: LayerIndex | undefined
+  /** Its blob, once that is stored. */
+  readonly blob: Promise<LayerBlob>
 }
 
 /** One layer of a root filesystem: content that exists as a snapshot, as a blob, or can be fetched. */
@@ -20,10 +29,17 @@ export interface StackLayer {
   readonly started: number | undefined
   /** The blob, where it is known already; the layer service makes it otherwise. */
   readonly known: LayerBlob | undefined
+  /** Where it is being made right now, and there is no snapshot of it. */
+  readonly coming?: ComingLayer | undefined
   /** Reference of the base image whose source has the blob. */
   readonly image: string | undefined
   /** Made on nothing (`--link`), so that it may stand on anything; others belong on what they were made on. */
   readonly alone: boolean
+}
+
+/** A layer's blob, which may still be made; undefined where there is only a snapshot. */
+export function blobOf({ known, coming }: StackLayer): LayerBlob | Promise<LayerBlob> | undefined {
+  return known ?? coming?.blob
 }
 
 export class LayerStack implements Iterable<StackLayer> {

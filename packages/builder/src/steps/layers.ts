@@ -4,11 +4,11 @@
  */
 import { counted, type Descriptor, onceMore, type Source } from '@tsbuild/registry-client'
 import { defineError } from '../errors.ts'
-import { LAYER_TYPES, type PackedEntry, packEntries, SMALL_LAYER } from '../layer/pack.ts'
+import { LAYER_TYPES, type PackedEntry, type PackOptions, packEntries, SMALL_LAYER } from '../layer/pack.ts'
 import { recompressLayer } from '../layer/recompress.ts'
 import type { SnapshotId } from '../snapshot/snapshotter.ts'
 import type { Store } from '../store/store.ts'
-import { LayerStack } from './layer-stack.ts'
+import { blobOf, LayerStack } from './layer-stack.ts'
 import type { StepCache } from './step-cache.ts'
 import type { LayerBlob, StackLayer } from './types.ts'
 import type { Incomplete, PackResult, WorkerClient } from './worker-api.ts'
@@ -81,7 +81,7 @@ export class LayerService {
       })
       // Downloads overlap; unpacking goes from bottom to top.
       const missing = parts.map(({ top }) => top!).filter((l) => !this.#snapshots.has(l.snapshot))
-      await Promise.all(missing.map((l) => l.known && this.#haveBlob(l)))
+      await Promise.all(missing.map((l) => this.stored(l)))
     }
     for (const { top, below } of parts) {
       let work = this.#snapshots.get(top!.snapshot)
@@ -107,7 +107,8 @@ export class LayerService {
   blob(stack: LayerStack, options: CompressionOptions = DEFAULT_COMPRESSION): Promise<LayerBlob> {
     const layer = stack.top!
     const name = blobName(layer.snapshot, options)
-    if (layer.known && (layer.image !== undefined || name === layer.snapshot)) return Promise.resolve(layer.known)
+    const known = blobOf(layer)
+    if (known && (layer.image !== undefined || name === layer.snapshot)) return Promise.resolve(known)
     let work = this.#packed.get(name)
     if (work === undefined) {
       work = this.#pack(stack, name, options)
@@ -117,15 +118,17 @@ export class LayerService {
     return work
   }
 
-  /** Makes sure that a base image's layer is in the store. */
+  /** Makes sure that a layer's blob is in the store, where it has one. */
   async stored(layer: StackLayer): Promise<void> {
-    if (layer.known) await this.#haveBlob(layer)
+    const blob = await blobOf(layer)
+    if (blob) await this.#haveBlob(layer, blob)
   }
 
   async #unpack(layer: StackLayer, below: SnapshotId[]): Promise<void> {
     const { store, worker, signal } = this.#options
-    if (layer.known === undefined) throw layerErrors.layerLost([layer.snapshot])
-    const { descriptor, diffID } = layer.known
+    const known = await blobOf(layer)
+    if (known === undefined) throw layerErrors.layerLost([layer.snapshot])
+    const { descriptor, diffID } = known
     const { digest, mediaType } = descriptor
     const params = { id: layer.snapshot, below, blob: store.blobs.path(digest), mediaType, diffID }
     const incomplete = await this.reading(layer, () => worker.call('layer.unpack', params, { signal }))
@@ -135,12 +138,13 @@ export class LayerService {
   /** Reads a layer's blob, which is fetched where it is not in the store, and again where it turns out to be damaged. */
   async reading<T>(layer: StackLayer, read: () => Promise<T>): Promise<T> {
     const { store, signal } = this.#options
-    const { digest } = layer.known!.descriptor
-    await this.#haveBlob(layer)
+    const blob = (await blobOf(layer))!
+    const { digest } = blob.descriptor
+    await this.#haveBlob(layer, blob)
     return await read().catch(async (error: unknown) => {
       if (signal.aborted || (await store.blobs.verify(digest, signal))) throw error
       this.#fetched.delete(digest)
-      await this.#haveBlob(layer)
+      await this.#haveBlob(layer, blob)
       return await read()
     })
   }
@@ -162,10 +166,11 @@ export class LayerService {
     if (known) return known
     const { top } = stack
     await using file = store.blobs.temporaryFile('layer')
-    if (top?.known) {
+    const made = top && (await blobOf(top))
+    if (made) {
       const how = { compression, level, pieces: store.pieces, signal }
-      const { descriptor, diffID } = top.known
-      const packed = await this.reading(top, async () =>
+      const { descriptor, diffID } = made
+      const packed = await this.reading(top!, async () =>
         recompressLayer(store.blobs.open(descriptor.digest, signal), { ...how, diffID }, file.path),
       )
       return await this.#keep(
@@ -180,10 +185,14 @@ export class LayerService {
   }
 
   /** Writes the blob of a new layer from its entries: no root filesystem has a part in it. @param id the layer's name */
-  async write(id: SnapshotId, entries: Iterable<PackedEntry>, onProgress: (bytes: number) => void): Promise<LayerBlob> {
-    const { store, signal } = this.#options
+  async write(
+    id: SnapshotId,
+    entries: Iterable<PackedEntry>,
+    how: Pick<PackOptions, 'signal' | 'onProgress'>,
+  ): Promise<LayerBlob> {
+    const { store } = this.#options
     await using file = store.blobs.temporaryFile('layer')
-    const options = { ...DEFAULT_COMPRESSION, pieces: store.pieces, signal, inMemory: SMALL_LAYER, onProgress }
+    const options = { ...DEFAULT_COMPRESSION, pieces: store.pieces, inMemory: SMALL_LAYER, ...how }
     return await this.#keep(id, await packEntries(entries, options, file.path), file.path)
   }
 
@@ -203,20 +212,18 @@ export class LayerService {
     return blob
   }
 
-  #haveBlob(layer: StackLayer): Promise<void> {
-    const { digest } = layer.known!.descriptor
+  #haveBlob(layer: StackLayer, { descriptor }: LayerBlob): Promise<void> {
+    const { digest } = descriptor
     let work = this.#fetched.get(digest)
     if (work === undefined) {
-      work = this.#fetch(layer)
+      work = this.#fetch(layer, descriptor)
       this.#fetched.set(digest, work)
     }
     return work
   }
 
-  async #fetch(layer: StackLayer): Promise<void> {
+  async #fetch({ image }: StackLayer, descriptor: Descriptor): Promise<void> {
     const { store, sources, signal, task } = this.#options
-    const { image, known } = layer
-    const { descriptor } = known!
     if (await store.blobs.has(descriptor.digest)) return
     const source = image === undefined ? undefined : sources.get(image)
     if (source === undefined) throw layerErrors.layerLost([descriptor.digest])
