@@ -124,7 +124,14 @@ export class TarWriter {
     const { offset } = content
     // One byte more than expected shows a file that has grown; its place is written over.
     const room = Math.min(left + (offset === undefined ? 1 : 0), this.#chunk.length - this.#used)
-    const n = readContent(content, fd, this.#chunk, this.#used, room, offset === undefined ? null : offset + size - left)
+    const n = readContent(
+      content,
+      fd,
+      this.#chunk,
+      this.#used,
+      room,
+      offset === undefined ? null : offset + size - left,
+    )
     if (n === 0 || n > left) throw content.changed()
     seen?.(this.#chunk.subarray(this.#used, this.#used + n))
     this.#used += n
