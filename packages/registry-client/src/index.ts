@@ -30,6 +30,7 @@ export {
   parseManifest,
 } from './model/descriptor.ts'
 export * from './model/digest.ts'
+export { descriptorSchema } from './model/document-schemas.ts'
 export * from './model/errors.ts'
 export * from './model/match-platform.ts'
 export * from './model/media-types.ts'

@@ -3,12 +3,12 @@ import { randomBytes } from 'node:crypto'
 import { type Descriptor, formatPlatform, type Source, selfVerifying } from '@tsbuild/registry-client'
 import { annotationsOf } from '../export/annotations.ts'
 import type { BuiltImages, DocumentFormat, ExportContext, RootfsOptions } from '../export/exporter.ts'
+import type { Layer } from '../graph/layer.ts'
 import type { RootfsStep } from '../graph/step.ts'
 import { type AssembledImage, assembleImage, assembleIndex } from '../image/assemble.ts'
 import { ImageStore } from '../image/image-store.ts'
 import type { BuildResult, OutputResult } from '../options.ts'
 import type { LayerStack, StackLayer } from '../steps/layer-stack.ts'
-import type { LayerBlob } from '../steps/types.ts'
 import { warnOfLeftOut } from './left-out.ts'
 import { recompressedLayer } from './recompress.ts'
 import { rewrittenLayer } from './rewrite.ts'
@@ -134,7 +134,7 @@ class Assembler {
   }
 
   /** The blob of a stack's top layer, with its times moved back where the output asks for it. */
-  async #layer(stack: LayerStack, epoch: number | undefined, format: DocumentFormat): Promise<LayerBlob> {
+  async #layer(stack: LayerStack, epoch: number | undefined, format: DocumentFormat): Promise<Layer> {
     const { layers } = this.#solver
     const layer = stack.top!
     const blob = await layers.blob(stack, format)

@@ -28,3 +28,21 @@ export function hashKey(...parts: unknown[]): string {
     .update(canonicalJson([KEY_VERSION, ...parts]))
     .digest('hex')
 }
+
+/** What the name of a step's snapshot is made of. */
+export interface SnapshotNaming {
+  readonly kind: 'file' | 'run'
+  /** The step's key. */
+  readonly key: string
+  /** A random text, for results that the key does not decide. */
+  readonly nonce: string | undefined
+}
+
+/**
+ * The snapshot that a step gives. The layer of a file step is a function of its key; each execution of a RUN, and of a
+ * file step that must not come from the cache, gives a new one.
+ */
+export function snapshotName({ kind, key, nonce }: SnapshotNaming): string {
+  if (kind === 'run') return `run-${hashKey('result', key, nonce)}`
+  return `file-${nonce === undefined ? key : hashKey('again', key, nonce)}`
+}

@@ -4,20 +4,15 @@
  */
 import { type Descriptor, digestOf, mediaTypes, type Platform } from '@tsbuild/registry-client'
 import type { ImageConfig } from '../graph/image-config.ts'
+import type { Layer } from '../graph/layer.ts'
 import type { ContentStore } from '../store/content-store.ts'
 import { type ConfigTimes, completeConfig, serializeConfig } from './config.ts'
-
-/** A layer's blob and the digest of the tar inside it. */
-export interface LayerBlob {
-  readonly descriptor: Descriptor
-  readonly diffID: string
-}
 
 /** What {@link assembleImage} makes an image of. */
 export interface ImageParts {
   readonly platform: Platform
   readonly image: ImageConfig
-  readonly layers: readonly LayerBlob[]
+  readonly layers: readonly Layer[]
   readonly times: ConfigTimes
   /** What made each layer, for layers that the history does not speak of. */
   readonly descriptions: readonly string[]

@@ -32,7 +32,15 @@ function solver(
       log.push(`+${step.name}`)
       await work(step.name, signal)
       log.push(`-${step.name}`)
-      const layer = { snapshot: step.name, created: 2, started: 1, known: undefined, image: undefined, alone: false }
+      const layer = {
+        snapshot: step.name,
+        made: undefined,
+        created: 2,
+        started: 1,
+        known: undefined,
+        image: undefined,
+        alone: false,
+      }
       return { kind: 'rootfs', identity: step.name, stack: LayerStack.of(layer) }
     },
   }

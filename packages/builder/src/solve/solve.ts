@@ -184,8 +184,8 @@ export class Solver {
     const layer = (result as RootfsResult).stack.top!
     if (step.kind === 'run') this.#ran.add(layer)
     this.#options.onResult?.(step, result as RootfsResult)
-    const { snapshot, created, started } = layer
-    if (created !== undefined && started !== undefined) this.#save(key, { snapshot, created, started })
+    const { snapshot, made, created, started } = layer
+    if (created !== undefined && started !== undefined) this.#save(key, { snapshot, made, created, started })
     tell.done()
     return layer
   }

@@ -185,6 +185,7 @@ it.skipIf(!isRoot)(
         created: undefined,
         started: undefined,
         known,
+        made: undefined,
         image: undefined,
         alone: false,
       }

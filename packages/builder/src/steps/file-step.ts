@@ -4,7 +4,8 @@
  */
 import type { Tree } from '../context/tree.ts'
 import type { CopyOp, FileOp, WriteOp } from '../graph/file-op.ts'
-import { hashKey } from '../graph/key.ts'
+import { hashKey, snapshotName } from '../graph/key.ts'
+import type { Layer } from '../graph/layer.ts'
 import type { FileStep } from '../graph/step.ts'
 import type { Store } from '../store/store.ts'
 import type { OpenedOp } from './file/draft-ops.ts'
@@ -16,15 +17,7 @@ import { packFileLayer } from './file-layer.ts'
 import type { LayerTrees } from './layer-trees.ts'
 import type { LayerService } from './layers.ts'
 import type { StepCache } from './step-cache.ts'
-import {
-  EMPTY_ROOTFS,
-  type LayerBlob,
-  onTop,
-  type RootfsResult,
-  type StepHandler,
-  type StepResult,
-  type Visit,
-} from './types.ts'
+import { EMPTY_ROOTFS, onTop, type RootfsResult, type StepHandler, type StepResult, type Visit } from './types.ts'
 import type { OpSource, WorkerClient } from './worker-api.ts'
 
 export interface FileServices {
@@ -87,10 +80,11 @@ export function fileHandler(services: FileServices): StepHandler<FileStep> {
       const { step } = visit
       const started = now()
       const parent = below(visit)
-      const id = `file-${step.noCache ? hashKey('again', key, nonce()) : key}`
+      const made = { key: key!, nonce: step.noCache ? nonce() : undefined }
+      const id = snapshotName({ kind: 'file', ...made })
       const known = await makeHere(id, visit, services, take)
       if (known === undefined) await makeInWorker(id, visit, services, take)
-      const layer = { snapshot: id, created: now(), started, known, image: undefined, alone: step.link }
+      const layer = { snapshot: id, made, created: now(), started, known, image: undefined, alone: step.link }
       return onTop(parent, layer)
     },
   }
@@ -102,7 +96,7 @@ async function makeHere(
   visit: Visit<FileStep>,
   services: FileServices,
   take: Take,
-): Promise<LayerBlob | undefined> {
+): Promise<Layer | undefined> {
   const { step, signal } = visit
   if (services.needsFiles(step)) return undefined
   const { stack } = below(visit)

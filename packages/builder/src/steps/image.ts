@@ -30,6 +30,7 @@ export function imageRootfs({ layers, ref }: Pick<ImageStep, 'layers' | 'ref'>):
   const stack = layers.map(
     (layer, i): StackLayer => ({
       snapshot: `chain-${chain[i]!.slice(chain[i]!.indexOf(':') + 1)}`,
+      made: undefined,
       created: undefined,
       started: undefined,
       known: layer,

@@ -4,13 +4,14 @@
  */
 import { counted, type Descriptor, onceMore, type Source } from '@tsbuild/registry-client'
 import { defineError } from '../errors.ts'
+import type { Layer } from '../graph/layer.ts'
 import { LAYER_TYPES, type PackedEntry, packEntries, SMALL_LAYER } from '../layer/pack.ts'
 import { recompressLayer } from '../layer/recompress.ts'
 import type { SnapshotId } from '../snapshot/snapshotter.ts'
 import type { Store } from '../store/store.ts'
 import { LayerStack } from './layer-stack.ts'
 import type { StepCache } from './step-cache.ts'
-import type { LayerBlob, StackLayer } from './types.ts'
+import type { StackLayer } from './types.ts'
 import type { Incomplete, PackResult, WorkerClient } from './worker-api.ts'
 
 export const layerErrors = {
@@ -57,7 +58,7 @@ export class LayerService {
   readonly #ready = new WeakSet<LayerStack>()
   /** What this build has made: no blobs are known of it. */
   readonly #added = new Set<SnapshotId>()
-  readonly #packed = new Map<SnapshotId, Promise<LayerBlob>>()
+  readonly #packed = new Map<SnapshotId, Promise<Layer>>()
   readonly #fetched = new Map<string, Promise<void>>()
 
   constructor(options: LayerServiceOptions) {
@@ -104,7 +105,7 @@ export class LayerService {
    * The blob of a stack's top layer: descriptor and diffID; made from the snapshot if there is none. It may still have
    * to be fetched: see {@link stored}.
    */
-  blob(stack: LayerStack, options: CompressionOptions = DEFAULT_COMPRESSION): Promise<LayerBlob> {
+  blob(stack: LayerStack, options: CompressionOptions = DEFAULT_COMPRESSION): Promise<Layer> {
     const layer = stack.top!
     const name = blobName(layer.snapshot, options)
     if (layer.known && (layer.image !== undefined || name === layer.snapshot)) return Promise.resolve(layer.known)
@@ -156,7 +157,7 @@ export class LayerService {
     return id
   }
 
-  async #pack(stack: LayerStack, name: string, { compression, level }: CompressionOptions): Promise<LayerBlob> {
+  async #pack(stack: LayerStack, name: string, { compression, level }: CompressionOptions): Promise<Layer> {
     const { store, cache, worker, signal } = this.#options
     const known = this.#added.has(name) ? undefined : await cache.blob(name)
     if (known) return known
@@ -180,7 +181,7 @@ export class LayerService {
   }
 
   /** Writes the blob of a new layer from its entries: no root filesystem has a part in it. @param id the layer's name */
-  async write(id: SnapshotId, entries: Iterable<PackedEntry>, onProgress: (bytes: number) => void): Promise<LayerBlob> {
+  async write(id: SnapshotId, entries: Iterable<PackedEntry>, onProgress: (bytes: number) => void): Promise<Layer> {
     const { store, signal } = this.#options
     await using file = store.blobs.temporaryFile('layer')
     const options = { ...DEFAULT_COMPRESSION, pieces: store.pieces, signal, inMemory: SMALL_LAYER, onProgress }
@@ -192,12 +193,12 @@ export class LayerService {
     name: string,
     { mediaType, digest, size, diffID, content, pieces }: PackResult,
     path: string,
-  ): Promise<LayerBlob> {
+  ): Promise<Layer> {
     const { store, cache, signal } = this.#options
     const descriptor = { mediaType, digest: digest as Descriptor['digest'], size }
     if (content === undefined) await store.blobs.adopt(path, descriptor)
     else await store.blobs.put(content, descriptor, signal)
-    const blob: LayerBlob = { descriptor, diffID }
+    const blob: Layer = { descriptor, diffID }
     await cache.saveBlob(name, blob)
     if (pieces) await store.pieces.save(descriptor.digest, pieces)
     return blob

@@ -1,6 +1,6 @@
 /** RUN: resolves secrets and sources in the main process, runs in the worker. */
 import { type BuildError, defineError } from '../errors.ts'
-import { hashKey } from '../graph/key.ts'
+import { hashKey, snapshotName } from '../graph/key.ts'
 import type { RunMount, RunStep, SourceStep } from '../graph/step.ts'
 import { isExecFailure } from '../sandbox/errors.ts'
 import type { ResourceLimits } from '../sandbox/executor.ts'
@@ -117,7 +117,8 @@ export function runHandler(services: RunServices): StepHandler<RunStep> {
       for (const mount of step.mounts) await inputs.add(mount)
       for (let attempt = 0; ; attempt++) {
         const started = services.now()
-        const id = `run-${hashKey('result', key, services.nonce())}`
+        const made = { key: key!, nonce: services.nonce() }
+        const id = snapshotName({ kind: 'run', ...made })
         const tail = new LogTail()
         const last = attempt >= services.retries
         const kept = services.failures && `failed-${hashKey('failed', id)}`
@@ -132,7 +133,15 @@ export function runHandler(services: RunServices): StepHandler<RunStep> {
         if (outcome.status === 'succeeded') {
           services.layers.added(id)
           const created = services.now()
-          return onTop(parent, { snapshot: id, created, started, known: undefined, image: undefined, alone: false })
+          return onTop(parent, {
+            snapshot: id,
+            made,
+            created,
+            started,
+            known: undefined,
+            image: undefined,
+            alone: false,
+          })
         }
         if (!last && outcome.status !== 'secret') {
           const how = outcome.status === 'timeout' ? 'took too long' : `failed with exit code ${outcome.exitCode}`

@@ -5,14 +5,17 @@
  * in the store or as a directory. Deleting anything of it costs time, never correctness.
  */
 
+import type { Layer } from '../graph/layer.ts'
 import type { SnapshotId } from '../snapshot/snapshotter.ts'
 import type { ContentStore } from '../store/content-store.ts'
 import type { Records } from '../store/records.ts'
-import type { LayerBlob } from './types.ts'
+import type { StackLayer } from './layer-stack.ts'
 
 /** What is remembered of a step that ran. Times are milliseconds. */
 export interface StepRecord {
   readonly snapshot: SnapshotId
+  /** See {@link StackLayer.made}. */
+  readonly made: StackLayer['made']
   readonly started: number
   readonly created: number
 }
@@ -40,7 +43,7 @@ export class StepCache {
   }
 
   /** The record of a key, with the layer's blob where there is one; undefined if its content is gone. */
-  async lookup(key: string): Promise<{ record: StepRecord; blob: LayerBlob | undefined } | undefined> {
+  async lookup(key: string): Promise<{ record: StepRecord; blob: Layer | undefined } | undefined> {
     const record = await this.#records.get<StepRecord>('step', key)
     if (record === undefined) return undefined
     const blob = await this.blob(record.snapshot)
@@ -54,13 +57,13 @@ export class StepCache {
   }
 
   /** The stored blob of a snapshot's layer. */
-  async blob(snapshot: SnapshotId): Promise<LayerBlob | undefined> {
-    const blob = await this.#records.get<LayerBlob>('layer', snapshot)
+  async blob(snapshot: SnapshotId): Promise<Layer | undefined> {
+    const blob = await this.#records.get<Layer>('layer', snapshot)
     // One that was cut short is none.
     return blob && (await this.#blobs.size(blob.descriptor.digest)) === blob.descriptor.size ? blob : undefined
   }
 
-  async saveBlob(snapshot: SnapshotId, blob: LayerBlob): Promise<void> {
+  async saveBlob(snapshot: SnapshotId, blob: Layer): Promise<void> {
     await this.#verify()
     await this.#records.put('layer', snapshot, blob, { blobs: [blob.descriptor.digest] })
   }
