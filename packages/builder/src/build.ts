@@ -2,6 +2,7 @@
  * Builds images: read the Dockerfile, parse it, plan a graph per platform, solve it, assemble images, export them.
  */
 import { checkInputs } from './build/check-inputs.ts'
+import { Explainer } from './build/explain.ts'
 import { openWorker } from './build/layers.ts'
 import { withLostLayers } from './build/lost-layers.ts'
 import { checkOptions } from './build/option-schema.ts'
@@ -34,9 +35,10 @@ export async function build(call: BuildOptions<Place>): Promise<BuildResult> {
     const parsed = await readSources(session)
     const worker = openWorker(session, options, hasRun(parsed))
     const { plans, undated, images } = await planAll(parsed, session, settings)
+    await using explainer = new Explainer(session, options)
     return await withLostLayers(session, async (trust) => {
-      const solver = await openSolver({ parsed, plans, undated, images }, worker, session, settings, trust)
-      return await exportAll(await solver.solve(), solver, session, settings)
+      const solver = await openSolver({ parsed, plans, undated, images }, worker, session, settings, trust, explainer)
+      return await exportAll(await solver.solve(), solver, session, settings, explainer)
     })
   } catch (error) {
     throw asBuildError(error, { signal: call?.signal, root })

@@ -3,6 +3,7 @@
  */
 import type { Descriptor, Platform } from '@tsbuild/registry-client'
 import type { BuildError } from './errors.ts'
+import type { BuildExplanation } from './explanation.ts'
 import type { BuildWarning, ProgressListener } from './progress.ts'
 import type { ResourceLimits, Ulimit } from './sandbox/executor.ts'
 import type { Isolation } from './sandbox/select.ts'
@@ -139,6 +140,8 @@ export interface BuildOptions<P extends Place = string> extends DockerfileOption
   readonly openConsole?: (failure: BuildError) => Promise<Omit<Console, 'tty'>> | Omit<Console, 'tty'>
   /** `local` or `tar` with `dest`, `src` (a directory, default `/`) and `stage`: saves files of a failed RUN. */
   readonly outputOnFailure?: OutputSpec<P>
+  /** Says of each step that runs why it was not in the cache, as `explained` events. The result always has it. */
+  readonly explain?: boolean
   /** Attestations as `--attest` names them: `type=provenance,mode=max`. */
   readonly attests?: readonly string[]
   /** Caches to look for steps in. */
@@ -234,6 +237,13 @@ export interface StoreOptions<P extends Place = string> {
   readonly env?: Readonly<Record<string, string | undefined>> | undefined
 }
 
+/** Options of {@link explain}: which build. Nothing named: the latest of all. */
+export interface ExplainOptions<P extends Place = string> extends StoreOptions<P> {
+  readonly context?: P | undefined
+  readonly dockerfile?: P | undefined
+  readonly target?: string | undefined
+}
+
 /** Options of {@link openImages}. */
 export interface OpenOptions<P extends Place = string> extends StoreOptions<P> {
   /** Only to look: nothing is made or changed, so the store may be one that cannot be written. */
@@ -304,6 +314,8 @@ export interface BuildResult {
   readonly warnings: readonly BuildWarning[]
   /** Steps that ran and steps taken from the cache. */
   readonly steps: { readonly total: number; readonly cached: number }
+  /** Why steps ran. */
+  readonly explanation: BuildExplanation
   /** As docker buildx writes with --metadata-file. */
   readonly metadata: Readonly<Record<string, unknown>>
 }

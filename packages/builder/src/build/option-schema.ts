@@ -9,6 +9,7 @@ import type {
   DebugOptions,
   DiagnoseOptions,
   DockerfileOptions,
+  ExplainOptions,
   OpenOptions,
   OutputSpec,
   Place,
@@ -158,6 +159,7 @@ const build: Table<BuildOptions> = {
   onError: oneOf('fail', 'keep', 'shell'),
   openConsole: func,
   outputOnFailure: output,
+  explain: flag,
   attests: listOf(attest),
   cacheFrom: listOf(cacheOf(importers)),
   cacheTo: listOf(cacheOf([...importers, 'inline'])),
@@ -167,6 +169,8 @@ const build: Table<BuildOptions> = {
 const store: Table<StoreOptions> = { cwd: path, root: path, env: environment }
 
 const open: Table<OpenOptions> = { ...store, readOnly: flag }
+
+const explained: Table<ExplainOptions> = { ...store, context, dockerfile: dockerfile.dockerfile, target: text }
 
 const run: Table<RunImageOptions> = {
   ...limits,
@@ -234,6 +238,7 @@ const CALLS = {
   run: shape(run, ['image', 'stdout', 'stderr']),
   store: shape({ ...store, signal }),
   open: shape(open),
+  explain: shape(explained),
   prune: shape(prune),
   debug: shape(debug, ['name', 'console']),
   diagnose: shape(diagnose),
@@ -245,6 +250,7 @@ interface CallOptions {
   run: RunImageOptions
   store: StoreOptions & Pick<PruneOptions, 'signal'>
   open: OpenOptions
+  explain: ExplainOptions
   prune: StoreOptions & PruneOptions
   debug: DebugOptions
   diagnose: DiagnoseOptions

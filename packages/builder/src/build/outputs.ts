@@ -1,6 +1,7 @@
 /** From solved root filesystems to outputs: layers are packed, images assembled once per format, exporters run in order. */
 import { randomBytes } from 'node:crypto'
 import { type Descriptor, formatPlatform, type Source, selfVerifying } from '@tsbuild/registry-client'
+import type { BuildExplanation } from '../explanation.ts'
 import { annotationsOf } from '../export/annotations.ts'
 import type { BuiltImages, DocumentFormat, ExportContext, RootfsOptions } from '../export/exporter.ts'
 import type { Layer } from '../graph/layer.ts'
@@ -9,6 +10,7 @@ import { type AssembledImage, assembleImage, assembleIndex } from '../image/asse
 import { ImageStore } from '../image/image-store.ts'
 import type { BuildResult, OutputResult } from '../options.ts'
 import type { LayerStack, StackLayer } from '../steps/layer-stack.ts'
+import type { Explainer } from './explain.ts'
 import { warnOfLeftOut } from './left-out.ts'
 import { recompressedLayer } from './recompress.ts'
 import { rewrittenLayer } from './rewrite.ts'
@@ -32,6 +34,7 @@ export async function exportAll(
   solver: BuildSolver,
   session: Session,
   settings: BuildSettings,
+  explainer: Explainer,
 ): Promise<BuildResult> {
   const assembler = new Assembler(solved, solver, session, settings)
   const outputs: OutputResult[] = []
@@ -63,7 +66,7 @@ export async function exportAll(
     )
   }
   const image = first ?? (await assembler.images(DEFAULT_FORMAT))
-  return buildResult(image, outputs, solver, session, settings)
+  return buildResult(image, outputs, await explainer.finish(), solver, session, settings)
 }
 
 class Assembler {
@@ -224,6 +227,7 @@ function buildId(): string {
 function buildResult(
   built: BuiltImages,
   outputs: readonly OutputResult[],
+  explanation: BuildExplanation,
   solver: BuildSolver,
   session: Session,
   settings: BuildSettings,
@@ -243,6 +247,7 @@ function buildResult(
     outputs,
     warnings: session.warnings,
     steps: { total: solver.counts.total, cached: solver.counts.cached },
+    explanation,
     metadata: {
       'buildx.build.ref': `tsbuild/tsbuild/${buildId()}`,
       ...(images.length === 1 && { 'containerimage.config.digest': images[0]!.config.digest }),
