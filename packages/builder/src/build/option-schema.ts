@@ -263,7 +263,7 @@ const CALLS = {
 } as const
 
 /** The options of a call as the library uses them: checked, with absolute paths. */
-interface CallOptions {
+export interface CallOptions {
   build: BuildOptions
   run: RunImageOptions
   store: StoreOptions & Pick<PruneOptions, 'signal'>
