@@ -16,8 +16,9 @@ import type {
   RunImageOptions,
   StoreOptions,
 } from '../options.ts'
-import type { ResourceLimits } from '../sandbox/executor.ts'
+import type { ResourceLimits, Ulimit } from '../sandbox/executor.ts'
 import { available, limitProblem } from '../sandbox/limits/check.ts'
+import { ulimitCeilings, ulimitProblem } from '../sandbox/limits/ulimits.ts'
 import type { PruneOptions } from '../store/index.ts'
 import {
   bytesOrText,
@@ -140,13 +141,35 @@ function possible(limits: ResourceLimits): ResourceLimits {
   return limits
 }
 
+const ulimitList = listOf(shape({ name: text, soft: count(-1), hard: count(-1) }, ['name', 'soft', 'hard']))
+const ulimits: Check = (value, spot) => {
+  const wanted = ulimitList(value, spot) as Ulimit[]
+  const found = wanted.length === 0 ? undefined : ulimitProblem(wanted, ulimitCeilings())
+  if (found !== undefined) throw optionErrors.optionInvalid([found.problem], { hint: found.hint })
+  return wanted
+}
+
+/** Zero is the usual size, as in docker: the kernel would take it for no limit at all. */
+const shmSize: Check = (value, spot) => count()(value, spot) || undefined
+
+/** A path below a hierarchy of control groups, or below the group of this process; '' is as good as absent. */
+const cgroupParent: Check = (value, spot) => {
+  const name = text(value, spot) as string
+  if (name.includes('\0')) throw optionErrors.optionInvalid([`${spot.path}: a path cannot hold a NUL character`])
+  if (name.split('/').includes('..'))
+    throw optionErrors.optionInvalid([`cgroup parent ${JSON.stringify(name)} must not have ".." in it`], {
+      hint: 'a path that begins with / counts from the top of the hierarchy, another one from the group of tsbuild itself',
+    })
+  return name || undefined
+}
+
 const limits = {
   addHosts: listOf(text),
   dns: listOf(text),
-  shmSize: count(),
-  ulimits: listOf(shape({ name: text, soft: count(-1), hard: count(-1) }, ['name', 'soft', 'hard'])),
+  shmSize,
+  ulimits,
   resources: (value: unknown, spot: Spot) => possible(amounts(value, spot) as ResourceLimits),
-  cgroupParent: text,
+  cgroupParent,
   isolation,
   ociRuntime: program,
 }
@@ -254,7 +277,7 @@ const CALLS = {
 } as const
 
 /** The options of a call as the library uses them: checked, with absolute paths. */
-interface CallOptions {
+export interface CallOptions {
   build: BuildOptions
   run: RunImageOptions
   store: StoreOptions & Pick<PruneOptions, 'signal'>

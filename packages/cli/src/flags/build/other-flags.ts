@@ -2,7 +2,7 @@
 import { UsageError } from '../../usage-error.ts'
 import { parseCall } from './call.ts'
 import { PROGRESS_MODES } from './draft.ts'
-import { resource } from './limits.ts'
+import { limitNotices, resource } from './limits.ts'
 import type { BuildFlag } from './row.ts'
 
 export const DISPLAY_FLAGS: readonly BuildFlag[] = [
@@ -81,7 +81,9 @@ const OLD_LIMITS = [
     hidden: true,
     help: `Shorthand of --resource ${name}=VALUE`,
     set: (draft, value) => {
-      draft.options.resources = { ...draft.options.resources, ...resource(name, value, name) }
+      const limit = resource(name, value, name)
+      draft.notices.push(...limitNotices(name, limit))
+      draft.options.resources = { ...draft.options.resources, ...limit }
     },
   }),
 )
