@@ -8,7 +8,7 @@ import type { RootfsStep } from '../graph/step.ts'
 import { type AssembledImage, assembleImage, assembleIndex } from '../image/assemble.ts'
 import { ImageStore } from '../image/image-store.ts'
 import type { BuildResult, OutputResult } from '../options.ts'
-import type { LayerStack, StackLayer } from '../steps/layer-stack.ts'
+import { isOfBase, type LayerStack, type StackLayer } from '../steps/layer-stack.ts'
 import { warnOfLeftOut } from './left-out.ts'
 import { recompressedLayer } from './recompress.ts'
 import { rewrittenLayer } from './rewrite.ts'
@@ -138,24 +138,26 @@ class Assembler {
     const { layers } = this.#solver
     const layer = stack.top!
     const blob = await layers.blob(stack, format)
-    if (format.force && layer.image !== undefined) {
+    if (format.force && isOfBase(layer)) {
       await layers.stored(layer)
       return await recompressedLayer(blob, format, this.#session)
     }
     if (epoch === undefined || layer.started === undefined) return blob
-    return format.rewriteTimestamp ? await rewrittenLayer(blob, epoch, this.#session) : blob
+    if (!format.rewriteTimestamp) return blob
+    await layers.stored(layer)
+    return await rewrittenLayer(blob, epoch, this.#session)
   }
 
-  /** Fetches the blobs of base images that are not in the store yet. */
+  /** Fetches the blobs of base images and shared caches that are not in the store yet. */
   async complete(): Promise<void> {
-    await Promise.all(this.#baseLayers().map((layer) => this.#solver.layers.stored(layer)))
+    await Promise.all(this.#fetched().map((layer) => this.#solver.layers.stored(layer)))
   }
 
-  /** What outputs copy. A blob of a base image is fetched when it is opened: a registry that has it needs no bytes. */
+  /** What outputs copy. A blob that is elsewhere is fetched when it is opened: a registry that has it needs no bytes. */
   source(): Source {
     const { layers } = this.#solver
     const images = new ImageStore(this.#session.store, Date.now)
-    const bases = new Map(this.#baseLayers().map((layer) => [layer.known?.descriptor.digest, layer]))
+    const bases = new Map(this.#fetched().map((layer) => [layer.known?.descriptor.digest, layer]))
     return {
       resolve: (reference) => images.resolve(reference),
       fetchManifest: (reference) => images.fetchManifest(reference),
@@ -171,8 +173,10 @@ class Assembler {
     }
   }
 
-  #baseLayers(): StackLayer[] {
-    return this.#solved.flatMap(({ rootfs }) => rootfs.stack.layers()).filter(({ image }) => image !== undefined)
+  /** Layers whose blobs are to be had elsewhere. */
+  #fetched(): StackLayer[] {
+    const all = this.#solved.flatMap((solved) => [solved, solved.undated ?? []].flat())
+    return all.flatMap(({ rootfs }) => rootfs.stack.layers()).filter(({ source }) => source !== undefined)
   }
 
   async writeRootfs(dest: string, format: 'directory' | 'tar', { split, epoch }: RootfsOptions): Promise<void> {

@@ -19,7 +19,7 @@ import type { RootfsResult } from '../steps/types.ts'
 import type { LazyWorker } from '../steps/worker-client.ts'
 import { missingCapabilities } from '../util/rights.ts'
 import { failureHandler } from './failure.ts'
-import { openLayers, prepareRun } from './layers.ts'
+import { imageSource, openLayers, prepareRun } from './layers.ts'
 import { secretReader } from './secrets.ts'
 import type { Session } from './session.ts'
 import type { BuildSettings } from './settings.ts'
@@ -62,7 +62,7 @@ export async function openSolver(
 ): Promise<BuildSolver> {
   const { store, signal } = session
   const { options } = settings
-  const { cache, layers } = openLayers(session, worker, images, trust)
+  const { cache, layers } = openLayers(session, worker, trust)
   const all = [...plans, ...undated]
   // While images are fetched and files copied.
   const prepare = once(() => {
@@ -88,7 +88,7 @@ export async function openSolver(
     now,
     nextId: () => session.nextId(),
     handlers: {
-      image: imageHandler,
+      image: imageHandler((ref) => imageSource(images.get(ref)!)),
       context: contextHandler((name) => session.contexts.open(name)),
       http: httpHandler({ store, client: session.client }),
       git: gitHandler({

@@ -38,7 +38,7 @@ function solver(
         created: 2,
         started: 1,
         known: undefined,
-        image: undefined,
+        source: undefined,
         alone: false,
       }
       return { kind: 'rootfs', identity: step.name, stack: LayerStack.of(layer) }
