@@ -39,9 +39,10 @@ export interface OutputSpec<P extends Place = string> {
 }
 
 /** One `--cache-from` / `--cache-to`. */
-export interface CacheSpec {
-  readonly type: string
-  readonly attrs: Readonly<Record<string, string>>
+export interface CacheSpec<P extends Place = string> {
+  readonly type: 'registry' | 'local' | 'inline' | 'gha' | 's3' | 'azblob'
+  /** Attributes as written: `ref`, `src`, `dest`, `mode`, `ignore-error` … */
+  readonly attrs: Readonly<Record<string, string | P>>
 }
 
 /** Options every call that reads a Dockerfile shares. */
@@ -142,9 +143,9 @@ export interface BuildOptions<P extends Place = string> extends DockerfileOption
   /** Attestations as `--attest` names them: `type=provenance,mode=max`. */
   readonly attests?: readonly string[]
   /** Caches to look for steps in. */
-  readonly cacheFrom?: readonly CacheSpec[]
+  readonly cacheFrom?: readonly CacheSpec<P>[]
   /** Where to store the cache after the build. */
-  readonly cacheTo?: readonly CacheSpec[]
+  readonly cacheTo?: readonly CacheSpec<P>[]
   /** Receives an output whose dest is `-`. */
   readonly stdout?: NodeJS.WritableStream
 }

@@ -11,6 +11,7 @@ export { type CopyOptions, type CopyProgress, type CopyResult, copy, onceMore } 
 export { fetchForPlatform } from './copy/copy-plan.ts'
 export type { HostsOptions } from './hosts/resolver.ts'
 export { ImageArchive, type ImageArchiveOptions } from './layout/archive-writer.ts'
+export { lockFile } from './layout/directory-lock.ts'
 export { DockerArchive } from './layout/docker-archive.ts'
 export { MemoryImages } from './layout/memory.ts'
 export { isOciLayout, type LayoutOptions, OciLayout } from './layout/oci-layout.ts'

@@ -69,9 +69,18 @@ const output: Check = (value, spot) => {
   return { type, attrs: attrs.dest ? { ...attrs, dest: pathUnless((name) => name === '-')(attrs.dest, at) } : attrs }
 }
 const attribute: Check = (value, spot) => (value instanceof URL ? path(value, spot) : text(value, spot))
-const importers = ['registry', 'local', 'gha', 's3', 'azblob']
-const cacheOf = (types: readonly string[]): Check =>
-  shape({ type: oneOf(...types), attrs: tableOf(text) } satisfies Table<CacheSpec>, ['type', 'attrs'])
+/** Types and attributes are checked in cache/spec.ts. The paths are those of a directory. */
+const cache: Check = (value, spot) => {
+  const fields = { type: text, attrs: tableOf(attribute) } satisfies Table<CacheSpec>
+  const { type, attrs } = shape(fields, ['type', 'attrs'])(value, spot) as CacheSpec
+  if (type !== 'local') return { type, attrs }
+  const places = Object.entries(attrs).filter(([name, place]) => /^(?:src|dest)$/i.test(name) && place !== '')
+  const absolute = places.map(([name, place]) => [
+    name,
+    path(place, { ...spot, path: `${spot.path}.attrs[${JSON.stringify(name)}]` }),
+  ])
+  return { type, attrs: { ...attrs, ...Object.fromEntries(absolute) } }
+}
 /** `type=provenance|sbom,…` */
 const attest: Check = (value, spot) => {
   const found = text(value, spot) as string
@@ -159,8 +168,8 @@ const build: Table<BuildOptions> = {
   openConsole: func,
   outputOnFailure: output,
   attests: listOf(attest),
-  cacheFrom: listOf(cacheOf(importers)),
-  cacheTo: listOf(cacheOf([...importers, 'inline'])),
+  cacheFrom: listOf(cache),
+  cacheTo: listOf(cache),
   stdout: writable,
 }
 
