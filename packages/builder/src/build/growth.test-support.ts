@@ -142,6 +142,7 @@ export class IdleBuilds {
         times,
         descriptions: [],
         annotations: {},
+        extra: {},
         descriptorAnnotations: {},
         format: 'oci',
       },

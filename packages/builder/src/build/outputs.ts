@@ -1,19 +1,22 @@
 /** From solved root filesystems to outputs: layers are packed, images assembled once per format, exporters run in order. */
 import { randomBytes } from 'node:crypto'
-import { type Descriptor, formatPlatform, type Source, selfVerifying } from '@tsbuild/registry-client'
+import { type Descriptor, formatPlatform, type Source } from '@tsbuild/registry-client'
+import { inlineCache } from '../cache/backends/inline.ts'
 import { annotationsOf } from '../export/annotations.ts'
 import type { BuiltImages, DocumentFormat, ExportContext, RootfsOptions } from '../export/exporter.ts'
 import type { Layer } from '../graph/layer.ts'
 import type { RootfsStep } from '../graph/step.ts'
 import { type AssembledImage, assembleImage, assembleIndex } from '../image/assemble.ts'
-import { ImageStore } from '../image/image-store.ts'
 import type { BuildResult, OutputResult } from '../options.ts'
 import { isOfBase, type LayerStack, type StackLayer } from '../steps/layer-stack.ts'
+import { blobSource } from './blob-source.ts'
+import { inlineDocument } from './inline-cache.ts'
 import { warnOfLeftOut } from './left-out.ts'
 import { recompressedLayer } from './recompress.ts'
 import { rewrittenLayer } from './rewrite.ts'
 import type { Session } from './session.ts'
-import type { BuildSettings } from './settings.ts'
+import { type BuildSettings, isInline } from './settings.ts'
+import { imageStacks } from './shared-steps.ts'
 import type { BuildSolver, Solved, SolvedImage } from './solver.ts'
 
 const DEFAULT_FORMAT: DocumentFormat = {
@@ -32,7 +35,7 @@ export async function exportAll(
   solver: BuildSolver,
   session: Session,
   settings: BuildSettings,
-): Promise<BuildResult> {
+): Promise<Omit<BuildResult, 'cache'>> {
   const assembler = new Assembler(solved, solver, session, settings)
   const outputs: OutputResult[] = []
   let first: BuiltImages | undefined
@@ -55,7 +58,7 @@ export async function exportAll(
           writeRootfs: (dest, format, options) => assembler.writeRootfs(dest, format, options),
           repository: (name, options) => session.repository(name, options),
           warn: (message) => session.warn({ rule: '', message }),
-          mountFrom: [...new Set([...solver.images.values()].flatMap((i) => i.repository ?? []))],
+          mountFrom: assembler.mountFrom(),
           progress,
         }
         return await output.export(context)
@@ -98,11 +101,15 @@ class Assembler {
       if (format.rewriteTimestamp && epoch === undefined)
         this.#session.warn({ rule: '', message: 'rewrite-timestamp has no effect without SOURCE_DATE_EPOCH' })
       const layers = await Promise.all(rootfs.stack.parts().map((part) => this.#layer(part, epoch, format)))
+      const extra = this.#settings.cacheTo.some(isInline)
+        ? inlineCache(await inlineDocument({ plan, rootfs }, layers, format, this.#solver, this.#settings))
+        : {}
       images.push(
         await assembleImage(
           {
             platform: plan.platform,
             image: plan.image,
+            extra,
             layers,
             times: {
               layers: rootfs.stack.layers().map((l) => l.created),
@@ -153,30 +160,24 @@ class Assembler {
     await Promise.all(this.#fetched().map((layer) => this.#solver.layers.stored(layer)))
   }
 
-  /** What outputs copy. A blob that is elsewhere is fetched when it is opened: a registry that has it needs no bytes. */
+  /** What outputs copy. */
   source(): Source {
-    const { layers } = this.#solver
-    const images = new ImageStore(this.#session.store, Date.now)
-    const bases = new Map(this.#fetched().map((layer) => [layer.known?.descriptor.digest, layer]))
-    return {
-      resolve: (reference) => images.resolve(reference),
-      fetchManifest: (reference) => images.fetchManifest(reference),
-      openBlob(descriptor, options) {
-        const layer = bases.get(descriptor.digest)
-        if (layer === undefined) return images.openBlob(descriptor, options)
-        async function* chunks() {
-          await layers.stored(layer!)
-          yield* images.openBlob(descriptor, options)
-        }
-        return options?.offset ? chunks() : selfVerifying(chunks(), descriptor.digest)
-      },
+    return blobSource(this.#session.store, this.#solver.layers, this.#fetched())
+  }
+
+  /** Repositories of a registry that may have a blob, likeliest first. */
+  mountFrom(): (descriptor: Descriptor) => string[] {
+    const all = [...new Set(this.#fetched().flatMap(({ source }) => source!.repository ?? []))]
+    const byDigest = Map.groupBy(this.#fetched(), ({ known }) => known?.descriptor.digest)
+    return ({ digest }) => {
+      const own = (byDigest.get(digest) ?? []).flatMap(({ source }) => source!.repository ?? [])
+      return [...new Set([...own, ...(this.#solver.caches?.repositoriesOf(digest) ?? []), ...all])]
     }
   }
 
   /** Layers whose blobs are to be had elsewhere. */
   #fetched(): StackLayer[] {
-    const all = this.#solved.flatMap((solved) => [solved, solved.undated ?? []].flat())
-    return all.flatMap(({ rootfs }) => rootfs.stack.layers()).filter(({ source }) => source !== undefined)
+    return imageStacks(this.#solved).flatMap((stack) => stack.layers().filter(({ source }) => source !== undefined))
   }
 
   async writeRootfs(dest: string, format: 'directory' | 'tar', { split, epoch }: RootfsOptions): Promise<void> {
@@ -231,7 +232,7 @@ function buildResult(
   solver: BuildSolver,
   session: Session,
   settings: BuildSettings,
-): BuildResult {
+): Omit<BuildResult, 'cache'> {
   const { descriptor, images } = built
   const names = [...new Set(outputs.flatMap((o) => o.names ?? settings.tags).map((n) => n.replace(/@.*$/, '')))]
   return {

@@ -1,31 +1,23 @@
-/** How layers of a cache are compressed, where it is not as usual: an annotation of their descriptors. */
-import type { Layer } from '../graph/layer.ts'
+/** How layers of a cache are compressed, as a text of their records. */
 
-/** The usual one is gzip with its usual level. */
+/** Usual is gzip with its usual level. */
 export interface Compression {
   readonly compression: 'gzip' | 'zstd' | 'none'
   /** undefined: the usual one. */
   readonly level: number | undefined
 }
 
-const ANNOTATION = 'dev.tsbuild.compression'
-const VALUE = /^(gzip|zstd|none)(?: (\d{1,2}))?$/
+/** What {@link formatCompression} gives. */
+export const COMPRESSION_TEXT = /^(gzip|zstd|none)(?: (\d{1,2}))?$/
 
-export function withCompression({ descriptor, diffID }: Layer, { compression, level }: Compression): Layer {
-  if (compression === 'gzip' && level === undefined) return { descriptor, diffID }
-  const value = level === undefined ? compression : `${compression} ${level}`
-  return { descriptor: { ...descriptor, annotations: { [ANNOTATION]: value } }, diffID }
+/** `zstd`, `gzip 9`; undefined for what is usual. */
+export function formatCompression({ compression, level }: Compression): string | undefined {
+  if (level !== undefined) return `${compression} ${level}`
+  return compression === 'gzip' ? undefined : compression
 }
 
-/** A layer as it was before {@link withCompression}. Annotations of others are dropped: images would have them. */
-export function splitCompression({ descriptor, diffID }: Layer): {
-  readonly layer: Layer
-  readonly compression: Compression | undefined
-} {
-  const { mediaType, digest, size, annotations } = descriptor
-  const layer: Layer = { descriptor: { mediaType, digest, size }, diffID }
-  const match = VALUE.exec(annotations?.[ANNOTATION] ?? '')
-  if (match === null) return { layer, compression: undefined }
-  const level = match[2] === undefined ? undefined : Number(match[2])
-  return { layer, compression: { compression: match[1] as Compression['compression'], level } }
+export function parseCompression(text: string | undefined): Compression | undefined {
+  const [, compression, level] = COMPRESSION_TEXT.exec(text ?? '') ?? []
+  if (compression === undefined) return undefined
+  return { compression: compression as Compression['compression'], level: level === undefined ? level : Number(level) }
 }

@@ -5,15 +5,13 @@
  */
 import type { Descriptor } from '@tsbuild/registry-client'
 import { snapshotName } from '../graph/key.ts'
-import type { Layer, LayerSource } from '../graph/layer.ts'
+import type { LayerSource } from '../graph/layer.ts'
 import type { CacheImporter } from './backend.ts'
-import { type Compression, splitCompression } from './compression.ts'
+import { type Compression, parseCompression } from './compression.ts'
 import { type CacheDocument, type CacheRecord, EMPTY_DOCUMENT, layersOf, mergeDocuments } from './document.ts'
 
 /** A result of a step, as a cache knows it. Times are milliseconds. */
-export interface SharedRecord extends Omit<CacheRecord, 'layer'> {
-  /** undefined: the cache does not have its content. */
-  readonly layer: Layer | undefined
+export interface SharedRecord extends Omit<CacheRecord, 'compression'> {
   /** How the layer is compressed, where not as usual. */
   readonly compression: Compression | undefined
   readonly source: LayerSource
@@ -129,7 +127,8 @@ class OneCache {
       try {
         const { documents, foreign } = await this.#importer.load({ signal })
         this.#take(mergeDocuments(...documents))
-        if (foreign !== undefined) this.#problem = 'it was written by BuildKit, which has no keys in common with this builder'
+        if (foreign !== undefined)
+          this.#problem = 'it was written by BuildKit, which has no keys in common with this builder'
       } catch (error) {
         // Nobody wants to know any more.
         if (signal.aborted) return
@@ -145,8 +144,7 @@ class OneCache {
     this.blobs = new Set(layersOf(document).map(({ descriptor }) => descriptor.digest))
     this.#snapshots = new Map(document.records.map((record) => [snapshotName(record), record]))
     for (const record of document.records) {
-      const split = record.layer && splitCompression(record.layer)
-      const shared = { ...record, layer: split?.layer, compression: split?.compression, source: this.source }
+      const shared = { ...record, compression: parseCompression(record.compression), source: this.source }
       this.#byKey.set(record.key, [...(this.#byKey.get(record.key) ?? []), shared])
     }
   }

@@ -46,7 +46,8 @@ function solver(
   }
   const unused: StepHandler<never> = { kind: 'run' as never, key: async () => undefined, run: async () => EMPTY_ROOTFS }
   const cache = {
-    lookup: async (key: string) => (records.has(key) ? { record: records.get(key)!, blob: undefined } : undefined),
+    lookup: async (key: string) =>
+      records.has(key) ? { ...records.get(key)!, known: undefined, source: undefined } : undefined,
     save: async (key: string, record: StepRecord) => {
       await changes.saving?.()
       records.set(key, record)

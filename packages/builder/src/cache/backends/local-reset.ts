@@ -20,8 +20,8 @@ export async function removeUnreachable(directory: string, layout: OciLayout): P
     rest.push(...(await childrenOf(layout, descriptor)))
   }
   const blobs = join(directory, 'blobs')
+  // Files of other names are on their way to become blobs.
   for (const algorithm of await readdir(blobs))
-    // Files of other names are on their way to become blobs.
     for (const hex of await readdir(join(blobs, algorithm)))
       if (/^[0-9a-f]+$/.test(hex) && !reachable.has(`${algorithm}:${hex}`)) await rm(join(blobs, algorithm, hex))
 }
