@@ -62,6 +62,8 @@ export type Found =
       /** Of its manifest. */
       readonly digest: string
       readonly document: CacheDocument
+      /** Of the blob that should be the document, and is not. */
+      readonly damaged: string | undefined
     }
   | { readonly kind: 'buildkit' }
   | { readonly kind: 'image'; readonly root: Parameters<typeof readInline>[1] }
@@ -94,13 +96,14 @@ export async function readForm(
       kind: 'cache',
       digest: fetched.descriptor.digest,
       document: withLayers(document, ({ descriptor }) => kept.has(descriptor.digest)),
+      damaged: undefined,
     }
   } catch (error) {
     const isDamage =
       error instanceof schema.SchemaProblem ||
       isRegistryError(error, 'NOT_FOUND', 'DIGEST_MISMATCH', 'SIZE_MISMATCH', 'MANIFEST_TOO_LARGE')
     if (damaged === 'fail' || !isDamage || signal.aborted) throw error
-    return { kind: 'cache', digest: fetched.descriptor.digest, document: EMPTY_DOCUMENT }
+    return { kind: 'cache', digest: fetched.descriptor.digest, document: EMPTY_DOCUMENT, damaged: config.digest }
   }
 }
 

@@ -67,13 +67,15 @@ export async function saveImage(
   const writer = new ImageWriter(place, document, signal)
   let replace = place.replace
   for (let round = 0; round < MAX_ROUNDS; round++) {
-    // Sending may have taken long.
-    if (round > 0 || place.settleMs !== undefined) found = await readOwn(place, signal)
+    if (round > 0) found = await readOwn(place, signal)
     const there = found.kind === 'cache' ? found.document : EMPTY_DOCUMENT
     const wanted = writer.withoutLost(replace ? document : documentToWrite(there, document))
     if (found.kind === 'cache' && isEqual(there, wanted)) return { ...counts, records: wanted.records.length }
-    const written = await writer.write(wanted, found)
-    if (written === undefined) continue
+    const written = await writer.write(wanted, found, round)
+    if (written === undefined) {
+      await sleep(Math.random() * Math.min(1000, 50 * (round + 1)), undefined, { signal })
+      continue
+    }
     replace = false
     if (place.settleMs === undefined || (await stays(place, written, document, signal)))
       return { ...counts, records: wanted.records.length }
@@ -109,22 +111,28 @@ class ImageWriter {
     return withLayers(document, ({ descriptor }) => !this.#lost.has(descriptor.digest))
   }
 
-  /** @returns the digest of the manifest; undefined when it is to be tried again */
-  async write(document: CacheDocument, before: Found): Promise<string | undefined> {
+  /** @returns the digest of the manifest; undefined when it is to be tried again, in the next round */
+  async write(wanted: CacheDocument, before: Found, round: number): Promise<string | undefined> {
     const { target, tag, form, settleMs } = this.#place
     const signal = this.#signal
-    const bytes = serializeDocument(document)
+    const document = serializeDocument(wanted)
+    // A registry takes no other content for a blob that it thinks it has.
+    const again = before.kind === 'cache' && before.damaged === digestOf(document)
+    const bytes = again ? Buffer.concat([document, Buffer.from('\n')]) : document
     const config: Descriptor = { mediaType: CACHE_MEDIA_TYPE, digest: digestOf(bytes), size: bytes.length }
     await target.pushBlob(config, (offset) => once(bytes.subarray(offset)), { signal })
-    const manifest = writeForm(form, document, config)
+    const manifest = writeForm(form, wanted, config)
     if (settleMs !== undefined) {
+      const start = performance.now()
       const now = await currentDigest(this.#place, signal)
       if (now !== (before.kind === 'cache' ? before.digest : undefined)) return undefined
+      // Too long ago; but where it always takes long, better so than not at all.
+      if (performance.now() - start > (settleMs / 2) * (round + 1)) return undefined
     }
     try {
       return (await target.pushManifest(manifest, form.mediaType, { tags: [tag], signal })).digest
     } catch (error) {
-      if (isBlobUnknown(error) && (await this.#findLost(document))) return undefined
+      if (isBlobUnknown(error) && (await this.#findLost(wanted))) return undefined
       throw error
     }
   }

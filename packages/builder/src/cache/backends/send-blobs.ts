@@ -30,7 +30,7 @@ export async function sendBlobs(
       limit(async () => {
         signal.throwIfAborted()
         const how = await onceMore(() =>
-          target.pushBlob(descriptor, open(descriptor), { mountFrom, signal, onProgress }),
+          target.pushBlob(descriptor, (offset) => open(descriptor)(offset), { mountFrom, signal, onProgress }),
         )
         const count = how === 'uploaded' ? sent : present
         count.blobs++
