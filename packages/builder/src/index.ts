@@ -21,11 +21,13 @@ export {
 } from './explanation.ts'
 export type { ImageStore } from './image/image-store.ts'
 export type {
+  BlobCount,
   BuildResult,
-  CacheSpec,
   CallResult,
   CheckResult,
   Console,
+  ExportedCache,
+  ImportedCache,
   OutputResult,
   Place,
   PlatformResult,
@@ -40,6 +42,8 @@ import type * as options from './options.ts'
 
 /** Options of {@link build}. */
 export type BuildOptions = options.BuildOptions<options.Place>
+/** One `--cache-from` or `--cache-to`. */
+export type CacheSpec = options.CacheSpec<options.Place>
 /** Options of {@link debug}. */
 export type DebugOptions = options.DebugOptions<options.Place>
 /** Options of {@link diagnose}. */

@@ -39,6 +39,8 @@ export interface SolveOptions {
   /** Told when a step is about to do work for the first time, and when one has made a root filesystem. */
   readonly onWork?: () => void
   readonly onResult?: (step: Step, result: RootfsResult) => void
+  /** Whether a step's content is needed whatever is found of others. */
+  readonly isNeeded?: (step: Step) => boolean
 }
 
 export interface SolveObserver {
@@ -92,6 +94,12 @@ export class Solver {
       if (r.status === 'rejected') throw r.reason
       return r.value
     })
+  }
+
+  /** The root filesystems of all steps that give one, once they are solved. */
+  async rootfses(): Promise<{ readonly step: Step; readonly result: RootfsResult }[]> {
+    const results = await Promise.all([...this.#visits].map(async ([step, visit]) => ({ step, result: await visit })))
+    return results.flatMap(({ step, result }) => (result.kind === 'rootfs' ? [{ step, result }] : []))
   }
 
   /** Begins a step and all that it needs. Without recursion, as graphs are as deep as Dockerfiles are long. */
@@ -184,13 +192,14 @@ export class Solver {
   ): Promise<StackLayer> {
     this.counts.total++
     const { step } = visit
-    const found = step.noCache || this.#isNew(visit) ? undefined : await this.#options.cache.lookup(key)
+    const { cache, isNeeded } = this.#options
+    const anew = step.noCache || this.#isNew(visit)
+    const found = anew ? undefined : await cache.lookup(key, isNeeded?.(step) === true)
     if (found) {
       this.counts.cached++
       tell.cached()
       this.#options.observer?.ended(step, 'cached')
-      const alone = step.kind === 'file' && step.link
-      return { ...found.record, known: found.blob, image: undefined, alone }
+      return { ...found, alone: step.kind === 'file' && step.link }
     }
     const result = await this.#limit(async () => {
       this.#signal.throwIfAborted()

@@ -92,7 +92,7 @@ export function fileHandler(services: FileServices): StepHandler<FileStep> {
       const id = snapshotName({ kind: 'file', ...made })
       const known = await makeHere(id, visit, services, take)
       if (known === undefined) await makeInWorker(id, visit, services, take)
-      const layer = { snapshot: id, made, created: now(), started, known, image: undefined, alone: step.link }
+      const layer = { snapshot: id, made, created: now(), started, known, source: undefined, alone: step.link }
       return onTop(parent, layer)
     },
   }

@@ -139,7 +139,7 @@ export function runHandler(services: RunServices): StepHandler<RunStep> {
             created,
             started,
             known: undefined,
-            image: undefined,
+            source: undefined,
             alone: false,
           })
         }
