@@ -4,19 +4,30 @@
 export { type CheckOutcome, check, outline, targets } from './build/calls.ts'
 export { debug, type KeptRootfs, keptRootfs } from './build/debug.ts'
 export { type Diagnosis, diagnose, type RuntimeTrial } from './build/diagnose.ts'
+export { explain } from './build/explain.ts'
 export { type OpenedImages, openImages } from './build/images.ts'
 export { runImage } from './build/run-image.ts'
 export { diskUsage, prune } from './build/storage.ts'
 export { build } from './build.ts'
 export { checkErrorText, checkExitCode, checkSarif, checkText } from './calls/index.ts'
 export { BuildError, type BuildErrorDetails } from './errors.ts'
+export {
+  type BuildExplanation,
+  causeText,
+  explanationText,
+  type FileChange,
+  type RebuildCause,
+  type StepExplanation,
+} from './explanation.ts'
 export type { ImageStore } from './image/image-store.ts'
 export type {
+  BlobCount,
   BuildResult,
-  CacheSpec,
   CallResult,
   CheckResult,
   Console,
+  ExportedCache,
+  ImportedCache,
   OutputResult,
   Place,
   PlatformResult,
@@ -31,12 +42,16 @@ import type * as options from './options.ts'
 
 /** Options of {@link build}. */
 export type BuildOptions = options.BuildOptions<options.Place>
+/** One `--cache-from` or `--cache-to`. */
+export type CacheSpec = options.CacheSpec<options.Place>
 /** Options of {@link debug}. */
 export type DebugOptions = options.DebugOptions<options.Place>
 /** Options of {@link diagnose}. */
 export type DiagnoseOptions = options.DiagnoseOptions<options.Place>
 /** Options of {@link check}, {@link outline} and {@link targets}. */
 export type DockerfileOptions = options.DockerfileOptions<options.Place>
+/** Options of {@link explain}. */
+export type ExplainOptions = options.ExplainOptions<options.Place>
 /** Options of {@link openImages}. */
 export type OpenOptions = options.OpenOptions<options.Place>
 /** One `--output`. */

@@ -11,6 +11,7 @@ export { type CopyOptions, type CopyProgress, type CopyResult, copy, onceMore } 
 export { fetchForPlatform } from './copy/copy-plan.ts'
 export type { HostsOptions } from './hosts/resolver.ts'
 export { ImageArchive, type ImageArchiveOptions } from './layout/archive-writer.ts'
+export { lockFile } from './layout/directory-lock.ts'
 export { DockerArchive } from './layout/docker-archive.ts'
 export { MemoryImages } from './layout/memory.ts'
 export { isOciLayout, type LayoutOptions, OciLayout } from './layout/oci-layout.ts'
@@ -30,6 +31,7 @@ export {
   parseManifest,
 } from './model/descriptor.ts'
 export * from './model/digest.ts'
+export { descriptorSchema } from './model/document-schemas.ts'
 export * from './model/errors.ts'
 export * from './model/match-platform.ts'
 export * from './model/media-types.ts'
@@ -48,4 +50,4 @@ export { type RegistryEvent, type RegistryEventListener, redactUrl } from './tra
 export type { ProxyOptions } from './transport/proxy.ts'
 export type { RetryOptions } from './transport/retry.ts'
 export type { Timeouts } from './transport/timeouts.ts'
-export { makeDirectory } from './util/make-directory.ts'
+export { makeDirectory } from './util/writing.ts'

@@ -14,8 +14,8 @@ import {
   type Usage,
 } from '../store/index.ts'
 import { hasCode } from '../util/has-code.ts'
-import { checkOptions } from './option-schema.ts'
-import { asBuildError, stateRoot } from './settings.ts'
+import { callInStore } from './call-in-store.ts'
+import { asBuildError } from './settings.ts'
 import { openState } from './state.ts'
 
 /**
@@ -24,8 +24,9 @@ import { openState } from './state.ts'
  * @throws BuildError
  */
 export async function diskUsage(call: StoreOptions<Place> & Pick<PruneOptions, 'signal'> = {}): Promise<Usage> {
-  const options = checkOptions('store', call)
-  return await inStore(options, 'read', (store, snapshots) => storeUsage(store, snapshots, Date.now()))
+  return await callInStore('store', call, ({ signal }, root) =>
+    inStore(root, 'read', signal, (store, snapshots) => storeUsage(store, snapshots, Date.now())),
+  )
 }
 
 /**
@@ -34,19 +35,21 @@ export async function diskUsage(call: StoreOptions<Place> & Pick<PruneOptions, '
  * @throws BuildError
  */
 export async function prune(call: StoreOptions<Place> & PruneOptions = {}): Promise<PruneResult> {
-  const options = checkOptions('prune', call)
-  const access = options.dryRun === true ? 'read' : 'write'
-  return await inStore(options, access, (store, snapshots) => pruneStore(store, snapshots, options, Date.now()))
+  return await callInStore('prune', call, (options, root) =>
+    inStore(root, options.dryRun === true ? 'read' : 'write', options.signal, (store, snapshots) =>
+      pruneStore(store, snapshots, options, Date.now()),
+    ),
+  )
 }
 
 /** Snapshots belong to the worker's ids, so only a worker can list and remove them. */
 async function inStore<T>(
-  options: StoreOptions & Pick<PruneOptions, 'signal'>,
+  root: string,
   access: 'read' | 'write',
+  given: AbortSignal | undefined,
   work: (store: Store, snapshots: SnapshotTable | undefined) => Promise<T>,
 ): Promise<T> {
-  const root = stateRoot(options.root, options.env ?? process.env)
-  const { signal = new AbortController().signal } = options
+  const signal = given ?? new AbortController().signal
   try {
     const store = await openState(root, access)
     const any = (await readdir(join(root, 'snapshots')).catch(() => [])).length > 0
@@ -62,7 +65,7 @@ async function inStore<T>(
       purge: async () => [...skipped, ...(await worker.call('snapshot.purge', {}, { signal }))],
     })
   } catch (error) {
-    const failure = asBuildError(error, { root })
+    const failure = asBuildError(error, { signal, root })
     if (access === 'read' || !hasCode(failure.cause, 'ENOSPC', 'EDQUOT')) throw failure
     const { cause, code, message } = failure
     throw new BuildError(code, message, { cause, hint: 'Make a little room on that file system by other means first.' })

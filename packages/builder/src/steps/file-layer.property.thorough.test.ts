@@ -185,7 +185,8 @@ it.skipIf(!isRoot)(
         created: undefined,
         started: undefined,
         known,
-        image: undefined,
+        made: undefined,
+        source: undefined,
         alone: false,
       }
     }
@@ -207,7 +208,6 @@ it.skipIf(!isRoot)(
         store,
         cache,
         worker,
-        sources: new Map(),
         signal,
         onIncomplete: () => {},
         task,

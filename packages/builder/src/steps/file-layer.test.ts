@@ -35,7 +35,7 @@ async function open(held: Promise<void> = Promise.resolve()) {
   const worker = { call: async () => expect.unreachable('no worker is needed') } as unknown as WorkerClient
   const cache = new StepCache(store.records, store.blobs, async () => false, async () => {}) // biome-ignore format: one call
   const task = async () => expect.unreachable('nothing is to be fetched')
-  const layers = new LayerService({ store, cache, worker, sources: new Map(), signal, onIncomplete: () => {}, task })
+  const layers = new LayerService({ store, cache, worker, signal, onIncomplete: () => {}, task })
   const trees = new LayerTrees(store, layers, signal)
   const packer = new FileLayerPacker({ store, layers, trees })
 
@@ -72,7 +72,7 @@ it('a layer can be built on before it is stored, and knows what is in it already
   const storing = Promise.withResolvers<void>()
   const { store, trees, pack } = await open(storing.promise)
   const coming = await pack('first')
-  const facts = { created: 1, started: 0, known: undefined, image: undefined, alone: false }
+  const facts = { made: undefined, created: 1, started: 0, known: undefined, source: undefined, alone: false }
   const below = await trees.tree(LayerStack.of({ snapshot: 'file-first', coming, ...facts }))
   const second = await pack('second', below)
   expect(stored().filter((name) => name.startsWith('blobs'))).toEqual([])

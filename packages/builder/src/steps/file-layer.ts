@@ -4,6 +4,7 @@
  */
 import { availableParallelism } from 'node:os'
 import pLimit from 'p-limit'
+import type { Layer } from '../graph/layer.ts'
 import { type Directory, emptyRoot, type Leaf } from '../layer/file-tree.ts'
 import type { Store } from '../store/store.ts'
 import { piecesOf } from '../util/content.ts'
@@ -16,7 +17,7 @@ import { entriesOf } from './file/pack-draft.ts'
 import { Spool } from './file/spool.ts'
 import type { LayerTrees } from './layer-trees.ts'
 import type { LayerService } from './layers.ts'
-import type { ComingLayer, LayerBlob } from './types.ts'
+import type { ComingLayer } from './types.ts'
 
 export interface FileLayerServices {
   readonly store: Store
@@ -78,7 +79,7 @@ export class FileLayerPacker {
     const index = isBelow ? new DraftIndex(changes) : undefined
     if (index) resources.defer(() => index.close())
     const open = resources.move()
-    async function write(): Promise<LayerBlob> {
+    async function write(): Promise<Layer> {
       await using _ = open
       return await layers.write(id, index?.packing() ?? entriesOf(changes), options)
     }

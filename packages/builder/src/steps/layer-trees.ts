@@ -2,6 +2,7 @@
  * Root filesystems as trees of files without their contents: made of the indexes of their layers, which are kept in the
  * store by diffID and made again from the blobs when they are gone. Nothing is unpacked.
  */
+import type { Layer } from '../graph/layer.ts'
 import { applyIndex, mergeLayer } from '../layer/apply-index.ts'
 import { type Directory, emptyRoot } from '../layer/file-tree.ts'
 import { decodeIndex, encodeIndex, INDEX_VERSION, indexLayer, indexOf, type LayerIndex } from '../layer/layer-index.ts'
@@ -12,7 +13,7 @@ import type { LayerContent } from './file/layer-source.ts'
 import type { Spool } from './file/spool.ts'
 import { blobOf, LayerStack } from './layer-stack.ts'
 import type { LayerService } from './layers.ts'
-import type { LayerBlob, StackLayer } from './types.ts'
+import type { StackLayer } from './types.ts'
 
 /** Most bytes of a stored index. */
 const INDEX_LIMIT = 512 * 1024 * 1024
@@ -40,6 +41,7 @@ export class LayerTrees {
   /** The files of a stack; undefined when a layer is only there as a snapshot, or is too big to be looked at so. */
   async tree(stack: LayerStack): Promise<Directory | undefined> {
     const parts = stack.parts((each) => !this.#trees.has(each))
+    this.#layers.refuseAbsent(parts.map(({ top }) => top!))
     if (parts.some(({ top }) => blobOf(top!) === undefined)) return undefined
     // From the bottom, without recursion: stacks are as deep as Dockerfiles are long.
     let tree: Promise<Directory | undefined> = this.#trees.get(LayerStack.empty)!
@@ -71,7 +73,7 @@ export class LayerTrees {
     return await work
   }
 
-  async #load(layer: StackLayer, blob: LayerBlob): Promise<LayerIndex | undefined> {
+  async #load(layer: StackLayer, blob: Layer): Promise<LayerIndex | undefined> {
     const { blobs, records } = this.#store
     const key = `${INDEX_VERSION} ${blob.diffID}`
     const known = await records.get<{ readonly digest: string }>('index', key)
@@ -83,7 +85,7 @@ export class LayerTrees {
     const entries = await this.#layers.reading(layer, async () =>
       indexLayer(blobs.open(descriptor.digest, this.#signal), descriptor.mediaType, options),
     )
-    const isSoonRead = layer.image === undefined && descriptor.size < SMALL
+    const isSoonRead = layer.source === undefined && descriptor.size < SMALL
     if (entries !== undefined && !isSoonRead) {
       const { digest } = await blobs.put(encodeIndex(entries))
       await records.put('index', key, { digest }, { blobs: [digest] })
