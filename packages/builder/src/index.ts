@@ -6,7 +6,7 @@ export { debug, type KeptRootfs, keptRootfs } from './build/debug.ts'
 export { type Diagnosis, diagnose, type RuntimeTrial } from './build/diagnose.ts'
 export { type OpenedImages, openImages } from './build/images.ts'
 export { runImage } from './build/run-image.ts'
-export { diskUsage, prune } from './build/storage.ts'
+export { type CollectOptions, collectGarbage, diskUsage, garbageCollectionDue, prune } from './build/storage.ts'
 export { build } from './build.ts'
 export { checkErrorText, checkExitCode, checkSarif, checkText } from './calls/index.ts'
 export { BuildError, type BuildErrorDetails } from './errors.ts'
@@ -25,7 +25,17 @@ export type {
 } from './options.ts'
 export type { BuildWarning, ProgressEvent, ProgressListener, ProgressVertex } from './progress.ts'
 export { excerpt, type Location, type Position, type Range, SourceFile } from './source.ts'
-export type { PruneOptions, PruneResult, Usage, UsageItem } from './store/index.ts'
+export type {
+  CollectionSettings,
+  PruneOptions,
+  PruneResult,
+  Space,
+  SpaceLimits,
+  Usage,
+  UsageFilter,
+  UsageItem,
+  UsageType,
+} from './store/index.ts'
 
 import type * as options from './options.ts'
 

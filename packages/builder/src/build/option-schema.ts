@@ -17,7 +17,7 @@ import type {
 } from '../options.ts'
 import type { ResourceLimits } from '../sandbox/executor.ts'
 import { available, limitProblem } from '../sandbox/limits/check.ts'
-import type { PruneOptions } from '../store/index.ts'
+import { type CollectionSettings, FILTER_KEYS, type PruneOptions, type UsageFilter } from '../store/index.ts'
 import {
   bytesOrText,
   type Check,
@@ -202,13 +202,43 @@ const run: Table<RunImageOptions> = {
 
 const terminal = shape({ stdin: readable, stdout: writable, stderr: writable, tty: flag }, ['stdout', 'stderr', 'tty'])
 
+const condition = shape(
+  {
+    key: oneOf(...FILTER_KEYS),
+    operator: oneOf('=', '!=', '~=', 'true', 'false'),
+    value: text,
+  } satisfies Table<UsageFilter>,
+  ['key', 'operator'],
+)
+const filter: Check = (value, spot) => {
+  const found = condition(value, spot) as UsageFilter
+  try {
+    if (found.operator === '~=') new RegExp(found.value ?? '')
+  } catch (error) {
+    throw optionErrors.optionInvalid([`${spot.path}: ${(error as Error).message}`])
+  }
+  return found
+}
 const prune: Table<StoreOptions & PruneOptions> = {
   ...store,
   signal,
   all: flag,
-  keepStorage: count(),
+  filters: listOf(filter),
+  maxUsedSpace: count(),
+  minFreeSpace: count(),
+  reservedSpace: count(),
   until: count(),
   dryRun: flag,
+}
+const space: Check = (value, spot) =>
+  typeof value === 'object' ? shape({ percent: count() }, ['percent'])(value, spot) : count()(value, spot)
+const collection: Table<CallOptions['collect']> = {
+  ...store,
+  signal,
+  dryRun: flag,
+  maxUsedSpace: space,
+  minFreeSpace: space,
+  reservedSpace: space,
 }
 const debug: Table<DebugOptions> = {
   ...store,
@@ -233,6 +263,8 @@ const CALLS = {
   build: buildOptions,
   run: shape(run, ['image', 'stdout', 'stderr']),
   store: shape({ ...store, signal }),
+  usage: shape({ ...store, signal, filters: prune.filters, until: prune.until }),
+  collect: shape(collection),
   open: shape(open),
   prune: shape(prune),
   debug: shape(debug, ['name', 'console']),
@@ -244,6 +276,8 @@ interface CallOptions {
   build: BuildOptions
   run: RunImageOptions
   store: StoreOptions & Pick<PruneOptions, 'signal'>
+  usage: StoreOptions & Pick<PruneOptions, 'signal' | 'filters' | 'until'>
+  collect: StoreOptions & CollectionSettings & Pick<PruneOptions, 'signal' | 'dryRun'>
   open: OpenOptions
   prune: StoreOptions & PruneOptions
   debug: DebugOptions
