@@ -3,6 +3,7 @@
  */
 import { checkInputs } from './build/check-inputs.ts'
 import { openWorker } from './build/layers.ts'
+import { useLock } from './build/lock-use.ts'
 import { withLostLayers } from './build/lost-layers.ts'
 import { checkOptions } from './build/option-schema.ts'
 import { exportAll } from './build/outputs.ts'
@@ -32,6 +33,7 @@ export async function build(call: BuildOptions<Place>): Promise<BuildResult> {
     await using session = await Session.open(settings)
     for (const message of [...withoutEffect(options), ...settings.warnings]) session.warn({ rule: '', message })
     const parsed = await readSources(session)
+    await useLock(session, options)
     const worker = openWorker(session, options, hasRun(parsed))
     const { plans, undated, images } = await planAll(parsed, session, settings)
     return await withLostLayers(session, async (trust) => {

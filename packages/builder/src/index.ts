@@ -5,18 +5,21 @@ export { type CheckOutcome, check, outline, targets } from './build/calls.ts'
 export { debug, type KeptRootfs, keptRootfs } from './build/debug.ts'
 export { type Diagnosis, diagnose, type RuntimeTrial } from './build/diagnose.ts'
 export { type OpenedImages, openImages } from './build/images.ts'
+export { lock } from './build/lock.ts'
 export { runImage } from './build/run-image.ts'
 export { type CollectOptions, collectGarbage, diskUsage, garbageCollectionDue, prune } from './build/storage.ts'
 export { build } from './build.ts'
 export { checkErrorText, checkExitCode, checkSarif, checkText } from './calls/index.ts'
 export { BuildError, type BuildErrorDetails } from './errors.ts'
 export type { ImageStore } from './image/image-store.ts'
+export type { LockEntry } from './lockfile/index.ts'
 export type {
   BuildResult,
   CacheSpec,
   CallResult,
   CheckResult,
   Console,
+  LockResult,
   OutputResult,
   Place,
   PlatformResult,
@@ -47,6 +50,8 @@ export type DebugOptions = options.DebugOptions<options.Place>
 export type DiagnoseOptions = options.DiagnoseOptions<options.Place>
 /** Options of {@link check}, {@link outline} and {@link targets}. */
 export type DockerfileOptions = options.DockerfileOptions<options.Place>
+/** Options of {@link lock}. */
+export type LockOptions = options.LockOptions<options.Place>
 /** Options of {@link openImages}. */
 export type OpenOptions = options.OpenOptions<options.Place>
 /** One `--output`. */

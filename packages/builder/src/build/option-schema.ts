@@ -9,6 +9,7 @@ import type {
   DebugOptions,
   DiagnoseOptions,
   DockerfileOptions,
+  LockOptions,
   OpenOptions,
   OutputSpec,
   Place,
@@ -88,6 +89,9 @@ const secret: Check = (value, spot) => {
   throw optionErrors.optionInvalid([`${spot.path}: expected one of src, env, value and get`])
 }
 
+const lockFile: Check = (value, spot) => (value === false ? value : path(value, spot))
+const updates: Check = (value, spot) => (typeof value === 'boolean' ? value : listOf(text)(value, spot))
+
 const dockerfile: Table<DockerfileOptions> = {
   context,
   dockerfile: pathUnless((name) => name === '-'),
@@ -108,6 +112,7 @@ const dockerfile: Table<DockerfileOptions> = {
   caFiles: listOf(path),
   insecureRegistries: listOf(text),
   pull: flag,
+  lock: lockFile,
   dockerConfig: path,
   env: environment,
 }
@@ -148,6 +153,7 @@ const build: Table<BuildOptions> = {
   labels: tableOf(text),
   annotations: listOf(text),
   outputs: listOf(output),
+  locked: flag,
   noCache: flag,
   noCacheFilter: listOf(text),
   network: oneOf('default', 'none', 'host', 'isolated'),
@@ -251,16 +257,22 @@ const debug: Table<DebugOptions> = {
 }
 const diagnose: Table<DiagnoseOptions> = { ...store, signal, isolation, ociRuntime: program }
 
+const { target: _target, pull: _pull, ...sources } = dockerfile
+const lock: Table<LockOptions> = { ...sources, lock: path, update: updates, dryRun: flag }
+
 /** The Dockerfile of a context that is fetched is a path in it. A context that is not named is the current directory now. */
-const buildOptions: Check = (value, spot) => {
-  const named = (value as DockerfileOptions<Place> | undefined)?.context
-  const fetched = named !== undefined && isRemoteContext(String(named)) && named !== '-'
-  const checked = shape(fetched ? { ...build, dockerfile: text } : build)(value, spot) as BuildOptions
-  return { context: spot.cwd, ...checked }
-}
+const withContext =
+  (table: Readonly<Record<string, Check>>): Check =>
+  (value, spot) => {
+    const named = (value as DockerfileOptions<Place> | undefined)?.context
+    const fetched = named !== undefined && isRemoteContext(String(named)) && named !== '-'
+    const checked = shape(fetched ? { ...table, dockerfile: text } : table)(value, spot) as DockerfileOptions
+    return { context: spot.cwd, ...checked }
+  }
 
 const CALLS = {
-  build: buildOptions,
+  build: withContext(build),
+  lock: withContext(lock),
   run: shape(run, ['image', 'stdout', 'stderr']),
   store: shape({ ...store, signal }),
   usage: shape({ ...store, signal, filters: prune.filters, until: prune.until }),
@@ -274,6 +286,7 @@ const CALLS = {
 /** The options of a call as the library uses them: checked, with absolute paths. */
 interface CallOptions {
   build: BuildOptions
+  lock: LockOptions
   run: RunImageOptions
   store: StoreOptions & Pick<PruneOptions, 'signal'>
   usage: StoreOptions & Pick<PruneOptions, 'signal' | 'filters' | 'until'>
