@@ -92,6 +92,7 @@ class Machine {
         layers,
         trees: undefined as never,
         needsFiles: () => true,
+        isBelow: () => true,
         statCache: { get: () => undefined, set: () => {} },
         lacking: undefined,
       }),
