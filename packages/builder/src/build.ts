@@ -3,8 +3,10 @@
  */
 import { openCaches } from './build/caches.ts'
 import { checkInputs } from './build/check-inputs.ts'
+import { Explainer } from './build/explain.ts'
 import { finish } from './build/finish.ts'
 import { openWorker } from './build/layers.ts'
+import { useLock } from './build/lock-use.ts'
 import { withLostLayers } from './build/lost-layers.ts'
 import { checkOptions } from './build/option-schema.ts'
 import { planAll } from './build/plan-all.ts'
@@ -34,11 +36,14 @@ export async function build(call: BuildOptions<Place>): Promise<BuildResult> {
     for (const message of [...withoutEffect(options), ...settings.warnings]) session.warn({ rule: '', message })
     const caches = await openCaches(session, settings)
     const parsed = await readSources(session)
+    await useLock(session, options)
     const worker = openWorker(session, options, hasRun(parsed))
     const { plans, undated, images } = await planAll(parsed, session, settings)
+    await using explainer = new Explainer(session, options)
     return await withLostLayers(session, async (trust) => {
-      const solver = await openSolver({ parsed, plans, undated, images }, worker, session, settings, trust, caches)
-      return await finish(await solver.solve(), solver, session, settings)
+      const what = { parsed, plans, undated, images }
+      const solver = await openSolver(what, worker, session, settings, trust, explainer, caches)
+      return await finish(await solver.solve(), solver, session, settings, explainer)
     })
   } catch (error) {
     throw asBuildError(error, { signal: call?.signal, root })

@@ -11,6 +11,7 @@ const result: BuildResult = {
   outputs: [{ type: 'image', names: ['docker.io/library/app:1@sha256:abc'] }],
   warnings: [],
   steps: { total: 5, cached: 2 },
+  explanation: { started: 0, comparedWith: undefined, steps: [], cached: 2 },
   cache: { imported: [], exported: [] },
   metadata: {},
 }

@@ -2,6 +2,7 @@
 import { formatReference, parseReference } from '@tsbuild/registry-client'
 import type { BuildResult, OutputResult } from '../options.ts'
 import { exportCaches } from './cache-exports.ts'
+import type { Explainer } from './explain.ts'
 import { exportAll } from './outputs.ts'
 import type { Session } from './session.ts'
 import type { BuildSettings } from './settings.ts'
@@ -13,6 +14,7 @@ export async function finish(
   solver: BuildSolver,
   session: Session,
   settings: BuildSettings,
+  explainer: Explainer,
 ): Promise<BuildResult> {
   // An image that could not be written is no reason to wait for the caches.
   const failed = new AbortController()
@@ -23,7 +25,8 @@ export async function finish(
   const exports = exportCaches(solved, solver, session, settings, { repositories, signal })
   await Promise.allSettled([outputs, exports])
   const [built, exported] = [await outputs, await exports]
-  return { ...built, cache: { imported: solver.caches?.summary() ?? [], exported } }
+  const explanation = await explainer.finish()
+  return { ...built, explanation, cache: { imported: solver.caches?.summary() ?? [], exported } }
 }
 
 /** Repositories that an output has pushed to. */

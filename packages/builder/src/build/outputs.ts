@@ -29,13 +29,16 @@ const DEFAULT_FORMAT: DocumentFormat = {
   annotations: [],
 }
 
+/** What a build came to, as far as outputs know. */
+type ExportedBuild = Omit<BuildResult, 'cache' | 'explanation'>
+
 /** Runs all outputs; the result describes the image as the first of them wrote it. */
 export async function exportAll(
   solved: readonly SolvedImage[],
   solver: BuildSolver,
   session: Session,
   settings: BuildSettings,
-): Promise<Omit<BuildResult, 'cache'>> {
+): Promise<ExportedBuild> {
   const assembler = new Assembler(solved, solver, session, settings)
   const outputs: OutputResult[] = []
   let first: BuiltImages | undefined
@@ -232,7 +235,7 @@ function buildResult(
   solver: BuildSolver,
   session: Session,
   settings: BuildSettings,
-): Omit<BuildResult, 'cache'> {
+): ExportedBuild {
   const { descriptor, images } = built
   const names = [...new Set(outputs.flatMap((o) => o.names ?? settings.tags).map((n) => n.replace(/@.*$/, '')))]
   return {

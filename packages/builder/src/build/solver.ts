@@ -19,6 +19,7 @@ import { runHandler } from '../steps/run-step.ts'
 import type { RootfsResult } from '../steps/types.ts'
 import type { LazyWorker } from '../steps/worker-client.ts'
 import { missingCapabilities } from '../util/rights.ts'
+import type { Explainer } from './explain.ts'
 import { failureHandler } from './failure.ts'
 import { imageSource, openLayers, prepareRun } from './layers.ts'
 import { secretReader } from './secrets.ts'
@@ -69,6 +70,7 @@ export async function openSolver(
   session: Session,
   settings: BuildSettings,
   trust: 'records' | 'worker',
+  explainer: Explainer,
   caches: SharedCaches | undefined,
 ): Promise<BuildSolver> {
   const { store, signal } = session
@@ -87,6 +89,7 @@ export async function openSolver(
   const onDisk = wantedOnDisk(all, settings)
   const solver = new Solver({
     cache,
+    observer: explainer.observe(),
     onWork: prepare,
     // Packing overlaps with the steps that follow, which the worker gets first. Errors are met again when the image is
     // assembled.
@@ -112,6 +115,7 @@ export async function openSolver(
         ...{ store, cache, layers, worker, statCache, lacking, now, nonce: randomUUID },
         trees: new LayerTrees(store, layers, signal),
         needsFiles: (step) => onDisk.has(step),
+        onFingerprint: explainer.onFingerprint,
       }),
       run: runHandler({
         layers,

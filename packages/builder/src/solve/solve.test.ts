@@ -27,7 +27,7 @@ function solver(
   const records = new Map<string, StepRecord>()
   const handler: StepHandler<FileStep> = {
     kind: 'file',
-    key: async ({ step }) => step.name.replace(/'+$/, ''),
+    key: async ({ step }) => ({ key: step.name.replace(/'+$/, ''), parts: [] }),
     async run({ step, signal }) {
       log.push(`+${step.name}`)
       await work(step.name, signal)
