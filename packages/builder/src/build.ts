@@ -6,6 +6,7 @@ import { checkInputs } from './build/check-inputs.ts'
 import { Explainer } from './build/explain.ts'
 import { finish } from './build/finish.ts'
 import { openWorker } from './build/layers.ts'
+import { useLock } from './build/lock-use.ts'
 import { withLostLayers } from './build/lost-layers.ts'
 import { checkOptions } from './build/option-schema.ts'
 import { planAll } from './build/plan-all.ts'
@@ -35,6 +36,7 @@ export async function build(call: BuildOptions<Place>): Promise<BuildResult> {
     for (const message of [...withoutEffect(options), ...settings.warnings]) session.warn({ rule: '', message })
     const caches = await openCaches(session, settings)
     const parsed = await readSources(session)
+    await useLock(session, options)
     const worker = openWorker(session, options, hasRun(parsed))
     const { plans, undated, images } = await planAll(parsed, session, settings)
     await using explainer = new Explainer(session, options)

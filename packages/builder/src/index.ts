@@ -6,8 +6,9 @@ export { debug, type KeptRootfs, keptRootfs } from './build/debug.ts'
 export { type Diagnosis, diagnose, type RuntimeTrial } from './build/diagnose.ts'
 export { explain } from './build/explain.ts'
 export { type OpenedImages, openImages } from './build/images.ts'
+export { lock } from './build/lock.ts'
 export { runImage } from './build/run-image.ts'
-export { diskUsage, prune } from './build/storage.ts'
+export { type CollectOptions, collectGarbage, diskUsage, garbageCollectionDue, prune } from './build/storage.ts'
 export { build } from './build.ts'
 export { checkErrorText, checkExitCode, checkSarif, checkText } from './calls/index.ts'
 export { BuildError, type BuildErrorDetails } from './errors.ts'
@@ -20,6 +21,7 @@ export {
   type StepExplanation,
 } from './explanation.ts'
 export type { ImageStore } from './image/image-store.ts'
+export type { LockEntry } from './lockfile/index.ts'
 export type {
   BlobCount,
   BuildResult,
@@ -28,6 +30,7 @@ export type {
   Console,
   ExportedCache,
   ImportedCache,
+  LockResult,
   OutputResult,
   Place,
   PlatformResult,
@@ -36,7 +39,17 @@ export type {
 } from './options.ts'
 export type { BuildWarning, ProgressEvent, ProgressListener, ProgressVertex } from './progress.ts'
 export { excerpt, type Location, type Position, type Range, SourceFile } from './source.ts'
-export type { PruneOptions, PruneResult, Usage, UsageItem } from './store/index.ts'
+export type {
+  CollectionSettings,
+  PruneOptions,
+  PruneResult,
+  Space,
+  SpaceLimits,
+  Usage,
+  UsageFilter,
+  UsageItem,
+  UsageType,
+} from './store/index.ts'
 
 import type * as options from './options.ts'
 
@@ -52,6 +65,8 @@ export type DiagnoseOptions = options.DiagnoseOptions<options.Place>
 export type DockerfileOptions = options.DockerfileOptions<options.Place>
 /** Options of {@link explain}. */
 export type ExplainOptions = options.ExplainOptions<options.Place>
+/** Options of {@link lock}. */
+export type LockOptions = options.LockOptions<options.Place>
 /** Options of {@link openImages}. */
 export type OpenOptions = options.OpenOptions<options.Place>
 /** One `--output`. */

@@ -4,6 +4,7 @@
 import type { Descriptor, Platform } from '@tsbuild/registry-client'
 import type { BuildError } from './errors.ts'
 import type { BuildExplanation } from './explanation.ts'
+import type { LockEntry } from './lockfile/index.ts'
 import type { BuildWarning, ProgressListener } from './progress.ts'
 import type { ResourceLimits, Ulimit } from './sandbox/executor.ts'
 import type { Isolation } from './sandbox/select.ts'
@@ -91,6 +92,11 @@ export interface DockerfileOptions<P extends Place = string> {
   readonly insecureRegistries?: readonly string[]
   /** Ask registries for newer base images even when the store has some. */
   readonly pull?: boolean
+  /**
+   * The lock file whose digests and commits are used where the Dockerfile leaves them open; false: none. Default: the one
+   * beside the Dockerfile, if there is one. Only {@link build} and {@link lock} look at it.
+   */
+  readonly lock?: P | false
   /** Directory of the docker config file; default $DOCKER_CONFIG, else ~/.docker. */
   readonly dockerConfig?: P
   /** Environment the option resolver reads; default process.env. */
@@ -107,6 +113,8 @@ export interface BuildOptions<P extends Place = string> extends DockerfileOption
   readonly annotations?: readonly string[]
   /** Where the result goes; default the local store where there are tags. */
   readonly outputs?: readonly OutputSpec<P>[]
+  /** Refuse what the lock file does not have; default where $CI is set and there is a lock file. */
+  readonly locked?: boolean
   /** Run every step again. */
   readonly noCache?: boolean
   /** Stages whose steps are not taken from the cache. */
@@ -234,6 +242,28 @@ export interface RunImageOptions<P extends Place = string>
   /** What the process prints; on a terminal all of it. */
   readonly stdout: Console['stdout']
   readonly stderr: Console['stderr']
+}
+
+/** Options of {@link lock}: those of the build whose sources are to be locked, where they say which sources it has. */
+export interface LockOptions<P extends Place = string> extends Omit<DockerfileOptions<P>, 'target' | 'pull' | 'lock'> {
+  /** The lock file; default the one beside the Dockerfile: `tsbuild.lock`, or `NAME.lock` for a Dockerfile of another name. */
+  readonly lock?: P
+  /** Look up again what is locked already: all of it, or what has these names. */
+  readonly update?: boolean | readonly string[]
+  /** Write nothing, only tell what would change. */
+  readonly dryRun?: boolean
+}
+
+/** What {@link lock} returns. */
+export interface LockResult {
+  /** Of the lock file. */
+  readonly path: string
+  /** All that is locked now, in the order of the file. */
+  readonly entries: readonly LockEntry[]
+  readonly added: readonly LockEntry[]
+  readonly renewed: readonly { readonly before: LockEntry; readonly after: LockEntry }[]
+  /** What the Dockerfile does not use any more. */
+  readonly removed: readonly LockEntry[]
 }
 
 /** Where the store is. */

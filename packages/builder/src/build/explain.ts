@@ -13,9 +13,8 @@ import type { BuildOptions, ExplainOptions, Place } from '../options.ts'
 import { redactUrls } from '../redact.ts'
 import type { SolveObserver } from '../solve/solve.ts'
 import type { FingerprintedFile } from '../steps/file-step.ts'
-import { checkOptions } from './option-schema.ts'
+import { callInStore } from './call-in-store.ts'
 import type { Session } from './session.ts'
-import { asBuildError, stateRoot } from './settings.ts'
 import { openState } from './state.ts'
 
 /**
@@ -154,16 +153,12 @@ function placeOf({
  * @throws BuildError
  */
 export async function explain(call: ExplainOptions<Place> = {}): Promise<BuildExplanation | undefined> {
-  const options = checkOptions('explain', call)
-  const root = stateRoot(options.root, options.env ?? process.env)
-  try {
+  return await callInStore('explain', call, async (options, root) => {
     const { records } = await openState(root, 'read')
     const named = options.context ?? options.dockerfile ?? options.target
     const { context = '.', dockerfile, target } = options
     const known = { context, ...(dockerfile !== undefined && { dockerfile }), ...(target !== undefined && { target }) }
     const place = named === undefined ? await latestPlace(records) : placeOf(known)
     return place && (await earlierBuilds(records, place))[0]?.explanation
-  } catch (error) {
-    throw asBuildError(error, { root })
-  }
+  })
 }

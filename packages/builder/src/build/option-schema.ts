@@ -10,6 +10,7 @@ import type {
   DiagnoseOptions,
   DockerfileOptions,
   ExplainOptions,
+  LockOptions,
   OpenOptions,
   OutputSpec,
   Place,
@@ -19,7 +20,7 @@ import type {
 import type { ResourceLimits, Ulimit } from '../sandbox/executor.ts'
 import { available, limitProblem } from '../sandbox/limits/check.ts'
 import { ulimitCeilings, ulimitProblem } from '../sandbox/limits/ulimits.ts'
-import type { PruneOptions } from '../store/index.ts'
+import { type CollectionSettings, FILTER_KEYS, type PruneOptions, type UsageFilter } from '../store/index.ts'
 import {
   bytesOrText,
   type Check,
@@ -99,6 +100,9 @@ const secret: Check = (value, spot) => {
   throw optionErrors.optionInvalid([`${spot.path}: expected one of src, env, value and get`])
 }
 
+const lockFile: Check = (value, spot) => (value === false ? value : path(value, spot))
+const updates: Check = (value, spot) => (typeof value === 'boolean' ? value : listOf(text)(value, spot))
+
 const dockerfile: Table<DockerfileOptions> = {
   context,
   dockerfile: pathUnless((name) => name === '-'),
@@ -119,6 +123,7 @@ const dockerfile: Table<DockerfileOptions> = {
   caFiles: listOf(path),
   insecureRegistries: listOf(text),
   pull: flag,
+  lock: lockFile,
   dockerConfig: path,
   env: environment,
 }
@@ -181,6 +186,7 @@ const build: Table<BuildOptions> = {
   labels: tableOf(text),
   annotations: listOf(text),
   outputs: listOf(output),
+  locked: flag,
   noCache: flag,
   noCacheFilter: listOf(text),
   network: oneOf('default', 'none', 'host', 'isolated'),
@@ -238,13 +244,43 @@ const run: Table<RunImageOptions> = {
 
 const terminal = shape({ stdin: readable, stdout: writable, stderr: writable, tty: flag }, ['stdout', 'stderr', 'tty'])
 
+const condition = shape(
+  {
+    key: oneOf(...FILTER_KEYS),
+    operator: oneOf('=', '!=', '~=', 'true', 'false'),
+    value: text,
+  } satisfies Table<UsageFilter>,
+  ['key', 'operator'],
+)
+const filter: Check = (value, spot) => {
+  const found = condition(value, spot) as UsageFilter
+  try {
+    if (found.operator === '~=') new RegExp(found.value ?? '')
+  } catch (error) {
+    throw optionErrors.optionInvalid([`${spot.path}: ${(error as Error).message}`])
+  }
+  return found
+}
 const prune: Table<StoreOptions & PruneOptions> = {
   ...store,
   signal,
   all: flag,
-  keepStorage: count(),
+  filters: listOf(filter),
+  maxUsedSpace: count(),
+  minFreeSpace: count(),
+  reservedSpace: count(),
   until: count(),
   dryRun: flag,
+}
+const space: Check = (value, spot) =>
+  typeof value === 'object' ? shape({ percent: count() }, ['percent'])(value, spot) : count()(value, spot)
+const collection: Table<CallOptions['collect']> = {
+  ...store,
+  signal,
+  dryRun: flag,
+  maxUsedSpace: space,
+  minFreeSpace: space,
+  reservedSpace: space,
 }
 const debug: Table<DebugOptions> = {
   ...store,
@@ -257,18 +293,26 @@ const debug: Table<DebugOptions> = {
 }
 const diagnose: Table<DiagnoseOptions> = { ...store, signal, isolation, ociRuntime: program }
 
+const { target: _target, pull: _pull, ...sources } = dockerfile
+const lock: Table<LockOptions> = { ...sources, lock: path, update: updates, dryRun: flag }
+
 /** The Dockerfile of a context that is fetched is a path in it. A context that is not named is the current directory now. */
-const buildOptions: Check = (value, spot) => {
-  const named = (value as DockerfileOptions<Place> | undefined)?.context
-  const fetched = named !== undefined && isRemoteContext(String(named)) && named !== '-'
-  const checked = shape(fetched ? { ...build, dockerfile: text } : build)(value, spot) as BuildOptions
-  return { context: spot.cwd, ...checked }
-}
+const withContext =
+  (table: Readonly<Record<string, Check>>): Check =>
+  (value, spot) => {
+    const named = (value as DockerfileOptions<Place> | undefined)?.context
+    const fetched = named !== undefined && isRemoteContext(String(named)) && named !== '-'
+    const checked = shape(fetched ? { ...table, dockerfile: text } : table)(value, spot) as DockerfileOptions
+    return { context: spot.cwd, ...checked }
+  }
 
 const CALLS = {
-  build: buildOptions,
+  build: withContext(build),
+  lock: withContext(lock),
   run: shape(run, ['image', 'stdout', 'stderr']),
   store: shape({ ...store, signal }),
+  usage: shape({ ...store, signal, filters: prune.filters, until: prune.until }),
+  collect: shape(collection),
   open: shape(open),
   explain: shape(explained),
   prune: shape(prune),
@@ -279,8 +323,11 @@ const CALLS = {
 /** The options of a call as the library uses them: checked, with absolute paths. */
 export interface CallOptions {
   build: BuildOptions
+  lock: LockOptions
   run: RunImageOptions
   store: StoreOptions & Pick<PruneOptions, 'signal'>
+  usage: StoreOptions & Pick<PruneOptions, 'signal' | 'filters' | 'until'>
+  collect: StoreOptions & CollectionSettings & Pick<PruneOptions, 'signal' | 'dryRun'>
   open: OpenOptions
   explain: ExplainOptions
   prune: StoreOptions & PruneOptions

@@ -8,7 +8,7 @@
  */
 import { hash } from 'node:crypto'
 import { statfsSync, statSync } from 'node:fs'
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile, utimes, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { replaceFile } from '../export/atomic.ts'
 import type { StatCache } from '../steps/file/fingerprint.ts'
@@ -77,9 +77,13 @@ export class FileStatCache implements StatCache {
     return this.#prefix !== undefined && key.startsWith(this.#prefix)
   }
 
-  /** Writes the file if something new was learned. */
+  /** Writes the file if something new was learned, else notes that it was of use. */
   async save(): Promise<void> {
-    if (this.#learned.size === 0) return
+    if (this.#learned.size === 0) {
+      const now = new Date()
+      if (this.#used.size > 0) await utimes(this.#path, now, now).catch(() => undefined)
+      return
+    }
     makeDirectorySync(dirname(this.#path), 0o700)
     const lines = new Set(this.#used)
     for (const [key, value] of this.#learned) lines.add(`${key}\t${value}`)

@@ -52,6 +52,8 @@ export interface GitStep extends StepBase {
   readonly keepGitDir: boolean
   readonly submodules: boolean
   readonly checksum: string | undefined
+  /** The commit that is taken, wherever the ref leads by now. */
+  readonly commit: string | undefined
 }
 
 /** COPY, ADD, WORKDIR: one layer made of file operations. */

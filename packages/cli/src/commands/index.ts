@@ -9,6 +9,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./build.ts'),
   },
   {
+    name: 'lock',
+    group: 'Building',
+    summary: 'Write down which base images, URLs and git refs builds use',
+    load: () => import('./lock.ts'),
+  },
+  {
     name: 'run',
     group: 'Building',
     summary: 'Run an image once, in the foreground',
