@@ -1,6 +1,9 @@
 /**
  * One writer at a time in a directory, across processes and containers, with files alone: what died while it had the lock
  * does not keep the others out.
+ *
+ * A lock that the kernel keeps would need no sign of life, but Node has no call for it and this package nothing native;
+ * nor do all file systems that layouts lie on have such locks for all machines that share them.
  */
 import { randomBytes } from 'node:crypto'
 import { link, readFile, readlink, stat, unlink, utimes, writeFile } from 'node:fs/promises'
