@@ -7,11 +7,10 @@ import { asBuildError, stateRoot } from './settings.ts'
  *
  * @param work is given the options and the absolute path of the store
  */
-export async function callInStore<C extends 'store' | 'open' | 'prune' | 'debug' | 'diagnose', T>(
-  name: C,
-  call: unknown,
-  work: (options: CallOptions[C], root: string) => Promise<T>,
-): Promise<T> {
+export async function callInStore<
+  C extends 'store' | 'usage' | 'collect' | 'open' | 'explain' | 'prune' | 'debug' | 'diagnose',
+  T,
+>(name: C, call: unknown, work: (options: CallOptions[C], root: string) => Promise<T>): Promise<T> {
   let root: string | undefined
   let signal: AbortSignal | undefined
   try {

@@ -1,5 +1,6 @@
 /** Every error code of the library, from the tables that define them: the source of docs/errors.md. */
 
+import { cacheErrors } from '../cache/errors.ts'
 import { contextErrors } from '../context/errors.ts'
 import { dockerfileErrors } from '../dockerfile/errors.ts'
 import { cancelled, type ErrorDefinition, systemFailed } from '../errors.ts'
@@ -8,6 +9,7 @@ import { imageErrors } from '../image/resolve.ts'
 import { instructionErrors } from '../instructions/errors.ts'
 import { layerErrors } from '../layer/errors.ts'
 import { lintErrors } from '../lint/errors.ts'
+import { lockErrors } from '../lockfile/index.ts'
 import { planErrors } from '../plan/errors.ts'
 import { sandboxErrors } from '../sandbox/errors.ts'
 import { snapshotErrors } from '../snapshot/errors.ts'
@@ -30,10 +32,11 @@ type Table = Readonly<Record<string, { readonly definition: unknown }>>
 
 const chapters: readonly (readonly [title: string, ...tables: readonly Table[]])[] = [
   ['Dockerfile', dockerfileErrors, instructionErrors, stageErrors, planErrors, modeErrors, lintErrors],
-  ['Contexts and files', contextErrors, gitUrlErrors, fileErrors],
+  ['Contexts and files', contextErrors, gitUrlErrors, fileErrors, lockErrors],
   ['Images and layers', imageErrors, layerErrors, storedLayerErrors],
   ['RUN', runErrors, secretErrors, sandboxErrors, keptErrors, runImageErrors],
   ['Store and snapshots', storeErrors, snapshotErrors],
+  ['Shared caches', cacheErrors],
   ['Options and outputs', optionErrors, callbackErrors, exportErrors, rootfsErrors, { cancelled, systemFailed }],
 ]
 

@@ -9,6 +9,8 @@ import type {
   DebugOptions,
   DiagnoseOptions,
   DockerfileOptions,
+  ExplainOptions,
+  LockOptions,
   OpenOptions,
   OutputSpec,
   Place,
@@ -18,7 +20,7 @@ import type {
 import type { ResourceLimits, Ulimit } from '../sandbox/executor.ts'
 import { available, limitProblem } from '../sandbox/limits/check.ts'
 import { ulimitCeilings, ulimitProblem } from '../sandbox/limits/ulimits.ts'
-import type { PruneOptions } from '../store/index.ts'
+import { type CollectionSettings, FILTER_KEYS, type PruneOptions, type UsageFilter } from '../store/index.ts'
 import {
   bytesOrText,
   type Check,
@@ -70,9 +72,18 @@ const output: Check = (value, spot) => {
   return { type, attrs: attrs.dest ? { ...attrs, dest: pathUnless((name) => name === '-')(attrs.dest, at) } : attrs }
 }
 const attribute: Check = (value, spot) => (value instanceof URL ? path(value, spot) : text(value, spot))
-const importers = ['registry', 'local', 'gha', 's3', 'azblob']
-const cacheOf = (types: readonly string[]): Check =>
-  shape({ type: oneOf(...types), attrs: tableOf(text) } satisfies Table<CacheSpec>, ['type', 'attrs'])
+/** Types and attributes are checked in cache/spec.ts. The paths are those of a directory. */
+const cache: Check = (value, spot) => {
+  const fields = { type: text, attrs: tableOf(attribute) } satisfies Table<CacheSpec>
+  const { type, attrs } = shape(fields, ['type', 'attrs'])(value, spot) as CacheSpec
+  if (type !== 'local') return { type, attrs }
+  const places = Object.entries(attrs).filter(([name, place]) => /^(?:src|dest)$/i.test(name) && place !== '')
+  const absolute = places.map(([name, place]) => [
+    name,
+    path(place, { ...spot, path: `${spot.path}.attrs[${JSON.stringify(name)}]` }),
+  ])
+  return { type, attrs: { ...attrs, ...Object.fromEntries(absolute) } }
+}
 /** `type=provenance|sbom,…` */
 const attest: Check = (value, spot) => {
   const found = text(value, spot) as string
@@ -88,6 +99,9 @@ const secret: Check = (value, spot) => {
   if (sources.length === 1) return found
   throw optionErrors.optionInvalid([`${spot.path}: expected one of src, env, value and get`])
 }
+
+const lockFile: Check = (value, spot) => (value === false ? value : path(value, spot))
+const updates: Check = (value, spot) => (typeof value === 'boolean' ? value : listOf(text)(value, spot))
 
 const dockerfile: Table<DockerfileOptions> = {
   context,
@@ -109,6 +123,7 @@ const dockerfile: Table<DockerfileOptions> = {
   caFiles: listOf(path),
   insecureRegistries: listOf(text),
   pull: flag,
+  lock: lockFile,
   dockerConfig: path,
   env: environment,
 }
@@ -171,6 +186,7 @@ const build: Table<BuildOptions> = {
   labels: tableOf(text),
   annotations: listOf(text),
   outputs: listOf(output),
+  locked: flag,
   noCache: flag,
   noCacheFilter: listOf(text),
   network: oneOf('default', 'none', 'host', 'isolated'),
@@ -181,15 +197,18 @@ const build: Table<BuildOptions> = {
   onError: oneOf('fail', 'keep', 'shell'),
   openConsole: func,
   outputOnFailure: output,
+  explain: flag,
   attests: listOf(attest),
-  cacheFrom: listOf(cacheOf(importers)),
-  cacheTo: listOf(cacheOf([...importers, 'inline'])),
+  cacheFrom: listOf(cache),
+  cacheTo: listOf(cache),
   stdout: writable,
 }
 
 const store: Table<StoreOptions> = { cwd: path, root: path, env: environment }
 
 const open: Table<OpenOptions> = { ...store, readOnly: flag }
+
+const explained: Table<ExplainOptions> = { ...store, context, dockerfile: dockerfile.dockerfile, target: text }
 
 const run: Table<RunImageOptions> = {
   ...limits,
@@ -225,13 +244,43 @@ const run: Table<RunImageOptions> = {
 
 const terminal = shape({ stdin: readable, stdout: writable, stderr: writable, tty: flag }, ['stdout', 'stderr', 'tty'])
 
+const condition = shape(
+  {
+    key: oneOf(...FILTER_KEYS),
+    operator: oneOf('=', '!=', '~=', 'true', 'false'),
+    value: text,
+  } satisfies Table<UsageFilter>,
+  ['key', 'operator'],
+)
+const filter: Check = (value, spot) => {
+  const found = condition(value, spot) as UsageFilter
+  try {
+    if (found.operator === '~=') new RegExp(found.value ?? '')
+  } catch (error) {
+    throw optionErrors.optionInvalid([`${spot.path}: ${(error as Error).message}`])
+  }
+  return found
+}
 const prune: Table<StoreOptions & PruneOptions> = {
   ...store,
   signal,
   all: flag,
-  keepStorage: count(),
+  filters: listOf(filter),
+  maxUsedSpace: count(),
+  minFreeSpace: count(),
+  reservedSpace: count(),
   until: count(),
   dryRun: flag,
+}
+const space: Check = (value, spot) =>
+  typeof value === 'object' ? shape({ percent: count() }, ['percent'])(value, spot) : count()(value, spot)
+const collection: Table<CallOptions['collect']> = {
+  ...store,
+  signal,
+  dryRun: flag,
+  maxUsedSpace: space,
+  minFreeSpace: space,
+  reservedSpace: space,
 }
 const debug: Table<DebugOptions> = {
   ...store,
@@ -244,19 +293,28 @@ const debug: Table<DebugOptions> = {
 }
 const diagnose: Table<DiagnoseOptions> = { ...store, signal, isolation, ociRuntime: program }
 
+const { target: _target, pull: _pull, ...sources } = dockerfile
+const lock: Table<LockOptions> = { ...sources, lock: path, update: updates, dryRun: flag }
+
 /** The Dockerfile of a context that is fetched is a path in it. A context that is not named is the current directory now. */
-const buildOptions: Check = (value, spot) => {
-  const named = (value as DockerfileOptions<Place> | undefined)?.context
-  const fetched = named !== undefined && isRemoteContext(String(named)) && named !== '-'
-  const checked = shape(fetched ? { ...build, dockerfile: text } : build)(value, spot) as BuildOptions
-  return { context: spot.cwd, ...checked }
-}
+const withContext =
+  (table: Readonly<Record<string, Check>>): Check =>
+  (value, spot) => {
+    const named = (value as DockerfileOptions<Place> | undefined)?.context
+    const fetched = named !== undefined && isRemoteContext(String(named)) && named !== '-'
+    const checked = shape(fetched ? { ...table, dockerfile: text } : table)(value, spot) as DockerfileOptions
+    return { context: spot.cwd, ...checked }
+  }
 
 const CALLS = {
-  build: buildOptions,
+  build: withContext(build),
+  lock: withContext(lock),
   run: shape(run, ['image', 'stdout', 'stderr']),
   store: shape({ ...store, signal }),
+  usage: shape({ ...store, signal, filters: prune.filters, until: prune.until }),
+  collect: shape(collection),
   open: shape(open),
+  explain: shape(explained),
   prune: shape(prune),
   debug: shape(debug, ['name', 'console']),
   diagnose: shape(diagnose),
@@ -265,9 +323,13 @@ const CALLS = {
 /** The options of a call as the library uses them: checked, with absolute paths. */
 export interface CallOptions {
   build: BuildOptions
+  lock: LockOptions
   run: RunImageOptions
   store: StoreOptions & Pick<PruneOptions, 'signal'>
+  usage: StoreOptions & Pick<PruneOptions, 'signal' | 'filters' | 'until'>
+  collect: StoreOptions & CollectionSettings & Pick<PruneOptions, 'signal' | 'dryRun'>
   open: OpenOptions
+  explain: ExplainOptions
   prune: StoreOptions & PruneOptions
   debug: DebugOptions
   diagnose: DiagnoseOptions

@@ -1,23 +1,24 @@
 /** Layers of base images in another compression: made once and remembered by the layer they come from. */
+
 import { hashKey } from '../graph/key.ts'
+import type { Layer } from '../graph/layer.ts'
 import { LAYER_TYPES } from '../layer/pack.ts'
 import { recompressLayer } from '../layer/recompress.ts'
-import type { CompressionOptions } from '../steps/layers.ts'
-import type { LayerBlob } from '../steps/types.ts'
+import type { CompressionOptions } from '../steps/layer-stack.ts'
 import type { Session } from './session.ts'
 
 /** The layer itself if it is compressed so already, or is none that may be changed (foreign layers). */
 export async function recompressedLayer(
-  blob: LayerBlob,
+  blob: Layer,
   { compression, level }: CompressionOptions,
   session: Session,
-): Promise<LayerBlob> {
+): Promise<Layer> {
   const { store, signal } = session
   const { mediaType, digest } = blob.descriptor
   const now = compressionOf(mediaType)
   if (now === undefined || now === compression) return blob
   const key = hashKey('recompress', digest, compression, level)
-  const known = await store.records.get<LayerBlob>('rewrite', key)
+  const known = await store.records.get<Layer>('rewrite', key)
   if (known && (await store.blobs.has(known.descriptor.digest))) return known
   await using file = store.blobs.temporaryFile('recompress')
   const source = store.blobs.open(digest, signal)

@@ -1,14 +1,15 @@
 /** Layers with other times: made once and remembered by the layer they come from. */
+
 import { hashKey } from '../graph/key.ts'
+import type { Layer } from '../graph/layer.ts'
 import { rewriteLayer } from '../layer/rewrite.ts'
-import type { LayerBlob } from '../steps/types.ts'
 import type { Session } from './session.ts'
 
 /** @param epoch seconds: later times become this one */
-export async function rewrittenLayer(blob: LayerBlob, epoch: number, session: Session): Promise<LayerBlob> {
+export async function rewrittenLayer(blob: Layer, epoch: number, session: Session): Promise<Layer> {
   const { store, signal } = session
   const key = hashKey('rewrite', blob.descriptor.digest, epoch)
-  let result = await store.records.get<LayerBlob>('rewrite', key)
+  let result = await store.records.get<Layer>('rewrite', key)
   if (!result || !(await store.blobs.has(result.descriptor.digest))) {
     await using file = store.blobs.temporaryFile('rewrite')
     const { descriptor } = blob

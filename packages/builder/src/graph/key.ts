@@ -28,3 +28,35 @@ export function hashKey(...parts: unknown[]): string {
     .update(canonicalJson([KEY_VERSION, ...parts]))
     .digest('hex')
 }
+
+/** One thing that a step's key is made of, with its name in explanations. */
+export type KeyPart = readonly [name: string, value: unknown]
+
+/** A step's key and all that it is made of, so that two keys can be compared. */
+export interface StepKey {
+  /** 64 hexadecimal digits. */
+  readonly key: string
+  readonly parts: readonly KeyPart[]
+}
+
+export function stepKey(kind: string, ...parts: readonly KeyPart[]): StepKey {
+  return { key: hashKey(kind, ...parts.map(([, value]) => value)), parts }
+}
+
+/** What the name of a step's snapshot is made of. */
+export interface SnapshotNaming {
+  readonly kind: 'file' | 'run'
+  /** The step's key. */
+  readonly key: string
+  /** A random text, for results that the key does not decide. */
+  readonly nonce: string | undefined
+}
+
+/**
+ * The snapshot that a step gives. The layer of a file step is a function of its key; each execution of a RUN, and of a
+ * file step that must not come from the cache, gives a new one.
+ */
+export function snapshotName({ kind, key, nonce }: SnapshotNaming): string {
+  if (kind === 'run') return `run-${hashKey('result', key, nonce)}`
+  return `file-${nonce === undefined ? key : hashKey('again', key, nonce)}`
+}

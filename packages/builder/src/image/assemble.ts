@@ -4,20 +4,17 @@
  */
 import { type Descriptor, digestOf, mediaTypes, type Platform } from '@tsbuild/registry-client'
 import type { ImageConfig } from '../graph/image-config.ts'
+import type { Layer } from '../graph/layer.ts'
 import type { ContentStore } from '../store/content-store.ts'
 import { type ConfigTimes, completeConfig, serializeConfig } from './config.ts'
-
-/** A layer's blob and the digest of the tar inside it. */
-export interface LayerBlob {
-  readonly descriptor: Descriptor
-  readonly diffID: string
-}
 
 /** What {@link assembleImage} makes an image of. */
 export interface ImageParts {
   readonly platform: Platform
   readonly image: ImageConfig
-  readonly layers: readonly LayerBlob[]
+  /** Members of the config that the image-spec does not know. */
+  readonly extra: Readonly<Record<string, string>>
+  readonly layers: readonly Layer[]
   readonly times: ConfigTimes
   /** What made each layer, for layers that the history does not speak of. */
   readonly descriptions: readonly string[]
@@ -54,7 +51,10 @@ export async function assembleImage(parts: ImageParts, blobs: ContentStore): Pro
     parts.times,
     parts.descriptions,
   )
-  const config = document(serializeConfig(complete), docker ? mediaTypes.dockerConfig : mediaTypes.ociConfig)
+  const config = document(
+    serializeConfig({ ...complete, ...parts.extra }),
+    docker ? mediaTypes.dockerConfig : mediaTypes.ociConfig,
+  )
   const layers = parts.layers.map(({ descriptor }) => ({
     ...descriptor,
     mediaType: (docker ? DOCKER_LAYER : OCI_LAYER).get(descriptor.mediaType) ?? descriptor.mediaType,

@@ -18,6 +18,7 @@ import {
 } from '@tsbuild/registry-client'
 import { BuildError, defineError } from '../errors.ts'
 import type { ImageConfig } from '../graph/image-config.ts'
+import type { Layer } from '../graph/layer.ts'
 import type { Location } from '../source.ts'
 import { DOCUMENT_LIMIT } from '../store/blobs.ts'
 import type { ContentStore } from '../store/content-store.ts'
@@ -65,7 +66,7 @@ export interface FoundImage {
   readonly ref: string
   readonly manifest: Descriptor
   readonly config: ImageConfig
-  readonly layers: readonly { readonly descriptor: Descriptor; readonly diffID: string }[]
+  readonly layers: readonly Layer[]
   readonly source: Pick<Source, 'openBlob'>
   /** `registry/repository` for cross-repository mounts; undefined for images that are in no registry. */
   readonly repository: string | undefined

@@ -27,18 +27,27 @@ function solver(
   const records = new Map<string, StepRecord>()
   const handler: StepHandler<FileStep> = {
     kind: 'file',
-    key: async ({ step }) => step.name.replace(/'+$/, ''),
+    key: async ({ step }) => ({ key: step.name.replace(/'+$/, ''), parts: [] }),
     async run({ step, signal }) {
       log.push(`+${step.name}`)
       await work(step.name, signal)
       log.push(`-${step.name}`)
-      const layer = { snapshot: step.name, created: 2, started: 1, known: undefined, image: undefined, alone: false }
+      const layer = {
+        snapshot: step.name,
+        made: undefined,
+        created: 2,
+        started: 1,
+        known: undefined,
+        source: undefined,
+        alone: false,
+      }
       return { kind: 'rootfs', identity: step.name, stack: LayerStack.of(layer) }
     },
   }
   const unused: StepHandler<never> = { kind: 'run' as never, key: async () => undefined, run: async () => EMPTY_ROOTFS }
   const cache = {
-    lookup: async (key: string) => (records.has(key) ? { record: records.get(key)!, blob: undefined } : undefined),
+    lookup: async (key: string) =>
+      records.has(key) ? { ...records.get(key)!, known: undefined, source: undefined } : undefined,
     save: async (key: string, record: StepRecord) => {
       await changes.saving?.()
       records.set(key, record)

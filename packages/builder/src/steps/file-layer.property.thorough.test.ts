@@ -185,7 +185,8 @@ it.skipIf(!isRoot)(
         created: undefined,
         started: undefined,
         known,
-        image: undefined,
+        made: undefined,
+        source: undefined,
         alone: false,
       }
     }
@@ -204,7 +205,6 @@ it.skipIf(!isRoot)(
         store,
         cache,
         worker,
-        sources: new Map(),
         signal,
         onIncomplete: () => {},
         task,

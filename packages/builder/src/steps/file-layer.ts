@@ -2,6 +2,7 @@
  * The layer of file operations made in this process: decided over the indexes of the layers below, packed from where the
  * contents are. No worker, root filesystem or privilege has a part in it.
  */
+import type { Layer } from '../graph/layer.ts'
 import { type Directory, emptyRoot, type Leaf } from '../layer/file-tree.ts'
 import type { Store } from '../store/store.ts'
 import { piecesOf } from '../util/content.ts'
@@ -13,7 +14,6 @@ import { entriesOf } from './file/pack-draft.ts'
 import { Spool } from './file/spool.ts'
 import type { LayerTrees } from './layer-trees.ts'
 import type { LayerService } from './layers.ts'
-import type { LayerBlob } from './types.ts'
 
 export interface FileLayerServices {
   readonly store: Store
@@ -36,7 +36,7 @@ export async function packFileLayer(
   { id, below = emptyRoot(), accounts = emptyRoot(), ops }: FileLayer,
   { store, layers, trees }: FileLayerServices,
   { signal, onProgress }: { readonly signal: AbortSignal; readonly onProgress: (bytes: number) => void },
-): Promise<LayerBlob> {
+): Promise<Layer> {
   await using archived = store.blobs.temporaryFile('archived')
   await using extracted = store.blobs.temporaryFile('extracted')
   using spool = new Spool(archived.path)

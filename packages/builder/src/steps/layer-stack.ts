@@ -2,28 +2,43 @@
  * Layers on top of each other. A stack on which one more layer is put is shared, not copied: of a Dockerfile with
  * thousands of steps each has a stack of its own.
  */
-import type { Descriptor } from '@tsbuild/registry-client'
+import type { SnapshotNaming } from '../graph/key.ts'
+import type { Layer, LayerSource } from '../graph/layer.ts'
 import type { SnapshotId } from '../snapshot/snapshotter.ts'
 
-/** A layer's blob and the digest of the tar inside it. */
-export interface LayerBlob {
-  readonly descriptor: Descriptor
-  readonly diffID: string
+/** How a layer's blob is compressed. */
+export interface CompressionOptions {
+  readonly compression: 'gzip' | 'zstd' | 'none'
+  readonly level: number | undefined
 }
 
 /** One layer of a root filesystem: content that exists as a snapshot, as a blob, or can be fetched. */
 export interface StackLayer {
   readonly snapshot: SnapshotId
+  /** What the step's snapshot is named by; undefined for layers of a base image, and of records of earlier versions. */
+  readonly made: Pick<SnapshotNaming, 'key' | 'nonce'> | undefined
   /** When the step that made it ended, milliseconds; undefined for layers of a base image. */
   readonly created: number | undefined
   /** When that step began: times in the layer that are not older were made by the step. */
   readonly started: number | undefined
   /** The blob, where it is known already; the layer service makes it otherwise. */
-  readonly known: LayerBlob | undefined
-  /** Reference of the base image whose source has the blob. */
-  readonly image: string | undefined
+  readonly known: Layer | undefined
+  /** Where the blob is fetched; undefined when it was made here. Without a blob: who knows of the layer, and does not have it. */
+  readonly source: LayerSource | undefined
+  /** How the blob is compressed, where not as usual. */
+  readonly compression?: CompressionOptions | undefined
   /** Made on nothing (`--link`), so that it may stand on anything; others belong on what they were made on. */
   readonly alone: boolean
+}
+
+/** Whether a layer is of a base image: it stays as it is. */
+export function isOfBase({ source }: StackLayer): boolean {
+  return source?.kind === 'image'
+}
+
+/** Whether there is nothing of a layer but its name. */
+export function isAbsent({ known, source }: StackLayer): boolean {
+  return known === undefined && source !== undefined
 }
 
 export class LayerStack implements Iterable<StackLayer> {

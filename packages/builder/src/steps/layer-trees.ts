@@ -2,6 +2,7 @@
  * Root filesystems as trees of files without their contents: made of the indexes of their layers, which are kept in the
  * store by diffID and made again from the blobs when they are gone. Nothing is unpacked.
  */
+import type { Layer } from '../graph/layer.ts'
 import { applyIndex, mergeLayer } from '../layer/apply-index.ts'
 import { type Directory, emptyRoot } from '../layer/file-tree.ts'
 import { decodeIndex, encodeIndex, INDEX_VERSION, type IndexedEntry, indexLayer } from '../layer/layer-index.ts'
@@ -12,7 +13,7 @@ import type { LayerContent } from './file/layer-source.ts'
 import type { Spool } from './file/spool.ts'
 import { LayerStack } from './layer-stack.ts'
 import type { LayerService } from './layers.ts'
-import type { LayerBlob, StackLayer } from './types.ts'
+import type { StackLayer } from './types.ts'
 
 /** Most bytes of a stored index. */
 const INDEX_LIMIT = 512 * 1024 * 1024
@@ -25,7 +26,7 @@ type Index = readonly IndexedEntry[] | undefined
 /** A layer that can be read, and where it stands. */
 interface Readable {
   readonly layer: StackLayer
-  readonly blob: LayerBlob
+  readonly blob: Layer
 }
 
 export class LayerTrees {
@@ -47,6 +48,7 @@ export class LayerTrees {
   /** The files of a stack; undefined when a layer is only there as a snapshot, or is too big to be looked at so. */
   async tree(stack: LayerStack): Promise<Directory | undefined> {
     const parts = stack.parts((each) => !this.#trees.has(each))
+    this.#layers.refuseAbsent(parts.map(({ top }) => top!))
     if (parts.some(({ top }) => top!.known === undefined)) return undefined
     // From the bottom, without recursion: stacks are as deep as Dockerfiles are long.
     let tree: Promise<Directory | undefined> = this.#trees.get(LayerStack.empty)!
@@ -67,7 +69,7 @@ export class LayerTrees {
     return mergeLayer(applyIndex(emptyRoot(), entries, blob.diffID), under)
   }
 
-  async #index(layer: StackLayer): Promise<{ blob: LayerBlob; entries: readonly IndexedEntry[] } | undefined> {
+  async #index(layer: StackLayer): Promise<{ blob: Layer; entries: readonly IndexedEntry[] } | undefined> {
     const blob = layer.known
     if (blob === undefined) return undefined
     const { diffID } = blob
@@ -81,7 +83,7 @@ export class LayerTrees {
     return entries && { blob, entries }
   }
 
-  async #load(layer: StackLayer, blob: LayerBlob): Promise<Index> {
+  async #load(layer: StackLayer, blob: Layer): Promise<Index> {
     const { blobs, records } = this.#store
     const key = `${INDEX_VERSION} ${blob.diffID}`
     const known = await records.get<{ readonly digest: string }>('index', key)
@@ -93,7 +95,7 @@ export class LayerTrees {
     const entries = await this.#layers.reading(layer, async () =>
       indexLayer(blobs.open(descriptor.digest, this.#signal), descriptor.mediaType, options),
     )
-    const isSoonRead = layer.image === undefined && descriptor.size < SMALL
+    const isSoonRead = layer.source === undefined && descriptor.size < SMALL
     if (entries === undefined || isSoonRead) return entries
     const { digest } = await blobs.put(encodeIndex(entries))
     await records.put('index', key, { digest }, { blobs: [digest] })

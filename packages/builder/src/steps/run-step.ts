@@ -1,6 +1,6 @@
 /** RUN: resolves secrets and sources in the main process, runs in the worker. */
 import { type BuildError, defineError } from '../errors.ts'
-import { hashKey } from '../graph/key.ts'
+import { hashKey, snapshotName, stepKey } from '../graph/key.ts'
 import type { RunMount, RunStep, SourceStep } from '../graph/step.ts'
 import { isExecFailure } from '../sandbox/errors.ts'
 import type { ResourceLimits } from '../sandbox/executor.ts'
@@ -97,15 +97,15 @@ export function runHandler(services: RunServices): StepHandler<RunStep> {
     async key(visit) {
       const { step } = visit
       const { name: _n, at: _a, noCache: _c, parent: _p, proxyEnv: _e, mounts, ...data } = step
-      return hashKey(
+      return stepKey(
         'run',
-        identity(step.parent && visit.input(step.parent)),
-        data,
-        mounts.map((m) => keyedMount(m, visit)),
-        services.isolatedNetwork && step.network === 'default' ? 'isolated' : undefined,
+        ['below', identity(step.parent && visit.input(step.parent))],
+        ['process', data],
+        ['mounts', mounts.map((m) => keyedMount(m, visit))],
+        ['isolation', services.isolatedNetwork && step.network === 'default' ? 'isolated' : undefined],
         // A layer that nobody has looked through for secrets is no result for whoever wants that.
-        services.allowSecretsInLayers && mounts.some((m) => m.type === 'secret') ? 'unscanned' : undefined,
-        services.lacking,
+        ['secrets', services.allowSecretsInLayers && mounts.some((m) => m.type === 'secret') ? 'unscanned' : undefined],
+        ['lacking', services.lacking],
       )
     },
 
@@ -117,7 +117,8 @@ export function runHandler(services: RunServices): StepHandler<RunStep> {
       for (const mount of step.mounts) await inputs.add(mount)
       for (let attempt = 0; ; attempt++) {
         const started = services.now()
-        const id = `run-${hashKey('result', key, services.nonce())}`
+        const made = { key: key!, nonce: services.nonce() }
+        const id = snapshotName({ kind: 'run', ...made })
         const tail = new LogTail()
         const last = attempt >= services.retries
         const kept = services.failures && `failed-${hashKey('failed', id)}`
@@ -132,7 +133,15 @@ export function runHandler(services: RunServices): StepHandler<RunStep> {
         if (outcome.status === 'succeeded') {
           services.layers.added(id)
           const created = services.now()
-          return onTop(parent, { snapshot: id, created, started, known: undefined, image: undefined, alone: false })
+          return onTop(parent, {
+            snapshot: id,
+            made,
+            created,
+            started,
+            known: undefined,
+            source: undefined,
+            alone: false,
+          })
         }
         if (!last && outcome.status !== 'secret') {
           const how = outcome.status === 'timeout' ? 'took too long' : `failed with exit code ${outcome.exitCode}`

@@ -15,7 +15,7 @@ const platform = object<Platform>(
 )
 
 /** A descriptor of a manifest, an index or a layout. */
-const descriptorSchema = object<Descriptor>(
+export const descriptorSchema = object<Descriptor>(
   {
     digest,
     size,

@@ -41,6 +41,16 @@ export const time = scalar(
   'a time',
 )
 
+/** One of the texts. */
+export function oneOf<const T extends string>(...texts: readonly T[]): Schema<T> {
+  return scalar((value): value is T => texts.includes(value as T), `one of ${texts.join(', ')}`)
+}
+
+/** A text of a form. @param expected the form in words */
+export function matching(form: RegExp, expected: string): Schema<string> {
+  return scalar((value): value is string => typeof value === 'string' && form.test(value), expected)
+}
+
 /** `algorithm:hex`. */
 export const digest: Schema<Digest> = (value, field) =>
   isDigest(value) ? value : fail(field, `is not a digest${typeof value === 'string' ? `: ${shown(value)}` : ''}`)

@@ -17,6 +17,14 @@ export const DISPLAY_FLAGS: readonly BuildFlag[] = [
     },
   },
   {
+    name: 'explain',
+    type: 'boolean',
+    help: 'Say of each step that runs why it was not in the cache',
+    set: (draft, value) => {
+      draft.options.explain = value
+    },
+  },
+  {
     name: 'quiet',
     alias: 'q',
     type: 'boolean',
