@@ -38,8 +38,8 @@ export async function lockFile(path: string, signal?: AbortSignal): Promise<Asyn
   const text = JSON.stringify(owner)
   const draft = `${path}.${owner.token}.tmp`
   const watch = new Watch(owner)
-  await writeFile(draft, text, { flag: 'wx' })
   try {
+    await writeFile(draft, text, { flag: 'wx' })
     for (;;) {
       signal?.throwIfAborted()
       if (await place(draft, path, text)) return hold(path, owner)
@@ -51,7 +51,8 @@ export async function lockFile(path: string, signal?: AbortSignal): Promise<Asyn
       } else await sleep(1 + Math.random() * 10)
     }
   } finally {
-    await unlink(draft)
+    // Also when there was no room to write it.
+    await unlink(draft).catch(absent)
   }
 }
 
