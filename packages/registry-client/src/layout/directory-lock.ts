@@ -49,8 +49,8 @@ async function take(path: string, signal: AbortSignal | undefined): Promise<Asyn
   const text = JSON.stringify(owner)
   const draft = `${path}.${owner.token}.tmp`
   const watch = new Watch(owner)
-  await writeFile(draft, text, { flag: 'wx' })
   try {
+    await writeFile(draft, text, { flag: 'wx' })
     for (;;) {
       signal?.throwIfAborted()
       if (await place(draft, path, text)) return hold(path, owner)
@@ -62,7 +62,8 @@ async function take(path: string, signal: AbortSignal | undefined): Promise<Asyn
       } else await sleep(1 + Math.random() * 10)
     }
   } finally {
-    await unlink(draft)
+    // Also when there was no room to write it.
+    await unlink(draft).catch(absent)
   }
 }
 
