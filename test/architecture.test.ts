@@ -13,7 +13,7 @@ const files = sourceFiles()
 const shipped = files.filter((file) => !isTest(file.path))
 
 /** Everybody may use these; they import nothing above themselves. */
-const COMMON = ['errors.ts', 'source.ts', 'progress.ts', 'redact.ts', 'util']
+const COMMON = ['errors.ts', 'explanation.ts', 'source.ts', 'progress.ts', 'redact.ts', 'util']
 
 /**
  * Folders (and files) of the builder's src → what they may import beside {@link COMMON} and themselves. A folder that is
@@ -24,11 +24,12 @@ const BUILDER: Readonly<Record<string, readonly string[] | 'all'>> = {
   'build.ts': 'all',
   build: 'all',
   // Types of the public API: they name what lower folders define.
-  'options.ts': ['sandbox', 'registry-client'],
+  'options.ts': ['sandbox', 'lockfile', 'registry-client'],
   calls: ['lint', 'stages', 'instructions', 'dockerfile', 'plan', 'options.ts'],
   export: ['image', 'layer', 'store', 'registry-client', 'graph', 'options.ts'],
   image: ['layer', 'store', 'graph', 'registry-client'],
   solve: ['steps', 'cache', 'graph', 'store'],
+  explain: ['graph', 'store', 'registry-client'],
   steps: ['context', 'snapshot', 'sandbox', 'layer', 'store', 'graph', 'registry-client'],
   cache: ['layer', 'store', 'registry-client', 'graph'],
   plan: ['stages', 'instructions', 'dockerfile', 'graph', 'registry-client'],
@@ -40,9 +41,11 @@ const BUILDER: Readonly<Record<string, readonly string[] | 'all'>> = {
   sandbox: [],
   store: ['registry-client'],
   context: ['registry-client'],
+  lockfile: ['context', 'registry-client'],
   dockerfile: [],
   graph: ['registry-client'],
   'errors.ts': [],
+  'explanation.ts': [],
   'source.ts': [],
   'progress.ts': [],
   'redact.ts': [],

@@ -111,7 +111,7 @@ async function disturb(random: RandomBuild, { context, root }: Where, { workspac
   const { before, platforms } = random
   const env = { PATH: process.env.PATH, HOME: workspace.home }
   if (before === 'prune') await prune({ root, env, all: true })
-  else if (before === 'prune a part') await prune({ root, env, all: true, keepStorage: 2_500_000 })
+  else if (before === 'prune a part') await prune({ root, env, all: true, reservedSpace: 2_500_000 })
   else if (before === 'lose snapshots') {
     for (const kind of ['overlay', 'copy']) {
       const directory = join(root, 'snapshots', kind)

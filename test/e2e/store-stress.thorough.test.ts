@@ -1,5 +1,5 @@
 /**
- * Builds, prunes, removals of images, pushes and kill -9 side by side on one store. TSBUILD_STRESS_ROUNDS says how often
+ * Builds, prunes, automatic collection, removals of images, pushes and kill -9 side by side on one store. TSBUILD_STRESS_ROUNDS says how often
  * (default 2). Every image must be, byte for byte, the one that an empty store gives; what is pushed as well, or there is
  * an error.
  */
@@ -7,7 +7,8 @@ import { readFile } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, inject, it } from 'vitest'
 import { type Descriptor, readFromTar } from '../support/image-layout.ts'
-import type { Finished, Running } from '../support/process.ts'
+import { processesOf } from '../support/leftovers.ts'
+import { type Finished, type Running, until } from '../support/process.ts'
 import { gate } from '../support/tools.ts'
 import { openWorkspace, type Workspace } from '../support/workspace.ts'
 
@@ -27,6 +28,9 @@ FROM base
 COPY --from=other /joined /
 RUN find /src /made -type f | sort | xargs cat | sha256sum > /sum-${last % 3}; echo ${last} > /last
 `
+
+/** Each build has a process collect what is too much when it has ended, and everything is. */
+const COLLECTING = { TSBUILD_GC: 'interval=0s,max-used-space=1' }
 
 const nameOf = (last: number) => `${inject('registry')}/stress:${last}`
 
@@ -54,6 +58,7 @@ function startBuild(place: Workspace, last: number, name: string, root = place.r
   const running = place.start([...args, place.join('context')], {
     stdin: dockerfile(last),
     timeout: LONGEST,
+    env: COLLECTING,
   })
   return { running, last, archive }
 }
@@ -114,9 +119,9 @@ it.skipIf(needs.skip)(title, { timeout: LONGEST }, async () => {
         const build = startBuild(place, pick(), `${name}-${round}`)
         await check(build, await build.running.finished)
       })
-    for (const all of [['--all'], [], ['--all']])
+    for (const all of [['--all'], [], ['--auto']])
       later(random() * spread, async () => {
-        expect(await place.run(['prune', ...all])).toMatchObject({ code: 0 })
+        expect(await place.run(['prune', ...all], { env: COLLECTING })).toMatchObject({ code: 0 })
       })
     later(random() * spread, async () => {
       const killed = random() < 0.5 ? place.start(['prune', '--all']) : startBuild(place, pick(), 'killed').running
@@ -139,4 +144,5 @@ it.skipIf(needs.skip)(title, { timeout: LONGEST }, async () => {
   }
   const final = startBuild(place, 0, 'final')
   await check(final, await final.running.finished)
+  await until('the last collection', async () => processesOf(place.root).length === 0)
 })

@@ -3,6 +3,8 @@
  */
 import type { Descriptor, Platform } from '@tsbuild/registry-client'
 import type { BuildError } from './errors.ts'
+import type { BuildExplanation } from './explanation.ts'
+import type { LockEntry } from './lockfile/index.ts'
 import type { BuildWarning, ProgressListener } from './progress.ts'
 import type { ResourceLimits, Ulimit } from './sandbox/executor.ts'
 import type { Isolation } from './sandbox/select.ts'
@@ -38,7 +40,12 @@ export interface OutputSpec<P extends Place = string> {
   readonly attrs: Readonly<Record<string, string | P>>
 }
 
-/** One `--cache-from` / `--cache-to`. */
+/**
+ * One `--cache-from` or `--cache-to`. Unknown attributes are an error.
+ *
+ * @example
+ * { type: 'registry', attrs: { ref: 'example.com/app:cache', mode: 'max' } }
+ */
 export interface CacheSpec<P extends Place = string> {
   readonly type: 'registry' | 'local' | 'inline' | 'gha' | 's3' | 'azblob'
   /** Attributes as written: `ref`, `src`, `dest`, `mode`, `ignore-error` … */
@@ -85,6 +92,11 @@ export interface DockerfileOptions<P extends Place = string> {
   readonly insecureRegistries?: readonly string[]
   /** Ask registries for newer base images even when the store has some. */
   readonly pull?: boolean
+  /**
+   * The lock file whose digests and commits are used where the Dockerfile leaves them open; false: none. Default: the one
+   * beside the Dockerfile, if there is one. Only {@link build} and {@link lock} look at it.
+   */
+  readonly lock?: P | false
   /** Directory of the docker config file; default $DOCKER_CONFIG, else ~/.docker. */
   readonly dockerConfig?: P
   /** Environment the option resolver reads; default process.env. */
@@ -101,6 +113,8 @@ export interface BuildOptions<P extends Place = string> extends DockerfileOption
   readonly annotations?: readonly string[]
   /** Where the result goes; default the local store where there are tags. */
   readonly outputs?: readonly OutputSpec<P>[]
+  /** Refuse what the lock file does not have; default where $CI is set and there is a lock file. */
+  readonly locked?: boolean
   /** Run every step again. */
   readonly noCache?: boolean
   /** Stages whose steps are not taken from the cache. */
@@ -140,11 +154,16 @@ export interface BuildOptions<P extends Place = string> extends DockerfileOption
   readonly openConsole?: (failure: BuildError) => Promise<Omit<Console, 'tty'>> | Omit<Console, 'tty'>
   /** `local` or `tar` with `dest`, `src` (a directory, default `/`) and `stage`: saves files of a failed RUN. */
   readonly outputOnFailure?: OutputSpec<P>
+  /** Says of each step that runs why it was not in the cache, as `explained` events. The result always has it. */
+  readonly explain?: boolean
   /** Attestations as `--attest` names them: `type=provenance,mode=max`. */
   readonly attests?: readonly string[]
-  /** Caches to look for steps in. */
+  /** Shared caches: what the store does not have of a step is looked for there. One that fails costs a warning. */
   readonly cacheFrom?: readonly CacheSpec<P>[]
-  /** Where to store the cache after the build. */
+  /**
+   * Where the results of the steps are shared when all have succeeded: those whose layers are in the image with these
+   * (`mode=min`, the default), or all (`mode=max`). That it fails is the build's failure unless `ignore-error` is `true`.
+   */
   readonly cacheTo?: readonly CacheSpec<P>[]
   /** Receives an output whose dest is `-`. */
   readonly stdout?: NodeJS.WritableStream
@@ -225,6 +244,28 @@ export interface RunImageOptions<P extends Place = string>
   readonly stderr: Console['stderr']
 }
 
+/** Options of {@link lock}: those of the build whose sources are to be locked, where they say which sources it has. */
+export interface LockOptions<P extends Place = string> extends Omit<DockerfileOptions<P>, 'target' | 'pull' | 'lock'> {
+  /** The lock file; default the one beside the Dockerfile: `tsbuild.lock`, or `NAME.lock` for a Dockerfile of another name. */
+  readonly lock?: P
+  /** Look up again what is locked already: all of it, or what has these names. */
+  readonly update?: boolean | readonly string[]
+  /** Write nothing, only tell what would change. */
+  readonly dryRun?: boolean
+}
+
+/** What {@link lock} returns. */
+export interface LockResult {
+  /** Of the lock file. */
+  readonly path: string
+  /** All that is locked now, in the order of the file. */
+  readonly entries: readonly LockEntry[]
+  readonly added: readonly LockEntry[]
+  readonly renewed: readonly { readonly before: LockEntry; readonly after: LockEntry }[]
+  /** What the Dockerfile does not use any more. */
+  readonly removed: readonly LockEntry[]
+}
+
 /** Where the store is. */
 export interface StoreOptions<P extends Place = string> {
   /** Directory that a relative `root` counts from; default the current one at the time of the call. */
@@ -233,6 +274,13 @@ export interface StoreOptions<P extends Place = string> {
   readonly root?: P | undefined
   /** Environment that the default is read from; default process.env. */
   readonly env?: Readonly<Record<string, string | undefined>> | undefined
+}
+
+/** Options of {@link explain}: which build. Nothing named: the latest of all. */
+export interface ExplainOptions<P extends Place = string> extends StoreOptions<P> {
+  readonly context?: P | undefined
+  readonly dockerfile?: P | undefined
+  readonly target?: string | undefined
 }
 
 /** Options of {@link openImages}. */
@@ -278,6 +326,40 @@ export interface RunImageResult {
   readonly peakMemory: number | undefined
 }
 
+/** A number of blobs, and how many bytes they have together. */
+export interface BlobCount {
+  readonly blobs: number
+  readonly size: number
+}
+
+/** What a build had from one `--cache-from`. */
+export interface ImportedCache {
+  /** `registry example.com/app:cache` */
+  readonly name: string
+  /** Results of steps that it knows. */
+  readonly records: number
+  /** Results of it that this build used, because the store did not have them. */
+  readonly hits: number
+  /** Layers that had to be downloaded. */
+  readonly fetched: BlobCount
+  /** Why it was of no use. */
+  readonly problem: string | undefined
+}
+
+/** What one `--cache-to` came to. */
+export interface ExportedCache {
+  /** `registry example.com/app:cache`, or `inline` */
+  readonly name: string
+  /** Results of steps that are there now. */
+  readonly records: number
+  /** Layers that had to be sent. */
+  readonly sent: BlobCount
+  /** Layers that were there already, or that a registry took from another of its repositories. */
+  readonly present: BlobCount
+  /** Why it failed, where `ignore-error` lets the build succeed all the same. */
+  readonly problem: string | undefined
+}
+
 /** What one exporter made. */
 export interface OutputResult {
   readonly type: OutputSpec['type']
@@ -305,6 +387,10 @@ export interface BuildResult {
   readonly warnings: readonly BuildWarning[]
   /** Steps that ran and steps taken from the cache. */
   readonly steps: { readonly total: number; readonly cached: number }
+  /** Why steps ran. */
+  readonly explanation: BuildExplanation
+  /** Shared caches, in the order in which they were named. */
+  readonly cache: { readonly imported: readonly ImportedCache[]; readonly exported: readonly ExportedCache[] }
   /** As docker buildx writes with --metadata-file. */
   readonly metadata: Readonly<Record<string, unknown>>
 }

@@ -20,6 +20,8 @@ export interface Io {
   readonly stderr: Output
   readonly env: Environment
   readonly cwd: string
+  /** Starts this program with other arguments, which runs on when this process has ended; absent where there is none. */
+  startAlone?(args: readonly string[]): void
 }
 
 /** Codes of errors that say that nobody reads any more. */

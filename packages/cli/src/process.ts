@@ -1,4 +1,6 @@
 /** The process around a command line: its streams, its signals, its end. */
+import { spawn } from 'node:child_process'
+import { constants, setPriority } from 'node:os'
 import { fail, main } from './cli.ts'
 import type { Io } from './io.ts'
 import { trapSignals } from './signals.ts'
@@ -17,7 +19,7 @@ export async function runCommandLine(): Promise<never> {
   blockOn(stderr)
   const argv = process.argv.slice(2)
   const debug = argv.includes('-D') || argv.includes('--debug')
-  const io: Io = { stdin, stdout, stderr, env, cwd: process.cwd() }
+  const io: Io = { stdin, stdout, stderr, env, cwd: process.cwd(), startAlone }
   // Node's own warnings about itself are for us, not for users.
   if (!debug) process.removeAllListeners('warning')
   process.on('uncaughtException', (error) => {
@@ -28,6 +30,18 @@ export async function runCommandLine(): Promise<never> {
     void fail(new Error('the command stopped without an end'), { io, trap, debug }).then((code) => process.exit(code))
   })
   process.exit(await main(argv, io, trap))
+}
+
+/** Of low priority, and holding nothing of this process: neither its streams nor its directory. */
+function startAlone(args: readonly string[]): void {
+  const child = spawn(process.execPath, [process.argv[1]!, ...args], { cwd: '/', detached: true, stdio: 'ignore' })
+  child.on('error', () => {})
+  child.unref()
+  try {
+    if (child.pid !== undefined) setPriority(child.pid, constants.priority.PRIORITY_LOW)
+  } catch {
+    // It ended already.
+  }
 }
 
 /**

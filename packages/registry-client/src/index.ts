@@ -50,4 +50,4 @@ export { type RegistryEvent, type RegistryEventListener, redactUrl } from './tra
 export type { ProxyOptions } from './transport/proxy.ts'
 export type { RetryOptions } from './transport/retry.ts'
 export type { Timeouts } from './transport/timeouts.ts'
-export { makeDirectory } from './util/make-directory.ts'
+export { makeDirectory } from './util/writing.ts'

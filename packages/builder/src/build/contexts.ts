@@ -4,7 +4,14 @@
 import { isAbsolute, join, resolve } from 'node:path'
 import { addAbortSignal, type Readable } from 'node:stream'
 import { familiarReference, OciLayout, type Platform, parseReference } from '@tsbuild/registry-client'
-import { readDockerfile, readFetchedDockerfile, readIgnoreFile, type TextFile } from '../context/dockerfile-file.ts'
+import {
+  lockNameOf,
+  readDockerfile,
+  readFetchedDockerfile,
+  readIgnoreFile,
+  readLockFile,
+  type TextFile,
+} from '../context/dockerfile-file.ts'
 import type { GitAccess } from '../context/git.ts'
 import type { Downloader } from '../context/http.ts'
 import { type LocalTree, openLocalContext, requireDirectory } from '../context/local.ts'
@@ -13,6 +20,7 @@ import type { FoundImage, ImageResolver } from '../image/resolve.ts'
 import { redactUrl } from '../redact.ts'
 import { readArchive } from '../steps/archive.ts'
 import type { Store } from '../store/store.ts'
+import { contextPin, type Pins } from './pins.ts'
 import { optionErrors, type Settings } from './settings.ts'
 import { FileStatCache } from './stat-cache.ts'
 
@@ -40,6 +48,8 @@ export class Contexts implements AsyncDisposable {
   readonly #fetched = new Map<string, Promise<RemoteContext>>()
   readonly #resources = new AsyncDisposableStack()
   #dockerfile: Promise<TextFile> | undefined
+  /** What a lock file says of named contexts. */
+  pins: Pins | undefined
 
   constructor(settings: Settings, store: Store, client: Downloader, git: GitAccess, signal: AbortSignal, task: Task) {
     this.#settings = settings
@@ -89,6 +99,11 @@ export class Contexts implements AsyncDisposable {
     return isRemoteContext(location) ? (await this.#fetch(name, location)).time : undefined
   }
 
+  /** What a lock file says of a named context. @throws BuildError when it must say something and does not */
+  pin(name: string): string | undefined {
+    return name === MAIN || this.pins === undefined ? undefined : contextPin(this.#location(name), this.pins)
+  }
+
   /** The ignore rules of the main context. */
   async ignored(): Promise<LocalTree['ignore']> {
     return (await this.open(MAIN)).ignore
@@ -103,6 +118,21 @@ export class Contexts implements AsyncDisposable {
   dockerfile(): Promise<TextFile> {
     this.#dockerfile ??= this.#readDockerfile()
     return this.#dockerfile
+  }
+
+  /**
+   * The lock file beside the Dockerfile, with its text where it is there; undefined for a Dockerfile that is no file.
+   *
+   * @param named path of another one
+   */
+  async lockFile(named: string | undefined): Promise<Pick<TextFile, 'path'> & { readonly text: string | undefined }> {
+    if (named !== undefined) return { path: named, text: readLockFile(named)?.text }
+    const { path } = await this.dockerfile()
+    if (path === undefined) return { path, text: undefined }
+    const lock = lockNameOf(path)
+    const root = (await this.#fetched.get(MAIN))?.directory
+    const fetched = root !== undefined && path.startsWith(`${root}/`)
+    return { path: fetched ? undefined : lock, text: readLockFile(lock, fetched ? root : undefined)?.text }
   }
 
   async #readDockerfile(): Promise<TextFile> {
@@ -151,6 +181,7 @@ export class Contexts implements AsyncDisposable {
           access: this.#git,
           // Any value counts, as in the reference.
           keepGitDir: Boolean(buildArgs.get('BUILDKIT_CONTEXT_KEEP_GIT_DIR')),
+          pin: this.pin(name),
           signal: this.#signal,
         })
       }),

@@ -9,6 +9,7 @@ import { imageErrors } from '../image/resolve.ts'
 import { instructionErrors } from '../instructions/errors.ts'
 import { layerErrors } from '../layer/errors.ts'
 import { lintErrors } from '../lint/errors.ts'
+import { lockErrors } from '../lockfile/index.ts'
 import { planErrors } from '../plan/errors.ts'
 import { sandboxErrors } from '../sandbox/errors.ts'
 import { snapshotErrors } from '../snapshot/errors.ts'
@@ -31,7 +32,7 @@ type Table = Readonly<Record<string, { readonly definition: unknown }>>
 
 const chapters: readonly (readonly [title: string, ...tables: readonly Table[]])[] = [
   ['Dockerfile', dockerfileErrors, instructionErrors, stageErrors, planErrors, modeErrors, lintErrors],
-  ['Contexts and files', contextErrors, gitUrlErrors, fileErrors],
+  ['Contexts and files', contextErrors, gitUrlErrors, fileErrors, lockErrors],
   ['Images and layers', imageErrors, layerErrors, storedLayerErrors],
   ['RUN', runErrors, secretErrors, sandboxErrors, keptErrors, runImageErrors],
   ['Store and snapshots', storeErrors, snapshotErrors],

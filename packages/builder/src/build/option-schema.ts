@@ -9,15 +9,18 @@ import type {
   DebugOptions,
   DiagnoseOptions,
   DockerfileOptions,
+  ExplainOptions,
+  LockOptions,
   OpenOptions,
   OutputSpec,
   Place,
   RunImageOptions,
   StoreOptions,
 } from '../options.ts'
-import type { ResourceLimits } from '../sandbox/executor.ts'
+import type { ResourceLimits, Ulimit } from '../sandbox/executor.ts'
 import { available, limitProblem } from '../sandbox/limits/check.ts'
-import type { PruneOptions } from '../store/index.ts'
+import { ulimitCeilings, ulimitProblem } from '../sandbox/limits/ulimits.ts'
+import { type CollectionSettings, FILTER_KEYS, type PruneOptions, type UsageFilter } from '../store/index.ts'
 import {
   bytesOrText,
   type Check,
@@ -97,6 +100,9 @@ const secret: Check = (value, spot) => {
   throw optionErrors.optionInvalid([`${spot.path}: expected one of src, env, value and get`])
 }
 
+const lockFile: Check = (value, spot) => (value === false ? value : path(value, spot))
+const updates: Check = (value, spot) => (typeof value === 'boolean' ? value : listOf(text)(value, spot))
+
 const dockerfile: Table<DockerfileOptions> = {
   context,
   dockerfile: pathUnless((name) => name === '-'),
@@ -117,6 +123,7 @@ const dockerfile: Table<DockerfileOptions> = {
   caFiles: listOf(path),
   insecureRegistries: listOf(text),
   pull: flag,
+  lock: lockFile,
   dockerConfig: path,
   env: environment,
 }
@@ -139,13 +146,35 @@ function possible(limits: ResourceLimits): ResourceLimits {
   return limits
 }
 
+const ulimitList = listOf(shape({ name: text, soft: count(-1), hard: count(-1) }, ['name', 'soft', 'hard']))
+const ulimits: Check = (value, spot) => {
+  const wanted = ulimitList(value, spot) as Ulimit[]
+  const found = wanted.length === 0 ? undefined : ulimitProblem(wanted, ulimitCeilings())
+  if (found !== undefined) throw optionErrors.optionInvalid([found.problem], { hint: found.hint })
+  return wanted
+}
+
+/** Zero is the usual size, as in docker: the kernel would take it for no limit at all. */
+const shmSize: Check = (value, spot) => count()(value, spot) || undefined
+
+/** A path below a hierarchy of control groups, or below the group of this process; '' is as good as absent. */
+const cgroupParent: Check = (value, spot) => {
+  const name = text(value, spot) as string
+  if (name.includes('\0')) throw optionErrors.optionInvalid([`${spot.path}: a path cannot hold a NUL character`])
+  if (name.split('/').includes('..'))
+    throw optionErrors.optionInvalid([`cgroup parent ${JSON.stringify(name)} must not have ".." in it`], {
+      hint: 'a path that begins with / counts from the top of the hierarchy, another one from the group of tsbuild itself',
+    })
+  return name || undefined
+}
+
 const limits = {
   addHosts: listOf(text),
   dns: listOf(text),
-  shmSize: count(),
-  ulimits: listOf(shape({ name: text, soft: count(-1), hard: count(-1) }, ['name', 'soft', 'hard'])),
+  shmSize,
+  ulimits,
   resources: (value: unknown, spot: Spot) => possible(amounts(value, spot) as ResourceLimits),
-  cgroupParent: text,
+  cgroupParent,
   isolation,
   ociRuntime: program,
 }
@@ -157,6 +186,7 @@ const build: Table<BuildOptions> = {
   labels: tableOf(text),
   annotations: listOf(text),
   outputs: listOf(output),
+  locked: flag,
   noCache: flag,
   noCacheFilter: listOf(text),
   network: oneOf('default', 'none', 'host', 'isolated'),
@@ -167,6 +197,7 @@ const build: Table<BuildOptions> = {
   onError: oneOf('fail', 'keep', 'shell'),
   openConsole: func,
   outputOnFailure: output,
+  explain: flag,
   attests: listOf(attest),
   cacheFrom: listOf(cache),
   cacheTo: listOf(cache),
@@ -176,6 +207,8 @@ const build: Table<BuildOptions> = {
 const store: Table<StoreOptions> = { cwd: path, root: path, env: environment }
 
 const open: Table<OpenOptions> = { ...store, readOnly: flag }
+
+const explained: Table<ExplainOptions> = { ...store, context, dockerfile: dockerfile.dockerfile, target: text }
 
 const run: Table<RunImageOptions> = {
   ...limits,
@@ -211,13 +244,43 @@ const run: Table<RunImageOptions> = {
 
 const terminal = shape({ stdin: readable, stdout: writable, stderr: writable, tty: flag }, ['stdout', 'stderr', 'tty'])
 
+const condition = shape(
+  {
+    key: oneOf(...FILTER_KEYS),
+    operator: oneOf('=', '!=', '~=', 'true', 'false'),
+    value: text,
+  } satisfies Table<UsageFilter>,
+  ['key', 'operator'],
+)
+const filter: Check = (value, spot) => {
+  const found = condition(value, spot) as UsageFilter
+  try {
+    if (found.operator === '~=') new RegExp(found.value ?? '')
+  } catch (error) {
+    throw optionErrors.optionInvalid([`${spot.path}: ${(error as Error).message}`])
+  }
+  return found
+}
 const prune: Table<StoreOptions & PruneOptions> = {
   ...store,
   signal,
   all: flag,
-  keepStorage: count(),
+  filters: listOf(filter),
+  maxUsedSpace: count(),
+  minFreeSpace: count(),
+  reservedSpace: count(),
   until: count(),
   dryRun: flag,
+}
+const space: Check = (value, spot) =>
+  typeof value === 'object' ? shape({ percent: count() }, ['percent'])(value, spot) : count()(value, spot)
+const collection: Table<CallOptions['collect']> = {
+  ...store,
+  signal,
+  dryRun: flag,
+  maxUsedSpace: space,
+  minFreeSpace: space,
+  reservedSpace: space,
 }
 const debug: Table<DebugOptions> = {
   ...store,
@@ -230,30 +293,43 @@ const debug: Table<DebugOptions> = {
 }
 const diagnose: Table<DiagnoseOptions> = { ...store, signal, isolation, ociRuntime: program }
 
+const { target: _target, pull: _pull, ...sources } = dockerfile
+const lock: Table<LockOptions> = { ...sources, lock: path, update: updates, dryRun: flag }
+
 /** The Dockerfile of a context that is fetched is a path in it. A context that is not named is the current directory now. */
-const buildOptions: Check = (value, spot) => {
-  const named = (value as DockerfileOptions<Place> | undefined)?.context
-  const fetched = named !== undefined && isRemoteContext(String(named)) && named !== '-'
-  const checked = shape(fetched ? { ...build, dockerfile: text } : build)(value, spot) as BuildOptions
-  return { context: spot.cwd, ...checked }
-}
+const withContext =
+  (table: Readonly<Record<string, Check>>): Check =>
+  (value, spot) => {
+    const named = (value as DockerfileOptions<Place> | undefined)?.context
+    const fetched = named !== undefined && isRemoteContext(String(named)) && named !== '-'
+    const checked = shape(fetched ? { ...table, dockerfile: text } : table)(value, spot) as DockerfileOptions
+    return { context: spot.cwd, ...checked }
+  }
 
 const CALLS = {
-  build: buildOptions,
+  build: withContext(build),
+  lock: withContext(lock),
   run: shape(run, ['image', 'stdout', 'stderr']),
   store: shape({ ...store, signal }),
+  usage: shape({ ...store, signal, filters: prune.filters, until: prune.until }),
+  collect: shape(collection),
   open: shape(open),
+  explain: shape(explained),
   prune: shape(prune),
   debug: shape(debug, ['name', 'console']),
   diagnose: shape(diagnose),
 } as const
 
 /** The options of a call as the library uses them: checked, with absolute paths. */
-interface CallOptions {
+export interface CallOptions {
   build: BuildOptions
+  lock: LockOptions
   run: RunImageOptions
   store: StoreOptions & Pick<PruneOptions, 'signal'>
+  usage: StoreOptions & Pick<PruneOptions, 'signal' | 'filters' | 'until'>
+  collect: StoreOptions & CollectionSettings & Pick<PruneOptions, 'signal' | 'dryRun'>
   open: OpenOptions
+  explain: ExplainOptions
   prune: StoreOptions & PruneOptions
   debug: DebugOptions
   diagnose: DiagnoseOptions

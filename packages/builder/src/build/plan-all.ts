@@ -30,7 +30,7 @@ export async function planAll(parsed: ParsedDockerfile, session: Session, settin
   }
   const violation = await lint([...byPlatform.values()][0]!, session)
   const planFor = (undated: boolean): ImagePlan[] => {
-    const options = { ...planOptions(settings), undated }
+    const options = { ...planOptions(settings), pins: session.pins, undated }
     const plans = new Map([...byPlatform].map(([name, stages]) => [name, planBuild(stages, options)]))
     return settings.platforms.map((platform) => plans.get(formatPlatform(platform))!)
   }
@@ -50,9 +50,10 @@ export async function resolveFor(
   settings: Settings,
   images: Map<string, FoundImage>,
   allStages = false,
+  target = settings.options.target,
 ): Promise<ResolvedStages> {
   const { buildArgs, buildPlatform } = settings
-  const options = { target: settings.options.target, platform, buildPlatform, buildArgs, allStages }
+  const options = { target, platform, buildPlatform, buildArgs, allStages }
   return await resolveStages(parsed, options, stageWorld(session, images), session.signal)
 }
 
@@ -70,5 +71,6 @@ export function planOptions(settings: BuildSettings): PlanOptions {
     ulimits: options.ulimits ?? [],
     hostname: buildArgs.get('BUILDKIT_SANDBOX_HOSTNAME') || undefined,
     undated: false,
+    pins: undefined,
   }
 }

@@ -20,6 +20,7 @@ import type { Store } from '../store/store.ts'
 import { callbackFailure } from './callback.ts'
 import { Contexts } from './contexts.ts'
 import { gitAccess } from './git-access.ts'
+import type { Pins } from './pins.ts'
 import type { Settings } from './settings.ts'
 import { openStateToAsk, openStateToWrite } from './state.ts'
 
@@ -34,6 +35,8 @@ export class Session implements AsyncDisposable {
   readonly warnings: BuildWarning[] = []
   /** Asks registries, and other servers for what is downloaded. */
   readonly client: RegistryClient
+  /** What a lock file says, once it was read. */
+  #pins: Pins | undefined
   readonly #resources: AsyncDisposableStack
   #listener: ProgressListener | undefined
   /** Aborted with the caller's signal, or with the error of a listener that threw. */
@@ -87,6 +90,16 @@ export class Session implements AsyncDisposable {
       await resources.disposeAsync()
       throw error
     }
+  }
+
+  get pins(): Pins | undefined {
+    return this.#pins
+  }
+
+  /** Has sources looked up by what is known of them. */
+  usePins(pins: Pins): void {
+    this.#pins = pins
+    this.contexts.pins = pins
   }
 
   /** Ties something to the end of the session. */

@@ -141,6 +141,9 @@ export function resolveBuildSettings(options: BuildOptions): BuildSettings {
     warnings: [
       ...checkOutputs(outputs, annotations, settings),
       ...[...cacheFrom, ...cacheTo].flatMap(({ warnings }) => warnings),
+      ...(cacheTo.some(isInline) && outputs.every(({ annotations }) => annotations === undefined)
+        ? ['--cache-to type=inline has no effect: no output is an image']
+        : []),
       ...unsetSecrets(options.secrets ?? [], settings.env),
     ],
   }
@@ -153,6 +156,11 @@ function cacheToOption({ options, buildArgs }: Settings): readonly CacheSpec[] {
   return inline && !cacheTo.some(({ type }) => type === 'inline')
     ? [...cacheTo, { type: 'inline', attrs: {} }]
     : cacheTo
+}
+
+/** Whether a cache is written into the image. */
+export function isInline({ open }: PreparedExport): boolean {
+  return open === undefined
 }
 
 /** What would silently be missing from the result, or cannot be done, is refused. */

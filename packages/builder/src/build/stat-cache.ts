@@ -8,7 +8,7 @@
  */
 import { hash } from 'node:crypto'
 import { statfsSync, statSync } from 'node:fs'
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile, utimes, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { replaceFile } from '../export/atomic.ts'
 import type { StatCache } from '../steps/file/fingerprint.ts'
@@ -67,9 +67,13 @@ export class FileStatCache implements StatCache {
     return this.#prefix !== undefined && key.startsWith(this.#prefix)
   }
 
-  /** Writes the file if something new was learned. */
+  /** Writes the file if something new was learned, else notes that it was of use. */
   async save(): Promise<void> {
-    if (!this.#changed) return
+    if (!this.#changed) {
+      const now = new Date()
+      if (this.#used.size > 0) await utimes(this.#path, now, now).catch(() => undefined)
+      return
+    }
     makeDirectorySync(dirname(this.#path), 0o700)
     const body = [...this.#used].map(([key, value]) => `${key}\t${value}\n`).join('')
     await replaceFile(this.#path, (temporary) =>

@@ -2,6 +2,7 @@
 import type { Platform } from '@tsbuild/registry-client'
 import { fetchGit } from '../context/git.ts'
 import { checkName, type FoundImage } from '../image/resolve.ts'
+import type { Location } from '../source.ts'
 import type { NamedContext, StageWorld } from '../stages/world.ts'
 import { downloaded } from '../steps/http-step.ts'
 import type { Session } from './session.ts'
@@ -12,8 +13,8 @@ export function stageWorld(session: Session, found: Map<string, FoundImage>): St
     found.set(image.ref, image)
     return image
   }
-  const resolveImage = async (reference: string, platform: Platform): Promise<FoundImage> => {
-    return keep(await session.resolveImage(reference, platform))
+  const resolveImage = async (reference: string, platform: Platform, at?: Location): Promise<FoundImage> => {
+    return keep(await session.resolveImage(session.pins?.image(reference, at) ?? reference, platform))
   }
   return {
     checkName,
@@ -30,6 +31,8 @@ export function stageWorld(session: Session, found: Map<string, FoundImage>): St
         case 'layout':
           return { kind: 'image', image: keep(await session.contexts.openLayout(context, platform, session.images)) }
         case 'tree':
+          // What is missing in a lock file is said at the place that needs it.
+          session.contexts.pin(context.name)
           return { kind: 'tree', context: context.name }
       }
     },
@@ -38,11 +41,15 @@ export function stageWorld(session: Session, found: Map<string, FoundImage>): St
       return context?.kind === 'tree' ? await session.contexts.time(context.name) : undefined
     },
     async sourceTime(source) {
-      const { store, signal, settings, client } = session
-      if (source.kind === 'http') return (await downloaded(source, { store, client }, signal)).mtime || undefined
+      const { store, signal, settings, client, pins } = session
+      if (source.kind === 'http') {
+        const checksum = source.checksum ?? pins?.http(source.url, undefined)
+        return (await downloaded({ ...source, checksum }, { store, client }, signal)).mtime || undefined
+      }
+      const commit = source.checksum === undefined ? pins?.git(source.url, source.ref, undefined) : undefined
       const directory = session.use(await store.blobs.temporary('git')).path
       const options = { signal, env: settings.env, access: session.git }
-      return (await fetchGit({ ...source, submodules: false }, `${directory}/checkout`, options)).time
+      return (await fetchGit({ ...source, commit, submodules: false }, `${directory}/checkout`, options)).time
     },
   }
 }

@@ -11,6 +11,7 @@
 import { descriptorSchema, isLayerType, schema } from '@tsbuild/registry-client'
 import { KEY_VERSION, snapshotName } from '../graph/key.ts'
 import type { Layer } from '../graph/layer.ts'
+import { COMPRESSION_TEXT } from './compression.ts'
 
 /** Media type of the document where it is a blob of its own. */
 export const CACHE_MEDIA_TYPE = 'application/vnd.tsbuild.cacheconfig.v1+json'
@@ -25,6 +26,8 @@ export interface CacheRecord {
   readonly created: number
   /** undefined: the result is known, its content is not kept (mode=min). */
   readonly layer: Layer | undefined
+  /** How the layer is compressed, where not as usual: see {@link formatCompression}. */
+  readonly compression?: string | undefined
 }
 
 export interface CacheDocument {
@@ -90,6 +93,7 @@ const documentSchema = schema.object<StoredDocument>({
       started: schema.size,
       created: schema.size,
       layer: schema.optional(layer),
+      compression: schema.optional(schema.matching(COMPRESSION_TEXT, 'a compression')),
     }),
     'records',
   ),

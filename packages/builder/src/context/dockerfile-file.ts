@@ -63,6 +63,22 @@ export function readIgnoreFile(directory: string, dockerfile?: string | undefine
   return text === undefined ? undefined : { name: '.dockerignore', text, path }
 }
 
+/** What the lock file beside a Dockerfile is called. */
+export function lockNameOf(dockerfile: string): string {
+  const name = basename(dockerfile)
+  return join(dirname(dockerfile), name.toLowerCase() === 'dockerfile' ? 'tsbuild.lock' : `${name}.lock`)
+}
+
+/**
+ * Reads a lock file; undefined if there is none.
+ *
+ * @param root of a context that was fetched: what it brings along does not lead out of it
+ */
+export function readLockFile(path: string, root?: string | undefined): TextFile | undefined {
+  const text = readText(root === undefined ? path : resolveInRoot(root, path.slice(root.length + 1)), basename(path))
+  return text === undefined ? undefined : { name: basename(path), text, path }
+}
+
 function lowerCaseFallback(path: string): string {
   if (basename(path) !== 'Dockerfile') return path
   let names: string[]

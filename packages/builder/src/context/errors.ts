@@ -65,10 +65,10 @@ export const contextErrors = {
   }),
   digestMismatch: defineError({
     code: 'CHECKSUM_MISMATCH',
-    doc: 'A download or checkout is not what --checksum says.',
+    doc: 'A download or checkout is not what --checksum or the lock file says.',
     message: (what: string, actual: string, expected: string) =>
       `digest mismatch for ${what}: ${actual} (expected: ${expected})`,
-    hint: 'check the source; if it was meant to change, update the checksum',
+    hint: 'check the source; if it was meant to change, update the checksum, or the lock file with `tsbuild lock --update`',
   }),
   badChecksum: defineError({
     code: 'CHECKSUM_INVALID',

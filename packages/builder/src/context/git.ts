@@ -1,5 +1,6 @@
 /** Git repositories as contexts and as sources of ADD. */
 import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { hasCode } from '../util/has-code.ts'
 import { resolveInRoot } from '../util/inroot.ts'
 import { makeDirectorySync } from '../util/make-directory.ts'
 import { fsPath, readDirectory } from '../util/raw-path.ts'
@@ -28,6 +29,8 @@ export interface GitSpec {
   readonly subdir?: string | undefined
   /** Commit, or the beginning of its hash, that must be found. */
   readonly checksum?: string | undefined
+  /** Full hash of the commit that is taken, wherever the ref leads by now. */
+  readonly commit?: string | undefined
   readonly keepGitDir?: boolean | undefined
   /** Default: true. */
   readonly submodules?: boolean | undefined
@@ -53,10 +56,19 @@ export async function resolveGit(spec: GitSpec, { access, ...options }: FetchOpt
   return await resolve(spec, { ...options, remote })
 }
 
-async function resolve({ ref = 'HEAD', checksum }: GitSpec, options: OpenOptions): Promise<GitCommit> {
+async function resolve({ ref = 'HEAD', checksum, commit }: GitSpec, options: OpenOptions): Promise<GitCommit> {
+  if (commit !== undefined) {
+    const now = HASH.test(ref) ? undefined : await findRef(ref, options).catch(notFound)
+    return now?.commit === commit ? now : { commit, ref: commit }
+  }
   const found = HASH.test(ref) ? { commit: ref, ref } : await findRef(ref, options)
   if (checksum === undefined || (checksum.length >= 7 && found.commit.startsWith(checksum))) return found
   throw contextErrors.digestMismatch([options.remote.shown, found.commit, checksum])
+}
+
+/** A ref that is gone is no harm to who knows its commit. */
+function notFound(error: unknown): undefined {
+  if (!hasCode(error, 'GIT_REF_NOT_FOUND')) throw error
 }
 
 async function findRef(ref: string, options: OpenOptions): Promise<GitCommit> {
@@ -94,7 +106,11 @@ export async function fetchGit(
   const wanted = await resolve(spec, here)
   await run(['init', '--quiet', '--', directory], here)
   await run(['remote', 'add', '--', 'origin', remote.url], here)
-  const commit = await fetchCommit(spec, wanted, here)
+  let commit = await fetchCommit(spec, wanted, here)
+  if (spec.commit !== undefined && commit !== spec.commit) {
+    // The ref has moved since it was looked up.
+    commit = await fetchCommit(spec, { commit: spec.commit, ref: spec.commit }, here)
+  }
   if (spec.checksum !== undefined && !commit.startsWith(spec.checksum)) {
     throw contextErrors.digestMismatch([remote.shown, commit, spec.checksum])
   }

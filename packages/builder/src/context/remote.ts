@@ -29,6 +29,8 @@ export interface RemoteServices {
   readonly access?: GitAccess | undefined
   /** Git repositories keep their metadata where their URL does not say. */
   readonly keepGitDir?: boolean | undefined
+  /** What a lock file says of it: the commit of a repository, the checksum of a download. */
+  readonly pin?: string | undefined
   readonly client: Downloader
   readonly signal: AbortSignal
 }
@@ -58,7 +60,7 @@ export function isRemoteContext(context: string): boolean {
  * @throws BuildError of git, http and archives; STDIN_MISSING
  */
 export async function fetchContext(context: string, services: RemoteServices): Promise<RemoteContext> {
-  const { directory, stdin, signal, env, access, keepGitDir } = services
+  const { directory, stdin, signal, env, access, keepGitDir, pin } = services
   const root = join(directory, 'context')
   if (context === '-') {
     if (stdin === undefined) throw contextErrors.stdinMissing([])
@@ -68,11 +70,8 @@ export async function fetchContext(context: string, services: RemoteServices): P
   const git = parseGitUrl(context, true)
   if (git !== undefined) {
     const { remote, ...spec } = git
-    const checkout = await fetchGit({ url: remote, ...spec, keepGitDir: spec.keepGitDir ?? keepGitDir }, root, {
-      signal,
-      env,
-      access,
-    })
+    const wanted = { url: remote, ...spec, commit: pin, keepGitDir: spec.keepGitDir ?? keepGitDir }
+    const checkout = await fetchGit(wanted, root, { signal, env, access })
     return { directory: checkout.directory, time: checkout.time }
   }
   mkdirSync(root)
@@ -80,6 +79,7 @@ export async function fetchContext(context: string, services: RemoteServices): P
   const download = await fetchHttp(context, {
     signal,
     client: services.client,
+    checksum: pin,
     async sink(body) {
       await using file = await open(path, 'wx', 0o600)
       for await (const chunk of body) await file.appendFile(chunk)

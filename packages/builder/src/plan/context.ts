@@ -7,8 +7,17 @@ import type { Location } from '../source.ts'
 /** What a RUN is executed with unless its flags say otherwise. */
 type RunDefaults = Pick<RunStep, 'network' | 'extraHosts' | 'shmSize' | 'ulimits' | 'hostname'>
 
+/** What is known of sources beforehand, from a lock file. Asked for those that do not say it themselves. */
+export interface SourcePins {
+  /** The checksum of what a URL gives. @throws BuildError when it must be known and is not */
+  http(url: string, at: Location | undefined): string | undefined
+  /** The commit that a ref leads to. @throws BuildError as {@link http} */
+  git(url: string, ref: string | undefined, at: Location | undefined): string | undefined
+}
+
 /** Options that every stage of one plan shares. */
 export interface PlanOptions extends RunDefaults {
+  readonly pins: SourcePins | undefined
   /** No --platform was given: the base image's own platform wins. */
   readonly implicitPlatform: boolean
   /** Several platforms are built: step names carry theirs. */

@@ -14,6 +14,7 @@ export function testPlanOptions(changes: Partial<PlanOptions> = {}): PlanOptions
     ulimits: [],
     hostname: undefined,
     undated: false,
+    pins: undefined,
     ...changes,
   }
 }

@@ -84,9 +84,9 @@ class Machine {
     const signal = new AbortController().signal
     const common = { store, cache, worker: this.worker, signal, now: () => 5, nonce: () => String(++this.#nonces) }
     const task = async () => expect.unreachable('nothing is to be fetched')
-    const layers = new LayerService({ ...common, sources: new Map(), onIncomplete: () => {}, task } as never)
+    const layers = new LayerService({ ...common, onIncomplete: () => {}, task } as never)
     const handlers = {
-      image: imageHandler,
+      image: imageHandler(() => undefined as never),
       file: fileHandler({
         ...common,
         layers,

@@ -27,7 +27,7 @@ function solver(
   const records = new Map<string, StepRecord>()
   const handler: StepHandler<FileStep> = {
     kind: 'file',
-    key: async ({ step }) => step.name.replace(/'+$/, ''),
+    key: async ({ step }) => ({ key: step.name.replace(/'+$/, ''), parts: [] }),
     async run({ step, signal }) {
       log.push(`+${step.name}`)
       await work(step.name, signal)
@@ -38,7 +38,7 @@ function solver(
         created: 2,
         started: 1,
         known: undefined,
-        image: undefined,
+        source: undefined,
         alone: false,
       }
       return { kind: 'rootfs', identity: step.name, stack: LayerStack.of(layer) }
@@ -46,7 +46,8 @@ function solver(
   }
   const unused: StepHandler<never> = { kind: 'run' as never, key: async () => undefined, run: async () => EMPTY_ROOTFS }
   const cache = {
-    lookup: async (key: string) => (records.has(key) ? { record: records.get(key)!, blob: undefined } : undefined),
+    lookup: async (key: string) =>
+      records.has(key) ? { ...records.get(key)!, known: undefined, source: undefined } : undefined,
     save: async (key: string, record: StepRecord) => {
       await changes.saving?.()
       records.set(key, record)

@@ -13,12 +13,16 @@ import {
   existsSync,
   mkdirSync,
   readdirSync,
+  readFileSync,
   renameSync,
+  statSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { resolveBelow } from '../sandbox/native/resolve.ts'
+import { directorySize } from '../snapshot/size.ts'
+import type { MountInfo } from '../store/index.ts'
 import { type Locks, openLocks } from '../store/locks.ts'
 import { relativeToRoot } from '../util/inroot.ts'
 import { beAlive, isAbandoned, type Life } from '../util/life.ts'
@@ -33,6 +37,12 @@ export interface OpenCache extends AsyncDisposable {
   /** What to mount: an O_PATH descriptor, the caller's to close. */
   readonly fd: number
 }
+
+/** What caches are called. */
+const NAME = /^[0-9a-f]{40}(?:\.\d+)?$/
+
+/** The lock that who has a cache mounted shares with others. */
+const inUse = (name: string): string => `use-${name}`
 
 /** Private copies that are tried before one is waited for. */
 const MAX_COPIES = 64
@@ -71,6 +81,14 @@ export class CacheMounts {
       .digest('hex')
       .slice(0, 40)
     const { directory, lock } = await this.#take(name, spec.sharing, signal)
+    const use = await this.#locks.share(inUse(basename(directory)), signal).catch(async (error: unknown) => {
+      await lock?.[Symbol.asyncDispose]()
+      throw error
+    })
+    const end = async (): Promise<void> => {
+      await use[Symbol.asyncDispose]()
+      await lock?.[Symbol.asyncDispose]()
+    }
     try {
       using life = beAlive(this.#lives)
       const data = join(directory, 'data')
@@ -83,11 +101,42 @@ export class CacheMounts {
       // The source of a seeded cache has been taken care of by the seed.
       const source = seed === undefined ? spec.source : ''
       const { fd } = resolveBelow(data, source, { create: 'directory' })
-      return { fd, [Symbol.asyncDispose]: async () => await lock?.[Symbol.asyncDispose]() }
+      return { fd, [Symbol.asyncDispose]: end }
     } catch (error) {
-      await lock?.[Symbol.asyncDispose]()
+      await end()
       throw error
     }
+  }
+
+  /** Every cache, with the id of its mount as its description. */
+  list(): MountInfo[] {
+    return this.#names().flatMap((id) => {
+      const directory = join(this.#directory, id)
+      const used = statSync(directory, { throwIfNoEntry: false })
+      const described = statSync(join(directory, 'id'), { throwIfNoEntry: false })
+      if (used === undefined || described === undefined) return []
+      const description = readFileSync(join(directory, 'id'), 'utf8')
+      const size = directorySize(directory)
+      return [{ id, description, size, created: described.mtimeMs, lastUsed: used.mtimeMs }]
+    })
+  }
+
+  /** Deletes a cache unless a process has it mounted. @returns whether it is gone */
+  async remove(id: string): Promise<boolean> {
+    if (!this.#names().includes(id)) return false
+    await using lock = await this.#locks.tryAcquire(inUse(id))
+    if (lock === undefined) return false
+    using life = beAlive(this.#lives)
+    const directory = join(this.#directory, id)
+    // Whole or not at all: who comes next makes a new one.
+    discard(directory, join(directory, 'data'), life)
+    removeTree(directory)
+    return true
+  }
+
+  #names(): string[] {
+    if (!existsSync(this.#directory)) return []
+    return readdirSync(this.#directory).filter((name) => NAME.test(name))
   }
 
   /** Removes what dead processes have left of making or emptying a cache. */

@@ -186,7 +186,7 @@ it.skipIf(!isRoot)(
         started: undefined,
         known,
         made: undefined,
-        image: undefined,
+        source: undefined,
         alone: false,
       }
     }
@@ -205,7 +205,6 @@ it.skipIf(!isRoot)(
         store,
         cache,
         worker,
-        sources: new Map(),
         signal,
         onIncomplete: () => {},
         task,

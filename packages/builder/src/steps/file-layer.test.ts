@@ -29,7 +29,7 @@ async function packed(change: () => void = () => {}) {
   const worker = { call: async () => expect.unreachable('no worker is needed') } as unknown as WorkerClient
   const cache = new StepCache(store.records, store.blobs, async () => false, async () => {}) // biome-ignore format: one call
   const task = async () => expect.unreachable('nothing is to be fetched')
-  const layers = new LayerService({ store, cache, worker, sources: new Map(), signal, onIncomplete: () => {}, task })
+  const layers = new LayerService({ store, cache, worker, signal, onIncomplete: () => {}, task })
   const tree = openLocalContext(join(base, 'context'))
   const op = { ...plainCopy('.', '/to/'), keepOwner: false, mtime: 5 }
   const entries = await select(tree, op.selection)

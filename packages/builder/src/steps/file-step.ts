@@ -4,7 +4,7 @@
  */
 import type { Tree } from '../context/tree.ts'
 import type { CopyOp, FileOp, WriteOp } from '../graph/file-op.ts'
-import { hashKey, snapshotName } from '../graph/key.ts'
+import { hashKey, snapshotName, stepKey } from '../graph/key.ts'
 import type { Layer } from '../graph/layer.ts'
 import type { FileStep } from '../graph/step.ts'
 import type { Store } from '../store/store.ts'
@@ -32,8 +32,15 @@ export interface FileServices {
   readonly lacking: string | undefined
   readonly statCache: StatCache
   readonly now: () => number
+  /** Told of the files that a fingerprint stands for. */
+  readonly onFingerprint?: ((fingerprint: string, files: () => Iterable<FingerprintedFile>) => void) | undefined
   /** A random text: a step that must not come from the cache is done anew, with the times that its sources have now. */
   readonly nonce: () => string
+}
+
+/** An entry of a source, and what its content was hashed as. */
+export interface FingerprintedFile extends SelectedEntry {
+  readonly content: string
 }
 
 type Part = FileStep['ops'][number]
@@ -72,7 +79,8 @@ export function fileHandler(services: FileServices): StepHandler<FileStep> {
       const { step } = visit
       const parts: unknown[] = []
       for (const part of step.ops) parts.push([keyedOp(part.op), await sourceDigest(part, visit, services, take)])
-      return hashKey('file', step.link && !looksUpNames(step) ? 'link' : below(visit).identity, parts, services.lacking)
+      const under = step.link && !looksUpNames(step) ? 'link' : below(visit).identity
+      return stepKey('file', ['below', under], ['operations', parts], ['lacking', services.lacking])
     },
 
     async run(visit, key) {
@@ -84,7 +92,7 @@ export function fileHandler(services: FileServices): StepHandler<FileStep> {
       const id = snapshotName({ kind: 'file', ...made })
       const known = await makeHere(id, visit, services, take)
       if (known === undefined) await makeInWorker(id, visit, services, take)
-      const layer = { snapshot: id, made, created: now(), started, known, image: undefined, alone: step.link }
+      const layer = { snapshot: id, made, created: now(), started, known, source: undefined, alone: step.link }
       return onTop(parent, layer)
     },
   }
@@ -168,14 +176,23 @@ function keyedOp(op: FileOp): unknown {
 
 type Take = (part: Part, op: CopyOp, tree: Tree, signal: AbortSignal) => Promise<Taken>
 
-async function takeFiles(
-  op: CopyOp,
-  tree: Tree,
-  { statCache, now }: FileServices,
-  signal: AbortSignal,
-): Promise<Taken> {
+async function takeFiles(op: CopyOp, tree: Tree, services: FileServices, signal: AbortSignal): Promise<Taken> {
   const entries = await select(tree, op.selection, signal)
-  return { entries, digest: await fingerprint(tree, entries, { owners: op.keepOwner, statCache, now: now(), signal }) }
+  return { entries, digest: await digestOf(tree, entries, op.keepOwner, services.statCache, services, signal) }
+}
+
+async function digestOf(
+  tree: Tree,
+  entries: readonly SelectedEntry[],
+  owners: boolean,
+  statCache: StatCache | undefined,
+  { now, onFingerprint }: FileServices,
+  signal: AbortSignal,
+): Promise<string> {
+  const contents: string[] = []
+  const digest = await fingerprint(tree, entries, { owners, statCache, now: now(), contents, signal })
+  onFingerprint?.(digest, () => entries.map((entry, i) => ({ ...entry, content: contents[i]! })))
+  return digest
 }
 
 async function sourceDigest(part: Part, visit: Visit<FileStep>, services: FileServices, take: Take): Promise<string> {
@@ -194,7 +211,7 @@ async function sourceDigest(part: Part, visit: Visit<FileStep>, services: FileSe
   const key = hashKey('fingerprint', input.identity, selection, keepOwner)
   return await cache.fingerprint(key, async () => {
     const tree = services.needsFiles(visit.step) ? undefined : await layerSource(input, services)
-    if (tree) return await fingerprint(tree, await select(tree, selection, signal), { owners: keepOwner, signal })
+    if (tree) return await digestOf(tree, await select(tree, selection, signal), keepOwner, undefined, services, signal)
     const stack = await layers.snapshots(input.stack)
     return await worker.call('files.fingerprint', { stack, selection, keepOwner }, { signal })
   })

@@ -48,6 +48,7 @@ export class LayerTrees {
   /** The files of a stack; undefined when a layer is only there as a snapshot, or is too big to be looked at so. */
   async tree(stack: LayerStack): Promise<Directory | undefined> {
     const parts = stack.parts((each) => !this.#trees.has(each))
+    this.#layers.refuseAbsent(parts.map(({ top }) => top!))
     if (parts.some(({ top }) => top!.known === undefined)) return undefined
     // From the bottom, without recursion: stacks are as deep as Dockerfiles are long.
     let tree: Promise<Directory | undefined> = this.#trees.get(LayerStack.empty)!
@@ -94,7 +95,7 @@ export class LayerTrees {
     const entries = await this.#layers.reading(layer, async () =>
       indexLayer(blobs.open(descriptor.digest, this.#signal), descriptor.mediaType, options),
     )
-    const isSoonRead = layer.image === undefined && descriptor.size < SMALL
+    const isSoonRead = layer.source === undefined && descriptor.size < SMALL
     if (entries === undefined || isSoonRead) return entries
     const { digest } = await blobs.put(encodeIndex(entries))
     await records.put('index', key, { digest }, { blobs: [digest] })

@@ -3,6 +3,7 @@ import type { FileOp, Selection } from '../graph/file-op.ts'
 import type { Capability } from '../sandbox/capability-names.ts'
 import type { Executor, ResourceLimits, TerminalSize, Ulimit } from '../sandbox/executor.ts'
 import type { SnapshotId, SnapshotInfo } from '../snapshot/snapshotter.ts'
+import type { MountInfo } from '../store/index.ts'
 import type { PieceTable } from '../store/pieces.ts'
 
 /** Where the files of an operation come from. */
@@ -201,6 +202,10 @@ export interface WorkerOperations {
   'snapshot.discard': { params: { ids: readonly SnapshotId[] }; result: void }
   /** Deletes what was discarded; returns what could not be deleted, and why. */
   'snapshot.purge': { params: Record<string, never>; result: readonly string[] }
+  /** The directories of cache mounts. */
+  'mount.list': { params: object; result: readonly MountInfo[] }
+  /** Deletes one that no process has mounted; whether it is gone. */
+  'mount.remove': { params: { id: string }; result: boolean }
   /** Looks whether all that was used until now is as it was committed. */
   'snapshot.verify': { params: Record<string, never>; result: void }
   /** Unpacks a layer blob on top of `below` and verifies its diffID. */

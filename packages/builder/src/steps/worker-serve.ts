@@ -7,6 +7,7 @@ import { EveryKind, openSnapshotter, type Snapshotter } from '../snapshot/index.
 import type { Pieces } from '../store/pieces.ts'
 import { openStore, openStoreToRead } from '../store/store.ts'
 import { makeDirectorySync } from '../util/make-directory.ts'
+import { CacheMounts } from './cache-mounts.ts'
 import type { OpenParams, WorkerEvent, WorkerOperations } from './worker-api.ts'
 import type { OperationContext } from './worker-files.ts'
 import { applyFiles, fingerprintFiles } from './worker-files.ts'
@@ -47,6 +48,10 @@ class WorkerState {
   get snapshotter(): Snapshotter {
     if (this.#snapshotter === undefined) throw new Error('the worker was opened to read')
     return this.#snapshotter
+  }
+
+  get mounts(): CacheMounts {
+    return new CacheMounts(join(this.params.root, 'cache-mounts'), join(this.params.root, 'alive'))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -90,6 +95,8 @@ export function serve(cloner: LastingCloner | undefined): void {
     },
     'snapshot.verify': () => opened().snapshotter.verify(),
     'snapshot.purge': () => opened().snapshots.purge(),
+    'mount.list': async () => opened().mounts.list(),
+    'mount.remove': ({ id }) => opened().mounts.remove(id),
     'layer.unpack': (params, call) => unpackBlob(params, context(call)),
     'layer.pack': async (params, call) => packSnapshot(params, context(call), await opened().pieces()),
     'files.apply': (params, call) => applyFiles(params, context(call)),

@@ -1,17 +1,21 @@
 import { createHash } from 'node:crypto'
-import { mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { mediaTypes } from '@tsbuild/registry-client'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { spaceLimits } from './collect.ts'
 import {
+  collect,
   diskUsage,
+  isCollectionDue,
   openStore,
   type PruneOptions,
   prune,
   type SnapshotTable,
   type Store,
   type StoredThing,
+  type UsageFilter,
 } from './index.ts'
 
 const HOUR = 3_600_000
@@ -140,8 +144,152 @@ it('keeps the newest up to a size', async () => {
     ['d', 1],
   ] as const)
     await step(key, age * HOUR)
-  expect(await removedBy({ keepStorage: 5000 })).toEqual(['record a', 'snapshot s-a', 'record b', 'snapshot s-b'])
-  expect(await removedBy({ keepStorage: 5000 })).toEqual([])
+  expect(await removedBy({ reservedSpace: 5000 })).toEqual(['record a', 'snapshot s-a', 'record b', 'snapshot s-b'])
+  expect(await removedBy({ reservedSpace: 5000 })).toEqual([])
+})
+
+describe('limits', () => {
+  const steps = async (...keys: string[]) => {
+    for (const [i, key] of keys.entries()) await step(key, (keys.length - i) * HOUR)
+  }
+
+  it('of what is used', async () => {
+    await steps('a', 'b', 'c')
+    expect(await removedBy({ maxUsedSpace: 5000 })).toEqual(['record a', 'snapshot s-a'])
+  })
+
+  it('keep what is reserved, whatever else they say', async () => {
+    await steps('a', 'b', 'c')
+    expect(await removedBy({ maxUsedSpace: 1, reservedSpace: 5000 })).toEqual(['record a', 'snapshot s-a'])
+  })
+
+  it('of room that the disk has: nothing goes while there is enough, everything when there never can be', async () => {
+    await steps('a', 'b')
+    expect(await removedBy({ minFreeSpace: 1 })).toEqual([])
+    expect(await removedBy({ minFreeSpace: 2 ** 52, reservedSpace: 2500 })).toEqual(['record a', 'snapshot s-a'])
+    expect(await removedBy({ minFreeSpace: 2 ** 52 })).toEqual(['record b', 'snapshot s-b'])
+  })
+
+  it('do not count what images consist of', async () => {
+    const { layer } = await step('image', 9 * HOUR)
+    await tag('image:1', [layer])
+    await steps('a', 'b')
+    expect(await removedBy({ maxUsedSpace: 5500 })).toEqual(['record a', 'snapshot s-a'])
+  })
+
+  it('hold for what nothing refers to as well', async () => {
+    const loose = await blob('loose'.repeat(100), HOUR)
+    await prune(store, table, { maxUsedSpace: 5000 }, now)
+    expect(await store.blobs.has(loose)).toBe(true)
+  })
+})
+
+describe('filters', () => {
+  /** One of each kind. */
+  async function some(): Promise<{ loose: string }> {
+    await step('a', 3 * HOUR)
+    await step('b', 2 * HOUR)
+    await store.records.put('fingerprint', 'f', {})
+    setAge(join(root, 'records/fingerprint', createHash('sha256').update('f').digest('hex')), HOUR)
+    mkdirSync(join(root, 'stat-cache'), { recursive: true })
+    writeFileSync(join(root, 'stat-cache/ctx'), 'x')
+    setAge(join(root, 'stat-cache/ctx'), HOUR)
+    const mounts = new Set(['m'])
+    table = {
+      ...table,
+      mounts: {
+        list: async () =>
+          [...mounts].map((id) => ({ id, description: 'pip', size: 7, created: now, lastUsed: now - HOUR })),
+        remove: async (id) => mounts.delete(id),
+      },
+    }
+    return { loose: await blob('loose', HOUR) }
+  }
+
+  it.each<[string, UsageFilter[], string[]]>([
+    ['a type', [{ key: 'type', operator: '=', value: 'exec.cachemount' }], ['mount m']],
+    ['another type', [{ key: 'type', operator: '=', value: 'source.local' }], ['context ctx']],
+    ['what the builder noted', [{ key: 'type', operator: '=', value: 'internal' }], ['record f']],
+    ['no type', [{ key: 'type', operator: '!=', value: 'regular' }], ['record f', 'mount m', 'context ctx']],
+    ['a description', [{ key: 'description', operator: '~=', value: '^p' }], ['mount m']],
+    ['what changes', [{ key: 'mutable', operator: 'true' }], ['mount m', 'context ctx']],
+    ['a record by its key', [{ key: 'id', operator: '=', value: 'a' }], ['record a', 'snapshot s-a']],
+    ['a record by what it holds', [{ key: 'id', operator: '~=', value: 's-b' }], ['record b', 'snapshot s-b']],
+    [
+      'all of several',
+      [
+        { key: 'mutable', operator: 'true' },
+        { key: 'id', operator: '=', value: 'm' },
+      ],
+      ['mount m'],
+    ],
+    ['nothing', [{ key: 'type', operator: '=', value: 'frontend' }], []],
+    ['what is in use', [{ key: 'inuse', operator: 'true' }], []],
+  ])('choose %s', async (_, filters, expected) => {
+    const { loose } = await some()
+    expect((await removedBy({ filters })).sort()).toEqual(expected.sort())
+    expect(await store.blobs.has(loose)).toBe(true)
+    const rest = await diskUsage(store, table, now, { filters })
+    expect(rest.items).toEqual([])
+  })
+
+  it('tell what an image shares', async () => {
+    const { layer } = await step('image', HOUR)
+    await tag('image:1', [layer])
+    const usage = await diskUsage(store, table, now, { filters: [{ key: 'shared', operator: 'true' }] })
+    expect(usage.items.map(({ kind }) => kind).sort()).toEqual(['blob', 'blob', 'blob', 'record'])
+    expect(await removedBy({ all: true, filters: [{ key: 'shared', operator: 'true' }] })).toEqual([
+      'record image',
+      'snapshot s-image',
+    ])
+  })
+
+  it('without one, caches of mounts and of contexts go as well', async () => {
+    await some()
+    const { left } = await prune(store, table, {}, now)
+    expect(left).toBe(0)
+  })
+})
+
+describe('automatic collection', () => {
+  it('has the limits of buildkitd by default, and those that are set alone', () => {
+    expect(spaceLimits({}, 50e9)).toEqual({ maxUsedSpace: 40e9, minFreeSpace: 10e9, reservedSpace: 5e9 })
+    expect(spaceLimits({}, 1e12)).toEqual({ maxUsedSpace: 100e9, minFreeSpace: 200e9, reservedSpace: 10e9 })
+    expect(spaceLimits({ maxUsedSpace: { percent: 50 } }, 1e12)).toEqual({
+      maxUsedSpace: 500e9,
+      minFreeSpace: 0,
+      reservedSpace: 0,
+    })
+  })
+
+  it('leaves a store alone that is below its limits', async () => {
+    await step('old', 2000 * HOUR)
+    const loose = await blob('loose', 2000 * HOUR)
+    expect((await collect(store, table, {}, now)).removed).toEqual([])
+    expect(await store.blobs.has(loose)).toBe(true)
+  })
+
+  it('takes what is old first, then what images do not share, at last the cache of images', async () => {
+    const image = await step('image', 9 * HOUR)
+    await tag('image:1', [image.layer])
+    await step('old', 2000 * HOUR)
+    await step('new', HOUR)
+    const removed = async (maxUsedSpace: number) => {
+      const result = await collect(store, table, { maxUsedSpace }, now)
+      return result.removed.filter(({ kind }) => kind === 'record').map(({ id }) => id)
+    }
+    expect(await removed(4500)).toEqual(['old'])
+    expect(await removed(2500)).toEqual(['new'])
+    expect(await removed(1)).toEqual(['image'])
+    expect(await store.blobs.has(image.layer)).toBe(true)
+  })
+
+  it('is due at times, for one of several who ask', async () => {
+    expect(await isCollectionDue(root, HOUR, now)).toBe(false)
+    expect(await isCollectionDue(root, HOUR, now + HOUR / 2)).toBe(false)
+    expect(await isCollectionDue(root, HOUR, now + 2 * HOUR)).toBe(true)
+    expect(await isCollectionDue(root, HOUR, now + 2 * HOUR)).toBe(false)
+  })
 })
 
 it('keeps what was used lately', async () => {

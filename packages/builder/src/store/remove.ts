@@ -8,12 +8,13 @@ import { hasCode } from '../util/has-code.ts'
 import type { TemporaryPath } from './content-store.ts'
 import type { RecordInfo } from './records.ts'
 import type { Store } from './store.ts'
-import { type ImageContent, type Inventory, imageContent, type SnapshotTable } from './usage.ts'
+import { CONTEXTS, type ImageContent, type Inventory, imageContent, type SnapshotTable } from './usage.ts'
+import type { UsageItem } from './usage-item.ts'
 
 /** Something that is to go. Records come before what they need, so that none ever points at nothing. */
 export type Removal =
-  | { readonly kind: 'blob' | 'snapshot'; readonly id: string; readonly size: number }
-  | { readonly kind: 'record'; readonly id: string; readonly size: number; readonly record: RecordInfo }
+  | { readonly kind: Exclude<UsageItem['kind'], 'record'>; readonly item: UsageItem }
+  | { readonly kind: 'record'; readonly item: UsageItem; readonly record: RecordInfo }
 
 export class Remover implements AsyncDisposable {
   /** What is out of reach, in the order in which it went. */
@@ -49,7 +50,7 @@ export class Remover implements AsyncDisposable {
       try {
         if (await this.#takeAway(removal)) this.removed.push(removal)
       } catch (error) {
-        this.#problems.push(`${removal.kind} ${removal.id}: ${(error as Error).message}`)
+        this.#problems.push(`${removal.kind} ${removal.item.id}: ${(error as Error).message}`)
       }
     }
   }
@@ -84,20 +85,26 @@ export class Remover implements AsyncDisposable {
     }
   }
 
-  #isUsed(removal: Removal, leased: ReadonlySet<string>): boolean {
-    return removal.kind !== 'record' && (leased.has(removal.id) || this.#images.blobs.has(removal.id))
+  #isUsed({ kind, item }: Removal, leased: ReadonlySet<string>): boolean {
+    return (kind === 'blob' || kind === 'snapshot') && (leased.has(item.id) || this.#images.blobs.has(item.id))
   }
 
   async #takeAway(removal: Removal): Promise<boolean> {
-    if (removal.kind === 'record') await this.#store.records.remove(removal.record.kind, removal.record.key)
-    else if (removal.kind === 'snapshot') {
-      if (!this.#snapshots) return false
-      await this.#snapshots.remove(removal.id)
-    } else {
-      const aside = join(this.#aside.path, removal.id.replace(':', '-'))
-      return await movedAway(this.#store.blobs.path(removal.id), aside)
+    const { id } = removal.item
+    switch (removal.kind) {
+      case 'record':
+        await this.#store.records.remove(removal.record.kind, removal.record.key)
+        return true
+      case 'snapshot':
+        await this.#snapshots?.remove(id)
+        return this.#snapshots !== undefined
+      case 'mount':
+        return (await this.#snapshots?.mounts?.remove(id)) ?? false
+      case 'context':
+        return await movedAway(join(this.#store.root, CONTEXTS, id), join(this.#aside.path, `context-${id}`))
+      case 'blob':
+        return await movedAway(this.#store.blobs.path(id), join(this.#aside.path, id.replace(':', '-')))
     }
-    return true
   }
 }
 

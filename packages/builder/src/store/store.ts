@@ -123,7 +123,7 @@ async function prepare(root: string, temporaries: Temporaries): Promise<void> {
 /** What a store that was not made completely, or lost its layout file, may hold. */
 const OWN = new Set([
   ...['index.json', 'blobs', 'records', 'snapshots', 'tmp', 'alive', 'locks', 'leases', 'gate.lock', 'quarantine'],
-  ...['cache-mounts', 'compile-cache', 'oci-runtime', 'stat-cache'],
+  ...['cache-mounts', 'collected', 'compile-cache', 'oci-runtime', 'stat-cache'],
 ])
 
 async function hasLayout(root: string): Promise<boolean> {

@@ -10,11 +10,21 @@ import {
   isManifestType,
   parseManifest,
 } from '@tsbuild/registry-client'
+import { type UsageFilter, usageMatcher } from './filter.ts'
 import type { RecordInfo } from './records.ts'
 import type { Store } from './store.ts'
+import type { StoredThing, UsageItem } from './usage-item.ts'
+
+/** Directories of `RUN --mount=type=cache`, as the worker lists and removes them. */
+export interface MountTable {
+  list(): Promise<readonly MountInfo[]>
+  /** Takes one away unless it is mounted. @returns whether it is gone */
+  remove(id: string): Promise<boolean>
+}
 
 /** Committed snapshots, as the worker's snapshotter lists and removes them. */
 export interface SnapshotTable {
+  readonly mounts?: MountTable
   list(): AsyncIterable<StoredThing>
   /** Takes a snapshot out of reach, at once. Its content may be deleted later. */
   remove(id: string): Promise<void>
@@ -22,16 +32,17 @@ export interface SnapshotTable {
   purge(): Promise<readonly string[]>
 }
 
-/** A blob (id: digest) or snapshot. Times are milliseconds since the epoch, sizes bytes on disk. */
-export interface StoredThing {
-  readonly id: string
-  readonly size: number
-  readonly created: number
-  readonly lastUsed: number
+/** A {@link StoredThing} of `RUN --mount=type=cache`. */
+export interface MountInfo extends StoredThing {
+  /** The mount's id. */
+  readonly description: string
 }
 
 /** Everything in a store at one moment. */
 export interface Inventory {
+  readonly mounts: readonly MountInfo[]
+  /** What is remembered of the files of contexts. */
+  readonly contexts: readonly StoredThing[]
   readonly blobs: ReadonlyMap<string, StoredThing>
   readonly snapshots: ReadonlyMap<string, StoredThing>
   readonly records: readonly RecordInfo[]
@@ -58,6 +69,8 @@ export async function takeInventory(
   return {
     blobs: await listBlobs(store.root),
     snapshots: new Map(found.map((snapshot) => [snapshot.id, snapshot])),
+    mounts: (await snapshots?.mounts?.list()) ?? [],
+    contexts: await listContexts(store.root),
     records,
     images: await imageContent(store),
     leased: new Set(leases.flatMap(({ refs }) => [...refs.blobs, ...refs.snapshots])),
@@ -77,6 +90,18 @@ async function listBlobs(root: string): Promise<Map<string, StoredThing>> {
     }
   }
   return blobs
+}
+
+/** Where what is remembered of the files of contexts is kept. */
+export const CONTEXTS = 'stat-cache'
+
+async function listContexts(root: string): Promise<StoredThing[]> {
+  const found: StoredThing[] = []
+  for (const id of await readdir(join(root, CONTEXTS)).catch(() => [])) {
+    const file = await stat(join(root, CONTEXTS, id)).catch(() => undefined)
+    if (file?.isFile()) found.push({ id, size: file.size, created: file.mtimeMs, lastUsed: file.mtimeMs })
+  }
+  return found
 }
 
 /** Blobs that images with a name consist of and what is attached to them, and the index that this was found from. */
@@ -123,17 +148,6 @@ async function childrenOf({ digest, mediaType }: Descriptor, store: Store): Prom
   }
 }
 
-/** A line of `du`. */
-export interface UsageItem extends StoredThing {
-  readonly kind: 'blob' | 'snapshot' | 'record'
-  /** For records: what they are of. */
-  readonly description?: string
-  /** Whether prune with `all` would delete it now. */
-  readonly reclaimable: boolean
-  /** Records that need it. */
-  readonly users: number
-}
-
 export interface Usage {
   /** Least recently used first. */
   readonly items: readonly UsageItem[]
@@ -141,38 +155,58 @@ export interface Usage {
   readonly reclaimable: number
 }
 
-/** What uses how much. */
-export async function diskUsage(store: Store, snapshots: SnapshotTable | undefined, now: number): Promise<Usage> {
-  const inventory = await takeInventory(store, snapshots, now)
-  const users = new Map<string, number>()
-  for (const { refs } of inventory.records) {
-    for (const id of [...refs.blobs, ...refs.snapshots]) users.set(id, (users.get(id) ?? 0) + 1)
-  }
-  const things = (kind: 'blob' | 'snapshot', all: Iterable<StoredThing>): UsageItem[] =>
-    Array.from(all, (thing) => ({
-      ...thing,
-      kind,
-      reclaimable: isFree(inventory, thing),
-      users: users.get(thing.id) ?? 0,
-    }))
-  const items: UsageItem[] = [
-    ...things('blob', inventory.blobs.values()),
-    ...things('snapshot', inventory.snapshots.values()),
-    ...inventory.records.map(({ kind, key, size, created, lastUsed }): UsageItem => {
-      return {
-        kind: 'record',
-        id: key,
-        description: kind,
-        size,
-        created,
-        lastUsed,
-        reclaimable: lastUsed < inventory.since,
-        users: 0,
-      }
-    }),
-  ].sort((a, b) => a.lastUsed - b.lastUsed)
+/** What uses how much. @param chosen only of what fulfils all filters, and was last used before a time */
+export async function diskUsage(
+  store: Store,
+  snapshots: SnapshotTable | undefined,
+  now: number,
+  chosen: { readonly filters?: readonly UsageFilter[] | undefined; readonly until?: number | undefined } = {},
+): Promise<Usage> {
+  const { filters = [], until = Number.POSITIVE_INFINITY } = chosen
+  const matches = usageMatcher(filters)
+  const all = usageItems(await takeInventory(store, snapshots, now))
+  const items = all.filter((item) => item.lastUsed < until && matches(item))
   const sum = (list: readonly UsageItem[]) => list.reduce((bytes, item) => bytes + item.size, 0)
   return { items, total: sum(items), reclaimable: sum(items.filter((item) => item.reclaimable)) }
+}
+
+/** Kinds of records that say what others hold, so that it is found sooner. */
+const INTERNAL: ReadonlySet<string> = new Set(['fingerprint', 'index', 'pieces', 'resolved'])
+
+/** The lines of `du`, least recently used first. */
+export function usageItems(inventory: Inventory): UsageItem[] {
+  const { records, images, since } = inventory
+  const users = new Map<string, RecordInfo[]>()
+  for (const record of records) {
+    for (const id of [...record.refs.blobs, ...record.refs.snapshots]) users.set(id, [...(users.get(id) ?? []), record])
+  }
+  const things = (kind: 'blob' | 'snapshot', all: Iterable<StoredThing>): UsageItem[] =>
+    Array.from(all, (thing) => {
+      const of = users.get(thing.id) ?? []
+      const type = of.length > 0 && of.every((record) => record.kind === 'index') ? 'internal' : 'regular'
+      const shared = images.blobs.has(thing.id)
+      const reclaimable = isFree(inventory, thing)
+      return { ...thing, kind, type, reclaimable, mutable: false, shared, users: of.length }
+    })
+  const ofRecord = ({ kind, key, refs, size, created, lastUsed }: RecordInfo): UsageItem => ({
+    ...{ kind: 'record', type: INTERNAL.has(kind) ? 'internal' : 'regular', description: kind, id: key },
+    ...{ size, created, lastUsed, reclaimable: lastUsed < since, mutable: false, users: 0 },
+    shared: refs.blobs.length > 0 && refs.blobs.every((digest) => images.blobs.has(digest)),
+  })
+  const mutable = { mutable: true, shared: false, users: 0 } as const
+  const ofMount = (mount: MountInfo): UsageItem => {
+    return { ...mount, kind: 'mount', type: 'exec.cachemount', reclaimable: mount.lastUsed < since, ...mutable }
+  }
+  const ofContext = (thing: StoredThing): UsageItem => {
+    return { ...thing, kind: 'context', type: 'source.local', reclaimable: thing.lastUsed < since, ...mutable }
+  }
+  return [
+    ...things('blob', inventory.blobs.values()),
+    ...things('snapshot', inventory.snapshots.values()),
+    ...records.map(ofRecord),
+    ...inventory.mounts.map(ofMount),
+    ...inventory.contexts.map(ofContext),
+  ].sort((a, b) => a.lastUsed - b.lastUsed)
 }
 
 /** Whether nothing but records holds a blob or snapshot. */

@@ -11,6 +11,7 @@ import { renderError } from '../render-error.ts'
 import { renderSummary } from '../render-summary.ts'
 import { renderWarnings } from '../render-warnings.ts'
 import { UsageError } from '../usage-error.ts'
+import { collectLater } from './collect-later.ts'
 import { findLoader, type LoadSink, openLoad } from './load-image.ts'
 import { proxyArgs } from './proxy-args.ts'
 import { checkResultFile, imageId, metadataText, replaceFile } from './result-files.ts'
@@ -30,11 +31,13 @@ export async function runBuild(request: BuildRequest, context: CommandContext): 
     await deliver(request, context, result, Date.now() - started, loaded)
     return EXIT.ok
   } catch (error) {
-    if (signal.aborted || isUsageError(error)) throw error
+    if (signal.aborted || (await isUsageError(error))) throw error
     if (request.progress !== 'rawjson') await write(io.stderr, renderWarnings(warnings))
     const prefix = error instanceof CommandError ? '' : 'failed to solve: '
     await write(io.stderr, await renderError(error, { debug: context.global.debug, prefix }))
     return EXIT.failed
+  } finally {
+    await collectLater(context)
   }
 }
 

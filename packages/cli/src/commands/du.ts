@@ -1,37 +1,48 @@
 /** `tsbuild du`. */
 import { defineCommand } from '../command.ts'
 import { EXIT } from '../exit-codes.ts'
-import { parseFormat, type Row, renderRows } from '../format/rows.ts'
+import { FILTER_HELP, parseUsageFilters } from '../flags/usage-filter.ts'
+import { parseFormat, renderRows } from '../format/rows.ts'
 import { write } from '../io.ts'
 import { formatBytes } from '../progress/format.ts'
-import { formatAge, renderTable } from '../table.ts'
+import { renderTable } from '../table.ts'
+import { USAGE_HEADS, usageParagraphs, usageRow, usageTable } from '../usage-rows.ts'
 
 export const command = defineCommand({
   name: 'du',
   usage: ['du [FLAGS]'],
-  description: 'RECLAIMABLE is what tsbuild prune --all would free.',
+  description: 'RECLAIMABLE is what tsbuild prune --all would free. Filters mean what they mean for docker buildx du.',
   arity: { min: 0, max: 0 },
   flags: [
-    { name: 'verbose', alias: 'v', type: 'boolean', help: 'One line for each blob, snapshot and cache record' },
+    { name: 'filter', type: 'list', value: 'KEY=VALUE', help: FILTER_HELP },
+    { name: 'verbose', alias: 'v', type: 'boolean', help: 'One line for each entry' },
     {
       name: 'format',
       type: 'string',
       value: 'FORMAT',
-      help: "table, json, or a Go template for each line, such as '{{.Type}} {{.Size}}' (default table)",
+      help: "table, json, pretty (a paragraph for each entry), or a Go template for each entry, such as '{{.ID}} {{.Size}}' (default table)",
     },
+    { name: 'timeout', type: 'string', value: 'TIME', help: 'No effect, accepted for scripts written for docker' },
   ],
   examples: [
     { text: 'What the store takes, and what prune could free', command: 'tsbuild du' },
+    { text: 'The files of RUN --mount=type=cache', command: 'tsbuild du -v --filter type=exec.cachemount' },
     { text: 'All of it, in bytes, for other programs', command: 'tsbuild du --format json' },
   ],
   async run({ values }, { io, signal, global }) {
-    const format = parseFormat(values.format)
+    const pretty = values.format === 'pretty'
+    const format = parseFormat(pretty ? undefined : values.format)
+    const now = Date.now()
+    const filters = parseUsageFilters(values.filter ?? [], now)
     const { diskUsage } = await import('@tsbuild/builder')
-    const usage = await diskUsage({ root: global.root, env: io.env, signal })
-    if (format.kind === 'template')
-      await write(io.stdout, renderRows(values.verbose ? itemRows(usage) : kindRows(usage), format.text, HEADS))
-    else if (format.kind === 'json') await write(io.stdout, `${JSON.stringify(usage, null, 2)}\n`)
-    else await write(io.stdout, values.verbose ? everything(usage) : byKind(usage))
+    const usage = await diskUsage({ root: global.root, env: io.env, signal, ...filters })
+    const { items } = usage
+    if (format.kind === 'template') {
+      const rows = items.map((item) => usageRow(item, now))
+      await write(io.stdout, renderRows(rows, format.text, USAGE_HEADS))
+    } else if (format.kind === 'json') await write(io.stdout, `${JSON.stringify(usage, null, 2)}\n`)
+    else if (pretty) await write(io.stdout, usageParagraphs(items, now))
+    else await write(io.stdout, values.verbose ? usageTable(items, now) : byKind(usage))
     return EXIT.ok
   },
 })
@@ -39,7 +50,7 @@ export const command = defineCommand({
 type Usage = Awaited<ReturnType<typeof import('@tsbuild/builder')['diskUsage']>>
 
 function byKind({ items, total, reclaimable }: Usage): string {
-  const rows = (['blob', 'snapshot', 'record'] as const).map((kind) => {
+  const rows = (['blob', 'snapshot', 'record', 'mount', 'context'] as const).map((kind) => {
     const all = items.filter((item) => item.kind === kind)
     const free = all.filter((item) => item.reclaimable)
     return [`${kind}s`, String(all.length), formatBytes(sum(all)), formatBytes(sum(free))]
@@ -48,51 +59,4 @@ function byKind({ items, total, reclaimable }: Usage): string {
   return renderTable(['KIND', 'COUNT', 'SIZE', 'RECLAIMABLE'], rows)
 }
 
-function everything({ items }: Usage): string {
-  const now = Date.now()
-  const rows = items.map(({ kind, id, description, size, reclaimable, lastUsed }) => [
-    kind,
-    description ? `${description} ${id}` : id,
-    formatBytes(size),
-    String(reclaimable),
-    formatAge(lastUsed, now),
-  ])
-  return renderTable(['KIND', 'ID', 'SIZE', 'RECLAIMABLE', 'LAST USED'], rows)
-}
-
 const sum = (items: readonly { readonly size: number }[]): number => items.reduce((bytes, item) => bytes + item.size, 0)
-
-const HEADS: Readonly<Record<string, string>> = {
-  TotalCount: 'TOTAL',
-  LastUsedAt: 'LAST USED',
-  LastUsedSince: 'LAST USED',
-}
-
-/** As docker system df names them. */
-function kindRows({ items }: Usage): Row[] {
-  return (['blob', 'snapshot', 'record'] as const).map((kind) => {
-    const all = items.filter((item) => item.kind === kind)
-    const free = all.filter((item) => item.reclaimable)
-    return {
-      Type: `${kind}s`,
-      TotalCount: all.length,
-      Active: all.length - free.length,
-      Size: formatBytes(sum(all)),
-      Reclaimable: formatBytes(sum(free)),
-    }
-  })
-}
-
-/** As docker buildx du names them. */
-function itemRows({ items }: Usage): Row[] {
-  const now = Date.now()
-  return items.map(({ kind, id, description, size, reclaimable, lastUsed }) => ({
-    ID: id,
-    Type: kind,
-    Description: description ?? '',
-    Size: formatBytes(size),
-    Reclaimable: reclaimable,
-    LastUsedAt: new Date(lastUsed).toISOString(),
-    LastUsedSince: formatAge(lastUsed, now),
-  }))
-}

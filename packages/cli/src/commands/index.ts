@@ -9,6 +9,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./build.ts'),
   },
   {
+    name: 'lock',
+    group: 'Building',
+    summary: 'Write down which base images, URLs and git refs builds use',
+    load: () => import('./lock.ts'),
+  },
+  {
     name: 'run',
     group: 'Building',
     summary: 'Run an image once, in the foreground',
@@ -19,6 +25,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     group: 'Building',
     summary: 'Enter what a failed RUN has left',
     load: () => import('./debug.ts'),
+  },
+  {
+    name: 'explain',
+    group: 'Building',
+    summary: 'Say why the steps of the latest build ran',
+    load: () => import('./explain.ts'),
   },
   { name: 'images', group: 'Images', summary: 'List the images of the local store', load: () => import('./images.ts') },
   {

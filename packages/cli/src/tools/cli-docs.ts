@@ -8,6 +8,7 @@ import { EXIT_CODE_TEXTS, flagSyntax } from '../help.ts'
 /** Environment variables that the command reads, and what for. */
 const ENVIRONMENT: readonly (readonly [name: string, text: string])[] = [
   ['TSBUILD_ROOT', 'Directory of the state; `--root` wins'],
+  ['TSBUILD_GC', 'Automatic collection of the state: `off`, or its limits (docs/store.md)'],
   ['XDG_DATA_HOME', 'The state is in `tsbuild` below it when `TSBUILD_ROOT` is not set (default `~/.local/share`)'],
   ['XDG_CACHE_HOME', "The command's compiled code is kept in `tsbuild/node` below it (default `~/.cache`)"],
   ['DOCKER_CONFIG', 'Directory of docker’s `config.json`: credentials and proxies (default `~/.docker`)'],

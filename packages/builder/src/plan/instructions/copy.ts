@@ -93,7 +93,7 @@ function planSource(node: CopyNode, source: string, name: string, flags: CopyFla
       at: context.at,
       noCache: context.noCache,
       url: source,
-      checksum: flags.checksum || undefined,
+      checksum: flags.checksum || context.options.pins?.http(source, context.at),
     }
     // The path is filled in when the download is there.
     return { op: writeOp(node, filename, { path: '' }, 0o600, flags, context), from }
@@ -153,6 +153,7 @@ function gitStep(node: CopyNode, git: GitUrl, name: string, checksum: string, co
     throw planErrors.checksumUse(['inconsistent keep-git-dir configuration'])
   if (checksum && git.checksum && checksum !== git.checksum)
     throw planErrors.checksumUse([`checksum mismatch ${JSON.stringify(checksum)} != ${JSON.stringify(git.checksum)}`])
+  const own = checksum || git.checksum
   return {
     kind: 'git',
     name,
@@ -163,7 +164,8 @@ function gitStep(node: CopyNode, git: GitUrl, name: string, checksum: string, co
     subdir: git.subdir,
     keepGitDir: node.keepGitDir ?? git.keepGitDir ?? false,
     submodules: git.submodules ?? true,
-    checksum: checksum || git.checksum,
+    checksum: own,
+    commit: own ? undefined : context.options.pins?.git(git.remote, git.ref, context.at),
   }
 }
 

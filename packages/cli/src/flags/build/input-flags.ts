@@ -51,6 +51,32 @@ export const INPUT_FLAGS: readonly BuildFlag[] = [
     },
   },
   {
+    name: 'locked',
+    type: 'boolean',
+    help: 'Refuse sources that the lock file does not have (default where $CI is set and there is a lock file)',
+    set: (draft, value) => {
+      draft.options.locked = value
+    },
+  },
+  {
+    name: 'lock-file',
+    type: 'string',
+    value: 'FILE',
+    completes: 'file',
+    help: 'Use the digests and commits of this lock file (default the one beside the Dockerfile, if there is one)',
+    set: (draft, value) => {
+      draft.options.lock = value
+    },
+  },
+  {
+    name: 'no-lock',
+    type: 'boolean',
+    help: 'Use no lock file',
+    set: (draft, value) => {
+      if (value) draft.options.lock = false
+    },
+  },
+  {
     name: 'pull',
     type: 'boolean',
     help: 'Ask registries for newer base images even when the store has some',

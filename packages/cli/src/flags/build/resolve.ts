@@ -34,6 +34,11 @@ export function resolveBuild(draft: BuildDraft, words: readonly string[], global
   if (context === '-' && options.dockerfile === '-') {
     throw new UsageError("invalid argument: can't use stdin for both build context and dockerfile")
   }
+  if (options.locked && options.lock === false)
+    throw new UsageError(
+      '--locked and --no-lock cannot be used together',
+      '--locked=false uses what is locked, and no more',
+    )
   const called = resolveCall(draft)
   const outputs = called.call ? { specs: [], stream: 'none' as const } : resolveOutputs(draft)
   const platforms = options.platforms ?? platformFromEnvironment(env)
