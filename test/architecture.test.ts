@@ -13,7 +13,7 @@ const files = sourceFiles()
 const shipped = files.filter((file) => !isTest(file.path))
 
 /** Everybody may use these; they import nothing above themselves. */
-const COMMON = ['errors.ts', 'source.ts', 'progress.ts', 'redact.ts', 'util']
+const COMMON = ['errors.ts', 'explanation.ts', 'source.ts', 'progress.ts', 'redact.ts', 'util']
 
 /**
  * Folders (and files) of the builder's src → what they may import beside {@link COMMON} and themselves. A folder that is
@@ -29,6 +29,7 @@ const BUILDER: Readonly<Record<string, readonly string[] | 'all'>> = {
   export: ['image', 'layer', 'store', 'registry-client', 'graph', 'options.ts'],
   image: ['layer', 'store', 'graph', 'registry-client'],
   solve: ['steps', 'cache', 'graph', 'store'],
+  explain: ['graph', 'store', 'registry-client'],
   steps: ['context', 'snapshot', 'sandbox', 'layer', 'store', 'graph', 'registry-client'],
   cache: ['layer', 'store', 'registry-client', 'graph'],
   plan: ['stages', 'instructions', 'dockerfile', 'graph', 'registry-client'],
@@ -44,6 +45,7 @@ const BUILDER: Readonly<Record<string, readonly string[] | 'all'>> = {
   dockerfile: [],
   graph: ['registry-client'],
   'errors.ts': [],
+  'explanation.ts': [],
   'source.ts': [],
   'progress.ts': [],
   'redact.ts': [],

@@ -76,6 +76,8 @@ export interface CountingProxy extends AsyncDisposable {
   readonly writes: readonly string[]
   /** Digests of the blobs that were asked for. */
   readonly blobs: readonly string[]
+  /** Forgets what it has noted. */
+  reset(): void
 }
 
 export async function countingProxy(target: string): Promise<CountingProxy> {
@@ -97,6 +99,10 @@ export async function countingProxy(target: string): Promise<CountingProxy> {
     host: `127.0.0.1:${(server.address() as { port: number }).port}`,
     writes,
     blobs,
+    reset() {
+      writes.length = 0
+      blobs.length = 0
+    },
     async [Symbol.asyncDispose]() {
       server.closeAllConnections()
       server.close()

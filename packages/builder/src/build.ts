@@ -1,12 +1,14 @@
 /**
  * Builds images: read the Dockerfile, parse it, plan a graph per platform, solve it, assemble images, export them.
  */
+import { openCaches } from './build/caches.ts'
 import { checkInputs } from './build/check-inputs.ts'
+import { Explainer } from './build/explain.ts'
+import { finish } from './build/finish.ts'
 import { openWorker } from './build/layers.ts'
 import { useLock } from './build/lock-use.ts'
 import { withLostLayers } from './build/lost-layers.ts'
 import { checkOptions } from './build/option-schema.ts'
-import { exportAll } from './build/outputs.ts'
 import { planAll } from './build/plan-all.ts'
 import { Session } from './build/session.ts'
 import { asBuildError, resolveBuildSettings } from './build/settings.ts'
@@ -32,13 +34,16 @@ export async function build(call: BuildOptions<Place>): Promise<BuildResult> {
     await checkInputs(settings)
     await using session = await Session.open(settings)
     for (const message of [...withoutEffect(options), ...settings.warnings]) session.warn({ rule: '', message })
+    const caches = await openCaches(session, settings)
     const parsed = await readSources(session)
     await useLock(session, options)
     const worker = openWorker(session, options, hasRun(parsed))
     const { plans, undated, images } = await planAll(parsed, session, settings)
+    await using explainer = new Explainer(session, options)
     return await withLostLayers(session, async (trust) => {
-      const solver = await openSolver({ parsed, plans, undated, images }, worker, session, settings, trust)
-      return await exportAll(await solver.solve(), solver, session, settings)
+      const what = { parsed, plans, undated, images }
+      const solver = await openSolver(what, worker, session, settings, trust, explainer, caches)
+      return await finish(await solver.solve(), solver, session, settings, explainer)
     })
   } catch (error) {
     throw asBuildError(error, { signal: call?.signal, root })
@@ -50,10 +55,6 @@ function hasRun({ stages }: ParsedDockerfile): boolean {
 }
 
 /** What other builders do with options whose absence makes no image wrong. */
-function withoutEffect({ attests, cacheFrom, cacheTo }: BuildOptions): string[] {
-  return [
-    ...(attests?.length ? ['attestations are not made by this version: the image is built without them'] : []),
-    ...(cacheFrom?.length ? ['caches are not imported by this version: --cache-from has no effect'] : []),
-    ...(cacheTo?.length ? ['caches are not exported by this version: --cache-to has no effect'] : []),
-  ]
+function withoutEffect({ attests }: BuildOptions): string[] {
+  return attests?.length ? ['attestations are not made by this version: the image is built without them'] : []
 }

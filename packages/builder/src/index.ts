@@ -4,6 +4,7 @@
 export { type CheckOutcome, check, outline, targets } from './build/calls.ts'
 export { debug, type KeptRootfs, keptRootfs } from './build/debug.ts'
 export { type Diagnosis, diagnose, type RuntimeTrial } from './build/diagnose.ts'
+export { explain } from './build/explain.ts'
 export { type OpenedImages, openImages } from './build/images.ts'
 export { lock } from './build/lock.ts'
 export { runImage } from './build/run-image.ts'
@@ -11,14 +12,24 @@ export { type CollectOptions, collectGarbage, diskUsage, garbageCollectionDue, p
 export { build } from './build.ts'
 export { checkErrorText, checkExitCode, checkSarif, checkText } from './calls/index.ts'
 export { BuildError, type BuildErrorDetails } from './errors.ts'
+export {
+  type BuildExplanation,
+  causeText,
+  explanationText,
+  type FileChange,
+  type RebuildCause,
+  type StepExplanation,
+} from './explanation.ts'
 export type { ImageStore } from './image/image-store.ts'
 export type { LockEntry } from './lockfile/index.ts'
 export type {
+  BlobCount,
   BuildResult,
-  CacheSpec,
   CallResult,
   CheckResult,
   Console,
+  ExportedCache,
+  ImportedCache,
   LockResult,
   OutputResult,
   Place,
@@ -44,12 +55,16 @@ import type * as options from './options.ts'
 
 /** Options of {@link build}. */
 export type BuildOptions = options.BuildOptions<options.Place>
+/** One `--cache-from` or `--cache-to`. */
+export type CacheSpec = options.CacheSpec<options.Place>
 /** Options of {@link debug}. */
 export type DebugOptions = options.DebugOptions<options.Place>
 /** Options of {@link diagnose}. */
 export type DiagnoseOptions = options.DiagnoseOptions<options.Place>
 /** Options of {@link check}, {@link outline} and {@link targets}. */
 export type DockerfileOptions = options.DockerfileOptions<options.Place>
+/** Options of {@link explain}. */
+export type ExplainOptions = options.ExplainOptions<options.Place>
 /** Options of {@link lock}. */
 export type LockOptions = options.LockOptions<options.Place>
 /** Options of {@link openImages}. */

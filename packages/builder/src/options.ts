@@ -3,6 +3,7 @@
  */
 import type { Descriptor, Platform } from '@tsbuild/registry-client'
 import type { BuildError } from './errors.ts'
+import type { BuildExplanation } from './explanation.ts'
 import type { LockEntry } from './lockfile/index.ts'
 import type { BuildWarning, ProgressListener } from './progress.ts'
 import type { ResourceLimits, Ulimit } from './sandbox/executor.ts'
@@ -39,10 +40,16 @@ export interface OutputSpec<P extends Place = string> {
   readonly attrs: Readonly<Record<string, string | P>>
 }
 
-/** One `--cache-from` / `--cache-to`. */
-export interface CacheSpec {
-  readonly type: string
-  readonly attrs: Readonly<Record<string, string>>
+/**
+ * One `--cache-from` or `--cache-to`. Unknown attributes are an error.
+ *
+ * @example
+ * { type: 'registry', attrs: { ref: 'example.com/app:cache', mode: 'max' } }
+ */
+export interface CacheSpec<P extends Place = string> {
+  readonly type: 'registry' | 'local' | 'inline' | 'gha' | 's3' | 'azblob'
+  /** Attributes as written: `ref`, `src`, `dest`, `mode`, `ignore-error` … */
+  readonly attrs: Readonly<Record<string, string | P>>
 }
 
 /** Options every call that reads a Dockerfile shares. */
@@ -147,12 +154,17 @@ export interface BuildOptions<P extends Place = string> extends DockerfileOption
   readonly openConsole?: (failure: BuildError) => Promise<Omit<Console, 'tty'>> | Omit<Console, 'tty'>
   /** `local` or `tar` with `dest`, `src` (a directory, default `/`) and `stage`: saves files of a failed RUN. */
   readonly outputOnFailure?: OutputSpec<P>
+  /** Says of each step that runs why it was not in the cache, as `explained` events. The result always has it. */
+  readonly explain?: boolean
   /** Attestations as `--attest` names them: `type=provenance,mode=max`. */
   readonly attests?: readonly string[]
-  /** Caches to look for steps in. */
-  readonly cacheFrom?: readonly CacheSpec[]
-  /** Where to store the cache after the build. */
-  readonly cacheTo?: readonly CacheSpec[]
+  /** Shared caches: what the store does not have of a step is looked for there. One that fails costs a warning. */
+  readonly cacheFrom?: readonly CacheSpec<P>[]
+  /**
+   * Where the results of the steps are shared when all have succeeded: those whose layers are in the image with these
+   * (`mode=min`, the default), or all (`mode=max`). That it fails is the build's failure unless `ignore-error` is `true`.
+   */
+  readonly cacheTo?: readonly CacheSpec<P>[]
   /** Receives an output whose dest is `-`. */
   readonly stdout?: NodeJS.WritableStream
 }
@@ -264,6 +276,13 @@ export interface StoreOptions<P extends Place = string> {
   readonly env?: Readonly<Record<string, string | undefined>> | undefined
 }
 
+/** Options of {@link explain}: which build. Nothing named: the latest of all. */
+export interface ExplainOptions<P extends Place = string> extends StoreOptions<P> {
+  readonly context?: P | undefined
+  readonly dockerfile?: P | undefined
+  readonly target?: string | undefined
+}
+
 /** Options of {@link openImages}. */
 export interface OpenOptions<P extends Place = string> extends StoreOptions<P> {
   /** Only to look: nothing is made or changed, so the store may be one that cannot be written. */
@@ -307,6 +326,40 @@ export interface RunImageResult {
   readonly peakMemory: number | undefined
 }
 
+/** A number of blobs, and how many bytes they have together. */
+export interface BlobCount {
+  readonly blobs: number
+  readonly size: number
+}
+
+/** What a build had from one `--cache-from`. */
+export interface ImportedCache {
+  /** `registry example.com/app:cache` */
+  readonly name: string
+  /** Results of steps that it knows. */
+  readonly records: number
+  /** Results of it that this build used, because the store did not have them. */
+  readonly hits: number
+  /** Layers that had to be downloaded. */
+  readonly fetched: BlobCount
+  /** Why it was of no use. */
+  readonly problem: string | undefined
+}
+
+/** What one `--cache-to` came to. */
+export interface ExportedCache {
+  /** `registry example.com/app:cache`, or `inline` */
+  readonly name: string
+  /** Results of steps that are there now. */
+  readonly records: number
+  /** Layers that had to be sent. */
+  readonly sent: BlobCount
+  /** Layers that were there already, or that a registry took from another of its repositories. */
+  readonly present: BlobCount
+  /** Why it failed, where `ignore-error` lets the build succeed all the same. */
+  readonly problem: string | undefined
+}
+
 /** What one exporter made. */
 export interface OutputResult {
   readonly type: OutputSpec['type']
@@ -334,6 +387,10 @@ export interface BuildResult {
   readonly warnings: readonly BuildWarning[]
   /** Steps that ran and steps taken from the cache. */
   readonly steps: { readonly total: number; readonly cached: number }
+  /** Why steps ran. */
+  readonly explanation: BuildExplanation
+  /** Shared caches, in the order in which they were named. */
+  readonly cache: { readonly imported: readonly ImportedCache[]; readonly exported: readonly ExportedCache[] }
   /** As docker buildx writes with --metadata-file. */
   readonly metadata: Readonly<Record<string, unknown>>
 }

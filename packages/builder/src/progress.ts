@@ -2,6 +2,7 @@
  * The library's only output beside its result: plain events, in the order in which things happen.
  * Renderers are pure functions of these events. Times are milliseconds since the epoch.
  */
+import type { RebuildCause } from './explanation.ts'
 import type { Location } from './source.ts'
 
 /** A unit of work that is shown as one line: a step of the graph, a pull, an export. */
@@ -47,6 +48,14 @@ export type ProgressEvent =
     }
   /** The result came from the cache: follows `started`, takes the place of `done`. */
   | { readonly type: 'cached'; readonly id: string; readonly time: number }
+  /** Why a step is not taken from the cache, where the build was asked to say so; after `started`. */
+  | {
+      readonly type: 'explained'
+      readonly id: string
+      readonly cause: RebuildCause
+      readonly text: string
+      readonly time: number
+    }
   | { readonly type: 'done'; readonly id: string; readonly time: number }
   | { readonly type: 'failed'; readonly id: string; readonly message: string; readonly time: number }
   /** The step was given up because another one failed or the build was cancelled. */

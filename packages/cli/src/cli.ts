@@ -1,12 +1,12 @@
 /** The story of a command line: argv → command → exit code. */
-import { type Arity, commandFlags } from './command.ts'
-import { COMMANDS } from './commands/index.ts'
+import { type Arity, type Command, commandFlags } from './command.ts'
+import { COMMANDS, findCommand } from './commands/index.ts'
 import { isUsageError } from './error-kind.ts'
 import { EXIT } from './exit-codes.ts'
 import { globalOptions } from './flags/global.ts'
-import { parseArguments } from './flags/parse.ts'
+import { type ParsedArguments, parseArguments } from './flags/parse.ts'
 import { type Io, write } from './io.ts'
-import { selectCommand } from './select.ts'
+import { commandBehindFlags, type Selection, selectCommand } from './select.ts'
 import type { SignalTrap } from './signals.ts'
 import { UsageError } from './usage-error.ts'
 
@@ -24,7 +24,7 @@ export async function main(argv: readonly string[], io: Io, trap: SignalTrap): P
     const { command } = await selection.entry.load()
     // Where -h means something else (run's host name), alone it still asks for help.
     const args = selection.args.length === 1 && selection.args[0] === '-h' ? ['--help'] : selection.args
-    const input = parseArguments(args, commandFlags(command), { stopAtWord: command.stopAtWord ?? false })
+    const input = parse(command, args, selection, io)
     if (input.values.help) {
       const { commandHelp } = await import('./help.ts')
       await write(io.stdout, commandHelp(command, selection.entry.summary))
@@ -40,6 +40,21 @@ export async function main(argv: readonly string[], io: Io, trap: SignalTrap): P
   }
 }
 
+/** @throws UsageError, also for a command behind flags that are its own */
+function parse(command: Command, args: readonly string[], { implied }: Selection, io: Io): ParsedArguments {
+  const meant = implied ? commandBehindFlags(args, io) : undefined
+  const hint = meant === undefined ? undefined : `the flags of a command stand behind its name: ${meant}`
+  try {
+    const input = parseArguments(args, commandFlags(command), { stopAtWord: command.stopAtWord ?? false })
+    const name = hint === undefined ? undefined : input.words.find((word) => findCommand(word))
+    if (name === undefined) return input
+    throw new UsageError(`there is no directory ${name} that could be built`, hint)
+  } catch (error) {
+    if (hint === undefined || !(error instanceof UsageError)) throw error
+    throw new UsageError(error.message, error.hint ?? hint)
+  }
+}
+
 /** Shows an error, unless it only says that the command was told to stop, and returns the exit code it stands for. */
 export async function fail(
   error: unknown,
@@ -52,7 +67,7 @@ export async function fail(
   if (trap.signal.aborted) return EXIT.failed
   const { renderError } = await import('./render-error.ts')
   await write(io.stderr, await renderError(error, { debug }))
-  return isUsageError(error) ? EXIT.usage : EXIT.failed
+  return (await isUsageError(error)) ? EXIT.usage : EXIT.failed
 }
 
 function checkArity(name: string, words: readonly string[], { min, max }: Arity): void {

@@ -1,7 +1,7 @@
 /** Errors for people: what went wrong and where, what the failed process said last, and what to do. */
 import { getSystemErrorMessage, inspect } from 'node:util'
 import type { Location } from '@tsbuild/builder'
-import { isBuildError, isExpected, unwrap } from './error-kind.ts'
+import { buildErrorOf, isExpected, unwrap } from './error-kind.ts'
 import { escapeControls } from './progress/escape.ts'
 
 const RULE = '------'
@@ -19,11 +19,11 @@ export interface RenderErrorOptions {
 /** The text for stderr, with a newline at its end. */
 export async function renderError(error: unknown, options: RenderErrorOptions): Promise<string> {
   const lines: string[] = []
-  const place = isBuildError(error) ? error : undefined
+  const place = await buildErrorOf(error)
   if (place?.logTail && place.logTail.length > 0) lines.push(...logLines(place.step, place.logTail))
   for (const at of [place?.at ?? [], place?.also ?? []].flat()) lines.push(...(await excerptLines(at)))
-  const reason = unwrap(error)
-  lines.push(...messageLines(reason, options))
+  const reason = await unwrap(error)
+  lines.push(...(await messageLines(reason, options)))
   const hint = hintOf(reason)
   if (hint) lines.push(`hint: ${hint}`)
   const text = lines.flatMap((line) => line.split('\n')).map((line) => escapeControls(line.replace(/\r$/, '')))
@@ -44,10 +44,10 @@ async function excerptLines(at: Location): Promise<string[]> {
   return [...lines.slice(0, half), `     [${lines.length - 2 * half} more lines]`, ...lines.slice(-half)]
 }
 
-function messageLines(error: unknown, options: RenderErrorOptions): string[] {
+async function messageLines(error: unknown, options: RenderErrorOptions): Promise<string[]> {
   const prefix = `ERROR: ${options.prefix ?? ''}`
   if (!(error instanceof Error)) return [`${prefix}${String(error)}`]
-  if (isExpected(error)) return [`${prefix}${systemMessage(error) ?? error.message}`]
+  if (await isExpected(error)) return [`${prefix}${systemMessage(error) ?? error.message}`]
   return [
     `${prefix}internal error: ${error.message || error.name}`,
     ...(options.debug

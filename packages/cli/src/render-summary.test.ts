@@ -11,6 +11,8 @@ const result: BuildResult = {
   outputs: [{ type: 'image', names: ['docker.io/library/app:1@sha256:abc'] }],
   warnings: [],
   steps: { total: 5, cached: 2 },
+  explanation: { started: 0, comparedWith: undefined, steps: [], cached: 2 },
+  cache: { imported: [], exported: [] },
   metadata: {},
 }
 
@@ -32,6 +34,30 @@ it.each<[Partial<BuildResult>, string]>([
       ],
     },
     'built 2 platforms, 1 layer, 10B; 5 steps, 2 cached; 1.5s\ndigest sha256:abc\noci a.tar\ntar to stdout\n',
+  ],
+  [
+    {
+      outputs: [],
+      cache: {
+        imported: [
+          { name: 'registry x/y:z', records: 9, hits: 5, fetched: { blobs: 1, size: 2000 }, problem: undefined },
+          { name: 'local /a', records: 0, hits: 0, fetched: { blobs: 0, size: 0 }, problem: 'it is gone' },
+        ],
+        exported: [
+          {
+            name: 'local /b',
+            records: 7,
+            sent: { blobs: 2, size: 3000 },
+            present: { blobs: 1, size: 10 },
+            problem: undefined,
+          },
+        ],
+      },
+    },
+    'built 2 layers, 1.00MB; 5 steps, 2 cached; 1.5s\ndigest sha256:abc\n' +
+      'cache from registry x/y:z: used 5 of 9 results, fetched 1 layer, 2.00kB\n' +
+      'cache from local /a: not used\n' +
+      'cache to local /b: 7 results; sent 2 layers, 3.00kB; had 1 layer, 10B\n',
   ],
   [
     { outputs: [{ type: 'local', dest: 'out\x1b[2J' }] },

@@ -1,5 +1,5 @@
 /** The lines that close a successful build. */
-import type { BuildResult } from '@tsbuild/builder'
+import type { BlobCount, BuildResult } from '@tsbuild/builder'
 import { escapeControls } from './progress/escape.ts'
 import { formatBytes, formatSeconds } from './progress/format.ts'
 
@@ -18,6 +18,14 @@ export function renderSummary(result: BuildResult, ms: number, stream = 'to stdo
     const where = [...(output.dest ? [output.dest === '-' ? stream : output.dest] : []), ...names]
     lines.push(`${output.type}${where.length > 0 ? ` ${where.join(', ')}` : ''}`)
   }
+  for (const { name, hits, records, fetched, problem } of result.cache.imported) {
+    const use = problem === undefined ? `used ${hits} of ${records} results, fetched ${counted(fetched)}` : 'not used'
+    lines.push(`cache from ${name}: ${use}`)
+  }
+  for (const { name, records, sent, present, problem } of result.cache.exported) {
+    const work = `${records} ${records === 1 ? 'result' : 'results'}; sent ${counted(sent)}; had ${counted(present)}`
+    lines.push(`cache to ${name}: ${problem === undefined ? work : 'not exported'}`)
+  }
   return `${['', ...lines.map(escapeControls)].join('\n')}\n`
 }
 
@@ -25,5 +33,9 @@ function contents(result: BuildResult): string {
   const layers = result.platforms.flatMap((platform) => platform.layers)
   const size = layers.reduce((sum, layer) => sum + layer.size, 0)
   const platforms = result.platforms.length > 1 ? `${result.platforms.length} platforms, ` : ''
-  return `built ${platforms}${layers.length} ${layers.length === 1 ? 'layer' : 'layers'}, ${formatBytes(size)}`
+  return `built ${platforms}${counted({ blobs: layers.length, size })}`
+}
+
+function counted({ blobs, size }: BlobCount): string {
+  return `${blobs} ${blobs === 1 ? 'layer' : 'layers'}, ${formatBytes(size)}`
 }

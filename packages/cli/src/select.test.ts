@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import { selectCommand } from './select.ts'
+import { commandBehindFlags, selectCommand } from './select.ts'
 
 const cwd = mkdtempSync(join(tmpdir(), 'tsbuild-select-'))
 mkdirSync(join(cwd, 'context'))
@@ -30,6 +30,17 @@ describe('selectCommand', () => {
     const selection = selectCommand(argv, { cwd })
     expect(selection?.entry.name).toBe(name)
     expect(selection?.args).toEqual(args)
+  })
+
+  it.each<[string[], string | undefined]>([
+    [['-q', 'images'], 'tsbuild images -q'],
+    [['-a', 'images', '--filter', "it's"], "tsbuild images -a --filter 'it'\\''s'"],
+    [['-t', 'x', 'build', '.'], 'tsbuild build -t x .'],
+    [['-t', 'x', '.'], undefined],
+    [['-q', 'context'], undefined],
+  ])('of %j knows that a command is meant', (argv, meant) => {
+    expect(selectCommand(argv, { cwd })).toMatchObject({ implied: true })
+    expect(commandBehindFlags(argv, { cwd })).toBe(meant)
   })
 
   it.each([[[]], [['--help']], [['-D']], [['--root', '/r']]])('%j shows the overview', (argv) => {

@@ -14,6 +14,8 @@ export interface Selection {
   readonly entry: CommandEntry
   /** Everything but the command's name. */
   readonly args: readonly string[]
+  /** No command is named, so it is `build`. */
+  readonly implied?: boolean
 }
 
 /**
@@ -32,8 +34,21 @@ export function selectCommand(argv: readonly string[], io: Pick<Io, 'cwd'>): Sel
   if (VERSION_FLAGS.has(word)) return { entry: findCommand('version')!, args: omit(argv, at) }
   if (/^[\w-]+$/.test(word) && !word.startsWith('-') && !isDirectory(resolve(io.cwd, word)))
     refuseUnknown(argv.slice(at))
-  return { entry: findCommand('build')!, args: argv }
+  return { entry: findCommand('build')!, args: argv, implied: true }
 }
+
+/**
+ * What was meant by a command line that names a command behind flags that are not global: `-q images` is no build of a
+ * directory `images`, unless there is one.
+ *
+ * @returns the whole command line as it has to be written
+ */
+export function commandBehindFlags(argv: readonly string[], io: Pick<Io, 'cwd'>): string | undefined {
+  const at = argv.findIndex((word) => findCommand(word) !== undefined && !isDirectory(resolve(io.cwd, word)))
+  return at < 0 ? undefined : ['tsbuild', argv[at]!, ...omit(argv, at)].map(forShell).join(' ')
+}
+
+const forShell = (word: string): string => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)
 
 /** As docker and Node have them. */
 const VERSION_FLAGS: ReadonlySet<string> = new Set(['--version', '-v'])

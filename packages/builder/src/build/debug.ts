@@ -2,11 +2,10 @@
 import type { DebugOptions, Place, RunImageResult, StoreOptions } from '../options.ts'
 import { runInteractive } from '../steps/interactive.ts'
 import { LazyWorker } from '../steps/worker-client.ts'
+import { callInStore } from './call-in-store.ts'
 import { shellOf } from './failure.ts'
 import { findKeptRun, listKeptRuns } from './kept.ts'
-import { checkOptions } from './option-schema.ts'
 import { processResult } from './process-result.ts'
-import { asBuildError, stateRoot } from './settings.ts'
 import { openState } from './state.ts'
 
 /** A root filesystem that `--on-error keep` has kept. */
@@ -22,10 +21,11 @@ export interface KeptRootfs {
 
 /** Lists what is kept, the latest first. */
 export async function keptRootfs(call: StoreOptions<Place> = {}): Promise<KeptRootfs[]> {
-  const options = checkOptions('store', call)
-  const store = await openState(stateRoot(options.root, options.env ?? process.env), 'read')
-  const runs = await listKeptRuns(store.records)
-  return runs.map(({ name, step, message, failed }) => ({ name, step, message, failed }))
+  return await callInStore('store', call, async (_options, root) => {
+    const store = await openState(root, 'read')
+    const runs = await listKeptRuns(store.records)
+    return runs.map(({ name, step, message, failed }) => ({ name, step, message, failed }))
+  })
 }
 
 /**
@@ -35,11 +35,9 @@ export async function keptRootfs(call: StoreOptions<Place> = {}): Promise<KeptRo
  * @throws BuildError
  */
 export async function debug(call: DebugOptions<Place>): Promise<RunImageResult> {
-  const options = checkOptions('debug', call)
-  const { name, command = [], console, isolation = 'auto', ociRuntime } = options
-  const { signal = new AbortController().signal } = options
-  const root = stateRoot(options.root, options.env ?? process.env)
-  try {
+  return await callInStore('debug', call, async (options, root) => {
+    const { name, command = [], console, isolation = 'auto', ociRuntime } = options
+    const { signal = new AbortController().signal } = options
     const store = await openState(root, 'write')
     await using _lease = await store.lease(Date.now())
     const { params } = await findKeptRun(store.records, name)
@@ -52,7 +50,5 @@ export async function debug(call: DebugOptions<Place>): Promise<RunImageResult> 
     })
     const args = command.length > 0 ? command : [shellOf(params.args)]
     return processResult(await runInteractive(worker, { ...params, args, script: undefined }, console, signal))
-  } catch (error) {
-    throw asBuildError(error, { signal, root })
-  }
+  })
 }

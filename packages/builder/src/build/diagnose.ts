@@ -4,8 +4,7 @@ import type { DiagnoseOptions, Place } from '../options.ts'
 import type { IsolationVerdict, MachineReport } from '../sandbox/probe/facts.ts'
 import { isolationVerdict } from '../sandbox/probe/verdict.ts'
 import { LazyWorker, openWorker } from '../steps/worker-client.ts'
-import { checkOptions } from './option-schema.ts'
-import { stateRoot } from './settings.ts'
+import { callInStore } from './call-in-store.ts'
 import { openState } from './state.ts'
 
 /** Whether an OCI runtime runs a process here. */
@@ -40,10 +39,12 @@ type Trial = Pick<Diagnosis, 'worker' | 'copies' | 'reasons' | 'level'> & { read
 
 /** Probes the machine and tries to run something as a build would. Rejects only for an aborted signal. */
 export async function diagnose(call: DiagnoseOptions<Place> = {}): Promise<Diagnosis> {
-  const options = checkOptions('diagnose', call)
+  return await callInStore('diagnose', call, diagnoseStore)
+}
+
+async function diagnoseStore(options: DiagnoseOptions, root: string): Promise<Diagnosis> {
   const env = options.env ?? process.env
   const { isolation = 'auto', ociRuntime, signal = new AbortController().signal } = options
-  const root = stateRoot(options.root, env)
   // The store first: it does not take a directory for its own that a probe has left something in.
   const problem = await openState(root, 'write').then(
     () => undefined,

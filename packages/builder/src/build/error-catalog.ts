@@ -1,5 +1,6 @@
 /** Every error code of the library, from the tables that define them: the source of docs/errors.md. */
 
+import { cacheErrors } from '../cache/errors.ts'
 import { contextErrors } from '../context/errors.ts'
 import { dockerfileErrors } from '../dockerfile/errors.ts'
 import { cancelled, type ErrorDefinition, systemFailed } from '../errors.ts'
@@ -35,6 +36,7 @@ const chapters: readonly (readonly [title: string, ...tables: readonly Table[]])
   ['Images and layers', imageErrors, layerErrors, storedLayerErrors],
   ['RUN', runErrors, secretErrors, sandboxErrors, keptErrors, runImageErrors],
   ['Store and snapshots', storeErrors, snapshotErrors],
+  ['Shared caches', cacheErrors],
   ['Options and outputs', optionErrors, callbackErrors, exportErrors, rootfsErrors, { cancelled, systemFailed }],
 ]
 

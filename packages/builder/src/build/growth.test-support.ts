@@ -95,7 +95,7 @@ export class IdleBuilds {
     const task = async () => {
       throw new Error('nothing is to be fetched')
     }
-    const layers = new LayerService({ ...common, sources: new Map(), onIncomplete: () => {}, task } as never)
+    const layers = new LayerService({ ...common, onIncomplete: () => {}, task } as never)
     const seen = new Map<string, string>()
     const statCache = {
       get: (key: string) => seen.get(key),
@@ -103,13 +103,14 @@ export class IdleBuilds {
     }
     const tree = openLocalContext(this.directory)
     const handlers = {
-      image: imageHandler,
+      image: imageHandler(() => undefined as never),
       context: contextHandler(async () => tree),
       file: fileHandler({
         ...common,
         layers,
         trees: undefined as never,
         needsFiles: () => true,
+        isBelow: () => true,
         statCache,
         lacking: undefined,
       }),
@@ -142,6 +143,7 @@ export class IdleBuilds {
         times,
         descriptions: [],
         annotations: {},
+        extra: {},
         descriptorAnnotations: {},
         format: 'oci',
       },

@@ -2,11 +2,12 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import type { LayerSource } from '../graph/layer.ts'
 import type { FoundImage } from '../image/resolve.ts'
 import type { BuildOptions } from '../options.ts'
 import { committedBefore } from '../snapshot/kinds.ts'
 import { LayerService } from '../steps/layers.ts'
-import { StepCache } from '../steps/step-cache.ts'
+import { type SharedResults, StepCache } from '../steps/step-cache.ts'
 import { LazyWorker } from '../steps/worker-client.ts'
 import type { Session } from './session.ts'
 
@@ -48,8 +49,14 @@ export function openWorker(
   return worker
 }
 
+/** Where the layers of an image are. */
+export function imageSource({ ref, repository, source }: FoundImage): LayerSource {
+  const openBlob: LayerSource['openBlob'] = (descriptor, options) => source.openBlob(descriptor, options)
+  return { kind: 'image', name: ref.replace(/@.*/, ''), repository, openBlob }
+}
+
 /**
- * Opens the layers of `images`.
+ * Opens what the store has of layers, and what is made of them.
  *
  * @param trust how to find out whether a layer of an earlier build is there: by what is written of it, which costs
  *   next to nothing, or by asking the worker, which alone knows what it can use
@@ -57,8 +64,8 @@ export function openWorker(
 export function openLayers(
   session: Session,
   worker: LazyWorker,
-  images: ReadonlyMap<string, FoundImage>,
   trust: 'records' | 'worker' = 'records',
+  shared?: SharedResults,
 ): OpenedLayers {
   const { store, signal } = session
   const isCommitted = committedBefore(join(store.root, 'snapshots'))
@@ -74,16 +81,16 @@ export function openLayers(
       // Who has not started has not used anything either.
       if (worker.started) await worker.call('snapshot.verify', {}, { signal })
     }),
+    shared,
   )
   const layers = new LayerService({
     store,
     cache,
     worker,
-    sources: new Map([...images].map(([ref, image]) => [ref, image.source])),
     task: (title, work) => session.task(title, work),
-    onIncomplete: (image, { files, example }) => {
+    onIncomplete: (source, { files, example }) => {
       const some = files === 1 ? 'a file' : `${files} files`
-      const name = image?.replace(/@.*/, '') ?? 'an image'
+      const name = source?.name ?? 'an image'
       const message = `RUN and COPY do not see ${some} of ${name} as in the image, where they stay as they are (${example})`
       session.warn({ rule: '', message })
     },

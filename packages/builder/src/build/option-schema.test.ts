@@ -73,6 +73,25 @@ describe('options', () => {
       { ulimits: [{ name: 'nofile', soft: 1.5, hard: 2 }] },
       'ulimits[0].soft: expected a whole number from -1 up, not 1.5',
     ],
+    [{ ulimits: [{ name: 'files', soft: 1, hard: 1 }] }, 'invalid ulimit type: files'],
+    [{ ulimits: [{ name: 'as', soft: 1, hard: 1 }] }, 'invalid ulimit type: as'],
+    [
+      { ulimits: [{ name: 'nofile', soft: 50, hard: 49 }] },
+      'ulimit soft limit must be less than or equal to hard limit: 50 > 49',
+    ],
+    [
+      { ulimits: [{ name: 'nofile', soft: 0, hard: 0 }] },
+      'ulimit nofile=0:0: no process can be started with fewer than 16 open files',
+    ],
+    [{ ulimits: [{ name: 'cpu', soft: 0, hard: -1 }] }, 'ulimit cpu=0:-1: no process can run without any CPU time'],
+    [
+      { ulimits: [{ name: 'nofile', soft: 5000, hard: Number.MAX_SAFE_INTEGER }] },
+      'ulimit nofile=5000:9007199254740991 is above what this machine permits',
+    ],
+    [{ shmSize: -1 }, 'shmSize: expected a whole number from 0 up, not -1'],
+    [{ cgroupParent: '../x' }, 'cgroup parent "../x" must not have ".." in it'],
+    [{ cgroupParent: '/a/../../x' }, 'cgroup parent "/a/../../x" must not have ".." in it'],
+    [{ cgroupParent: 'a\0b' }, 'cgroupParent: a path cannot hold a NUL character'],
     [{ resources: { memory: '1g' } }, 'resources.memory: expected a whole number from 0 up, not a string'],
     [{ resources: { mem: 1 } }, 'resources: unknown option "mem"'],
     [{ runTimeout: 0 }, 'runTimeout: expected a number of milliseconds above 0, not 0'],
@@ -99,6 +118,14 @@ describe('options', () => {
         message: `${name}: expected a plain object, not ${shown}`,
       })
     expect(() => checkOptions('build', { [name]: Object.create(null) })).not.toThrow()
+  })
+
+  it.each(['build', 'run'] as const)('of %s that stand for the usual are as good as absent', (call) => {
+    const needed = call === 'run' ? { image: 'x', stdout: process.stdout, stderr: process.stderr } : {}
+    const checked = checkOptions(call, { ...needed, shmSize: 0, cgroupParent: '', ulimits: [] })
+    expect(checked).not.toHaveProperty('shmSize')
+    expect(checked).not.toHaveProperty('cgroupParent')
+    expect(refusal(() => checkOptions(call, { ...needed, cgroupParent: '..' })).code).toBe('OPTION_INVALID')
   })
 
   it('may be the environment of the process', () => {

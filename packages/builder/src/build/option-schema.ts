@@ -9,6 +9,7 @@ import type {
   DebugOptions,
   DiagnoseOptions,
   DockerfileOptions,
+  ExplainOptions,
   LockOptions,
   OpenOptions,
   OutputSpec,
@@ -16,8 +17,9 @@ import type {
   RunImageOptions,
   StoreOptions,
 } from '../options.ts'
-import type { ResourceLimits } from '../sandbox/executor.ts'
+import type { ResourceLimits, Ulimit } from '../sandbox/executor.ts'
 import { available, limitProblem } from '../sandbox/limits/check.ts'
+import { ulimitCeilings, ulimitProblem } from '../sandbox/limits/ulimits.ts'
 import { type CollectionSettings, FILTER_KEYS, type PruneOptions, type UsageFilter } from '../store/index.ts'
 import {
   bytesOrText,
@@ -70,9 +72,18 @@ const output: Check = (value, spot) => {
   return { type, attrs: attrs.dest ? { ...attrs, dest: pathUnless((name) => name === '-')(attrs.dest, at) } : attrs }
 }
 const attribute: Check = (value, spot) => (value instanceof URL ? path(value, spot) : text(value, spot))
-const importers = ['registry', 'local', 'gha', 's3', 'azblob']
-const cacheOf = (types: readonly string[]): Check =>
-  shape({ type: oneOf(...types), attrs: tableOf(text) } satisfies Table<CacheSpec>, ['type', 'attrs'])
+/** Types and attributes are checked in cache/spec.ts. The paths are those of a directory. */
+const cache: Check = (value, spot) => {
+  const fields = { type: text, attrs: tableOf(attribute) } satisfies Table<CacheSpec>
+  const { type, attrs } = shape(fields, ['type', 'attrs'])(value, spot) as CacheSpec
+  if (type !== 'local') return { type, attrs }
+  const places = Object.entries(attrs).filter(([name, place]) => /^(?:src|dest)$/i.test(name) && place !== '')
+  const absolute = places.map(([name, place]) => [
+    name,
+    path(place, { ...spot, path: `${spot.path}.attrs[${JSON.stringify(name)}]` }),
+  ])
+  return { type, attrs: { ...attrs, ...Object.fromEntries(absolute) } }
+}
 /** `type=provenance|sbom,…` */
 const attest: Check = (value, spot) => {
   const found = text(value, spot) as string
@@ -135,13 +146,35 @@ function possible(limits: ResourceLimits): ResourceLimits {
   return limits
 }
 
+const ulimitList = listOf(shape({ name: text, soft: count(-1), hard: count(-1) }, ['name', 'soft', 'hard']))
+const ulimits: Check = (value, spot) => {
+  const wanted = ulimitList(value, spot) as Ulimit[]
+  const found = wanted.length === 0 ? undefined : ulimitProblem(wanted, ulimitCeilings())
+  if (found !== undefined) throw optionErrors.optionInvalid([found.problem], { hint: found.hint })
+  return wanted
+}
+
+/** Zero is the usual size, as in docker: the kernel would take it for no limit at all. */
+const shmSize: Check = (value, spot) => count()(value, spot) || undefined
+
+/** A path below a hierarchy of control groups, or below the group of this process; '' is as good as absent. */
+const cgroupParent: Check = (value, spot) => {
+  const name = text(value, spot) as string
+  if (name.includes('\0')) throw optionErrors.optionInvalid([`${spot.path}: a path cannot hold a NUL character`])
+  if (name.split('/').includes('..'))
+    throw optionErrors.optionInvalid([`cgroup parent ${JSON.stringify(name)} must not have ".." in it`], {
+      hint: 'a path that begins with / counts from the top of the hierarchy, another one from the group of tsbuild itself',
+    })
+  return name || undefined
+}
+
 const limits = {
   addHosts: listOf(text),
   dns: listOf(text),
-  shmSize: count(),
-  ulimits: listOf(shape({ name: text, soft: count(-1), hard: count(-1) }, ['name', 'soft', 'hard'])),
+  shmSize,
+  ulimits,
   resources: (value: unknown, spot: Spot) => possible(amounts(value, spot) as ResourceLimits),
-  cgroupParent: text,
+  cgroupParent,
   isolation,
   ociRuntime: program,
 }
@@ -164,15 +197,18 @@ const build: Table<BuildOptions> = {
   onError: oneOf('fail', 'keep', 'shell'),
   openConsole: func,
   outputOnFailure: output,
+  explain: flag,
   attests: listOf(attest),
-  cacheFrom: listOf(cacheOf(importers)),
-  cacheTo: listOf(cacheOf([...importers, 'inline'])),
+  cacheFrom: listOf(cache),
+  cacheTo: listOf(cache),
   stdout: writable,
 }
 
 const store: Table<StoreOptions> = { cwd: path, root: path, env: environment }
 
 const open: Table<OpenOptions> = { ...store, readOnly: flag }
+
+const explained: Table<ExplainOptions> = { ...store, context, dockerfile: dockerfile.dockerfile, target: text }
 
 const run: Table<RunImageOptions> = {
   ...limits,
@@ -278,13 +314,14 @@ const CALLS = {
   usage: shape({ ...store, signal, filters: prune.filters, until: prune.until }),
   collect: shape(collection),
   open: shape(open),
+  explain: shape(explained),
   prune: shape(prune),
   debug: shape(debug, ['name', 'console']),
   diagnose: shape(diagnose),
 } as const
 
 /** The options of a call as the library uses them: checked, with absolute paths. */
-interface CallOptions {
+export interface CallOptions {
   build: BuildOptions
   lock: LockOptions
   run: RunImageOptions
@@ -292,6 +329,7 @@ interface CallOptions {
   usage: StoreOptions & Pick<PruneOptions, 'signal' | 'filters' | 'until'>
   collect: StoreOptions & CollectionSettings & Pick<PruneOptions, 'signal' | 'dryRun'>
   open: OpenOptions
+  explain: ExplainOptions
   prune: StoreOptions & PruneOptions
   debug: DebugOptions
   diagnose: DiagnoseOptions

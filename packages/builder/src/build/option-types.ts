@@ -136,7 +136,8 @@ export function shape(fields: Readonly<Record<string, Check>>, required: readonl
     const result: Record<string, unknown> = {}
     for (const [key, item] of entries(value, spot)) {
       if (!Object.hasOwn(fields, key)) refuseKey(key, Object.keys(fields), spot)
-      if (item !== undefined) result[key] = fields[key]!(item, at(key))
+      const checked = item === undefined ? undefined : fields[key]!(item, at(key))
+      if (checked !== undefined) result[key] = checked
     }
     // The check says what is needed.
     for (const key of required) if (result[key] === undefined) fields[key]!(undefined, at(key))

@@ -1,19 +1,22 @@
 /** From solved root filesystems to outputs: layers are packed, images assembled once per format, exporters run in order. */
 import { randomBytes } from 'node:crypto'
-import { type Descriptor, formatPlatform, type Source, selfVerifying } from '@tsbuild/registry-client'
+import { type Descriptor, formatPlatform, type Source } from '@tsbuild/registry-client'
+import { inlineCache } from '../cache/backends/inline.ts'
 import { annotationsOf } from '../export/annotations.ts'
 import type { BuiltImages, DocumentFormat, ExportContext, RootfsOptions } from '../export/exporter.ts'
 import type { Layer } from '../graph/layer.ts'
 import type { RootfsStep } from '../graph/step.ts'
 import { type AssembledImage, assembleImage, assembleIndex } from '../image/assemble.ts'
-import { ImageStore } from '../image/image-store.ts'
 import type { BuildResult, OutputResult } from '../options.ts'
-import type { LayerStack, StackLayer } from '../steps/layer-stack.ts'
+import { isOfBase, type LayerStack, type StackLayer } from '../steps/layer-stack.ts'
+import { blobSource } from './blob-source.ts'
+import { inlineDocument } from './inline-cache.ts'
 import { warnOfLeftOut } from './left-out.ts'
 import { recompressedLayer } from './recompress.ts'
 import { rewrittenLayer } from './rewrite.ts'
 import type { Session } from './session.ts'
-import type { BuildSettings } from './settings.ts'
+import { type BuildSettings, isInline } from './settings.ts'
+import { imageStacks } from './shared-steps.ts'
 import type { BuildSolver, Solved, SolvedImage } from './solver.ts'
 
 const DEFAULT_FORMAT: DocumentFormat = {
@@ -26,13 +29,16 @@ const DEFAULT_FORMAT: DocumentFormat = {
   annotations: [],
 }
 
+/** What a build came to, as far as outputs know. */
+type ExportedBuild = Omit<BuildResult, 'cache' | 'explanation'>
+
 /** Runs all outputs; the result describes the image as the first of them wrote it. */
 export async function exportAll(
   solved: readonly SolvedImage[],
   solver: BuildSolver,
   session: Session,
   settings: BuildSettings,
-): Promise<BuildResult> {
+): Promise<ExportedBuild> {
   const assembler = new Assembler(solved, solver, session, settings)
   const outputs: OutputResult[] = []
   let first: BuiltImages | undefined
@@ -55,7 +61,7 @@ export async function exportAll(
           writeRootfs: (dest, format, options) => assembler.writeRootfs(dest, format, options),
           repository: (name, options) => session.repository(name, options),
           warn: (message) => session.warn({ rule: '', message }),
-          mountFrom: [...new Set([...solver.images.values()].flatMap((i) => i.repository ?? []))],
+          mountFrom: assembler.mountFrom(),
           progress,
         }
         return await output.export(context)
@@ -98,11 +104,15 @@ class Assembler {
       if (format.rewriteTimestamp && epoch === undefined)
         this.#session.warn({ rule: '', message: 'rewrite-timestamp has no effect without SOURCE_DATE_EPOCH' })
       const layers = await Promise.all(rootfs.stack.parts().map((part) => this.#layer(part, epoch, format)))
+      const extra = this.#settings.cacheTo.some(isInline)
+        ? inlineCache(await inlineDocument({ plan, rootfs }, layers, format, this.#solver, this.#settings))
+        : {}
       images.push(
         await assembleImage(
           {
             platform: plan.platform,
             image: plan.image,
+            extra,
             layers,
             times: {
               layers: rootfs.stack.layers().map((l) => l.created),
@@ -138,41 +148,39 @@ class Assembler {
     const { layers } = this.#solver
     const layer = stack.top!
     const blob = await layers.blob(stack, format)
-    if (format.force && layer.image !== undefined) {
+    if (format.force && isOfBase(layer)) {
       await layers.stored(layer)
       return await recompressedLayer(blob, format, this.#session)
     }
     if (epoch === undefined || layer.started === undefined) return blob
-    return format.rewriteTimestamp ? await rewrittenLayer(blob, epoch, this.#session) : blob
+    if (!format.rewriteTimestamp) return blob
+    await layers.stored(layer)
+    return await rewrittenLayer(blob, epoch, this.#session)
   }
 
-  /** Fetches the blobs of base images that are not in the store yet. */
+  /** Fetches the blobs of base images and shared caches that are not in the store yet. */
   async complete(): Promise<void> {
-    await Promise.all(this.#baseLayers().map((layer) => this.#solver.layers.stored(layer)))
+    await Promise.all(this.#fetched().map((layer) => this.#solver.layers.stored(layer)))
   }
 
-  /** What outputs copy. A blob of a base image is fetched when it is opened: a registry that has it needs no bytes. */
+  /** What outputs copy. */
   source(): Source {
-    const { layers } = this.#solver
-    const images = new ImageStore(this.#session.store, Date.now)
-    const bases = new Map(this.#baseLayers().map((layer) => [layer.known?.descriptor.digest, layer]))
-    return {
-      resolve: (reference) => images.resolve(reference),
-      fetchManifest: (reference) => images.fetchManifest(reference),
-      openBlob(descriptor, options) {
-        const layer = bases.get(descriptor.digest)
-        if (layer === undefined) return images.openBlob(descriptor, options)
-        async function* chunks() {
-          await layers.stored(layer!)
-          yield* images.openBlob(descriptor, options)
-        }
-        return options?.offset ? chunks() : selfVerifying(chunks(), descriptor.digest)
-      },
+    return blobSource(this.#session.store, this.#solver.layers, this.#fetched())
+  }
+
+  /** Repositories of a registry that may have a blob, likeliest first. */
+  mountFrom(): (descriptor: Descriptor) => string[] {
+    const all = [...new Set(this.#fetched().flatMap(({ source }) => source!.repository ?? []))]
+    const byDigest = Map.groupBy(this.#fetched(), ({ known }) => known?.descriptor.digest)
+    return ({ digest }) => {
+      const own = (byDigest.get(digest) ?? []).flatMap(({ source }) => source!.repository ?? [])
+      return [...new Set([...own, ...(this.#solver.caches?.repositoriesOf(digest) ?? []), ...all])]
     }
   }
 
-  #baseLayers(): StackLayer[] {
-    return this.#solved.flatMap(({ rootfs }) => rootfs.stack.layers()).filter(({ image }) => image !== undefined)
+  /** Layers whose blobs are to be had elsewhere. */
+  #fetched(): StackLayer[] {
+    return imageStacks(this.#solved).flatMap((stack) => stack.layers().filter(({ source }) => source !== undefined))
   }
 
   async writeRootfs(dest: string, format: 'directory' | 'tar', { split, epoch }: RootfsOptions): Promise<void> {
@@ -227,7 +235,7 @@ function buildResult(
   solver: BuildSolver,
   session: Session,
   settings: BuildSettings,
-): BuildResult {
+): ExportedBuild {
   const { descriptor, images } = built
   const names = [...new Set(outputs.flatMap((o) => o.names ?? settings.tags).map((n) => n.replace(/@.*$/, '')))]
   return {

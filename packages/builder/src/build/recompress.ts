@@ -4,7 +4,7 @@ import { hashKey } from '../graph/key.ts'
 import type { Layer } from '../graph/layer.ts'
 import { LAYER_TYPES } from '../layer/pack.ts'
 import { recompressLayer } from '../layer/recompress.ts'
-import type { CompressionOptions } from '../steps/layers.ts'
+import type { CompressionOptions } from '../steps/layer-stack.ts'
 import type { Session } from './session.ts'
 
 /** The layer itself if it is compressed so already, or is none that may be changed (foreign layers). */

@@ -11,7 +11,7 @@ import { type Capability, chooseCapabilities } from '../sandbox/capability-names
 import { imageRootfs } from '../steps/image.ts'
 import { runInteractive } from '../steps/interactive.ts'
 import type { RunMountSpec, RunParams } from '../steps/worker-api.ts'
-import { openLayers, openWorker, prepareRun } from './layers.ts'
+import { imageSource, openLayers, openWorker, prepareRun } from './layers.ts'
 import { checkOptions } from './option-schema.ts'
 import { processResult } from './process-result.ts'
 import { Session } from './session.ts'
@@ -54,9 +54,9 @@ export async function runImage(call: RunImageOptions<Place>): Promise<RunImageRe
     const image = await findImage(name, session, options)
     const choice = { ...(isolation && { isolation }), ...(ociRuntime !== undefined && { ociRuntime }) }
     const worker = openWorker(session, choice, true)
-    const { layers } = openLayers(session, worker, new Map([[image.ref, image]]))
+    const { layers } = openLayers(session, worker)
     if (onProgress) await prepareRun(worker, session)
-    const stack = await layers.snapshots(imageRootfs(image).stack)
+    const stack = await layers.snapshots(imageRootfs(image.layers, imageSource(image)).stack)
     const params = runParams(image, stack, options)
     const console = { stdin, stdout, stderr, tty }
     return processResult(await runInteractive(worker, params, console, session.signal))

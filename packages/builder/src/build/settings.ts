@@ -12,6 +12,8 @@ import {
   type Platform,
   parsePlatform,
 } from '@tsbuild/registry-client'
+import type { PreparedExport, PreparedImport } from '../cache/backend.ts'
+import { prepareCacheFrom, prepareCacheTo } from '../cache/spec.ts'
 import { BuildError, cancelled, systemFailed } from '../errors.ts'
 import { type Annotation, annotationPlace, isOfIndex } from '../export/annotations.ts'
 import type { PreparedOutput } from '../export/exporter.ts'
@@ -19,7 +21,7 @@ import { type FailureOutput, prepareFailureOutput } from '../export/failed-files
 import { prepareOutput } from '../export/index.ts'
 import { normalizedName, refuseTag } from '../export/names.ts'
 import type { RunStep } from '../graph/step.ts'
-import type { BuildOptions, DockerfileOptions } from '../options.ts'
+import type { BuildOptions, CacheSpec, DockerfileOptions } from '../options.ts'
 import { storeErrors } from '../store/errors.ts'
 import { isSystemError, systemReason } from '../util/system-error.ts'
 import { optionErrors } from './option-types.ts'
@@ -106,6 +108,8 @@ export interface BuildSettings extends Settings {
   readonly extraHosts: RunStep['extraHosts']
   readonly noCache: true | ReadonlySet<string>
   readonly annotations: readonly Annotation[]
+  readonly cacheFrom: readonly PreparedImport[]
+  readonly cacheTo: readonly PreparedExport[]
   /** What will have no effect, in words. */
   readonly warnings: readonly string[]
 }
@@ -121,6 +125,8 @@ export function resolveBuildSettings(options: BuildOptions): BuildSettings {
     : [{ type: tags.length > 0 ? ('image' as const) : ('cacheonly' as const), attrs: {} }]
   const outputs = specs.map(prepareOutput)
   const annotations = annotationOptions(options.annotations ?? [])
+  const cacheFrom = prepareCacheFrom(options.cacheFrom ?? [], settings.env)
+  const cacheTo = prepareCacheTo(cacheToOption(settings), settings.env)
   return {
     ...settings,
     options,
@@ -130,8 +136,31 @@ export function resolveBuildSettings(options: BuildOptions): BuildSettings {
     extraHosts: (options.addHosts ?? []).map(hostOption),
     noCache: options.noCache === true ? true : new Set((options.noCacheFilter ?? []).map((s) => s.toLowerCase())),
     annotations,
-    warnings: [...checkOutputs(outputs, annotations, settings), ...unsetSecrets(options.secrets ?? [], settings.env)],
+    cacheFrom,
+    cacheTo,
+    warnings: [
+      ...checkOutputs(outputs, annotations, settings),
+      ...[...cacheFrom, ...cacheTo].flatMap(({ warnings }) => warnings),
+      ...(cacheTo.some(isInline) && outputs.every(({ annotations }) => annotations === undefined)
+        ? ['--cache-to type=inline has no effect: no output is an image']
+        : []),
+      ...unsetSecrets(options.secrets ?? [], settings.env),
+    ],
   }
+}
+
+/** The build argument BUILDKIT_INLINE_CACHE is `type=inline` in other words. */
+function cacheToOption({ options, buildArgs }: Settings): readonly CacheSpec[] {
+  const { cacheTo = [] } = options as BuildOptions
+  const inline = /^(1|t|true)$/i.test(buildArgs.get('BUILDKIT_INLINE_CACHE') ?? '')
+  return inline && !cacheTo.some(({ type }) => type === 'inline')
+    ? [...cacheTo, { type: 'inline', attrs: {} }]
+    : cacheTo
+}
+
+/** Whether a cache is written into the image. */
+export function isInline({ open }: PreparedExport): boolean {
+  return open === undefined
 }
 
 /** What would silently be missing from the result, or cannot be done, is refused. */

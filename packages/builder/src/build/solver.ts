@@ -1,6 +1,7 @@
 /** Everything that solving a build needs, put together: cache, layers, worker, handlers. */
 import { randomUUID } from 'node:crypto'
 import { availableParallelism } from 'node:os'
+import type { SharedCaches } from '../cache/import.ts'
 import { inputsOf, type RootfsStep, type Step } from '../graph/step.ts'
 import type { FoundImage } from '../image/resolve.ts'
 import type { ParsedDockerfile } from '../instructions/nodes.ts'
@@ -18,8 +19,9 @@ import { runHandler } from '../steps/run-step.ts'
 import type { RootfsResult } from '../steps/types.ts'
 import type { LazyWorker } from '../steps/worker-client.ts'
 import { missingCapabilities } from '../util/rights.ts'
+import type { Explainer } from './explain.ts'
 import { failureHandler } from './failure.ts'
-import { openLayers, prepareRun } from './layers.ts'
+import { imageSource, openLayers, prepareRun } from './layers.ts'
 import { secretReader } from './secrets.ts'
 import type { Session } from './session.ts'
 import type { BuildSettings } from './settings.ts'
@@ -41,7 +43,12 @@ export interface BuildSolver {
   readonly worker: LazyWorker
   readonly images: ReadonlyMap<string, FoundImage>
   readonly counts: Solver['counts']
+  readonly caches: SharedCaches | undefined
   solve(): Promise<SolvedImage[]>
+  /** What solving gave. */
+  rootfses: Solver['rootfses']
+  /** Fingerprints that the steps' keys are made of. */
+  readonly fingerprints: ReadonlyMap<string, string>
 }
 
 /** What a build has found out before it does anything. */
@@ -52,17 +59,23 @@ export interface Planned {
   readonly images: ReadonlyMap<string, FoundImage>
 }
 
-/** Opens the solver of one build; what it starts belongs to the session. @param trust see {@link openLayers} */
+/**
+ * Opens the solver of one build; what it starts belongs to the session.
+ *
+ * @param trust see {@link openLayers}
+ */
 export async function openSolver(
   { parsed, plans, undated, images }: Planned,
   worker: LazyWorker,
   session: Session,
   settings: BuildSettings,
   trust: 'records' | 'worker',
+  explainer: Explainer,
+  caches: SharedCaches | undefined,
 ): Promise<BuildSolver> {
   const { store, signal } = session
   const { options } = settings
-  const { cache, layers } = openLayers(session, worker, images, trust)
+  const { cache, layers } = openLayers(session, worker, trust, caches)
   const all = [...plans, ...undated]
   // While images are fetched and files copied.
   const prepare = once(() => {
@@ -74,21 +87,24 @@ export async function openSolver(
   const now = Date.now
   const exported = new Set(all.flatMap((plan) => ancestors(plan.rootfs)))
   const onDisk = wantedOnDisk(all, settings)
+  const below = new Set(stepsBehind(tops(all)).flatMap((step) => (step.kind === 'file' ? inputsOf(step) : [])))
   const solver = new Solver({
     cache,
+    observer: explainer.observe(),
     onWork: prepare,
     // Packing overlaps with the steps that follow, which the worker gets first. Errors are met again when the image is
     // assembled.
     onResult: (step, { stack }) => {
       if (exported.has(step)) setImmediate(() => layers.blob(stack).catch(() => undefined))
     },
+    isNeeded: (step) => exported.has(step),
     emit: (event) => session.emit(event),
     signal,
     concurrency: Math.max(8, 2 * availableParallelism()),
     now,
     nextId: () => session.nextId(),
     handlers: {
-      image: imageHandler,
+      image: imageHandler((ref) => imageSource(images.get(ref)!)),
       context: contextHandler((name) => session.contexts.open(name)),
       http: httpHandler({ store, client: session.client }),
       git: gitHandler({
@@ -100,6 +116,8 @@ export async function openSolver(
         ...{ store, cache, layers, worker, statCache, lacking, now, nonce: randomUUID },
         trees: new LayerTrees(store, layers, signal),
         needsFiles: (step) => onDisk.has(step),
+        isBelow: (step) => below.has(step),
+        onFingerprint: explainer.onFingerprint,
       }),
       run: runHandler({
         layers,
@@ -125,6 +143,9 @@ export async function openSolver(
     worker,
     images,
     counts: solver.counts,
+    caches,
+    rootfses: () => solver.rootfses(),
+    fingerprints: cache.fingerprints,
     async solve() {
       const results = await solver.solve(all.map((p) => p.rootfs))
       await statCache.save()
@@ -148,19 +169,22 @@ function ancestors(top: RootfsStep | undefined): Step[] {
 }
 
 function hasRun(plans: readonly ImagePlan[]): boolean {
-  return stepsBehind(plans.flatMap((plan) => plan.rootfs ?? [])).some((step) => step.kind === 'run')
+  return stepsBehind(tops(plans)).some((step) => step.kind === 'run')
+}
+
+function tops(plans: readonly ImagePlan[]): RootfsStep[] {
+  return plans.flatMap((plan) => plan.rootfs ?? [])
 }
 
 /** What is seen by a RUN, or handed out as files. */
 function wantedOnDisk(plans: readonly ImagePlan[], { outputs }: BuildSettings): ReadonlySet<Step> {
-  const tops = plans.flatMap((plan) => plan.rootfs ?? [])
-  const runs = stepsBehind(tops).filter((step) => step.kind === 'run')
+  const runs = stepsBehind(tops(plans)).filter((step) => step.kind === 'run')
   const asFiles = outputs.some(({ type }) => type === 'local' || type === 'tar')
-  return new Set(stepsBehind(asFiles ? [...runs, ...tops] : runs))
+  return new Set(stepsBehind(asFiles ? [...runs, ...tops(plans)] : runs))
 }
 
 /** Steps and all that they need. */
-function stepsBehind(steps: readonly Step[]): Step[] {
+export function stepsBehind(steps: readonly Step[]): Step[] {
   const seen = new Set<Step>(steps)
   for (const step of seen) for (const input of inputsOf(step)) seen.add(input)
   return [...seen]

@@ -17,9 +17,9 @@ import {
   type Usage,
 } from '../store/index.ts'
 import { hasCode } from '../util/has-code.ts'
+import { callInStore } from './call-in-store.ts'
 import { parseCollection } from './collection-settings.ts'
-import { checkOptions } from './option-schema.ts'
-import { asBuildError, stateRoot } from './settings.ts'
+import { asBuildError } from './settings.ts'
 import { openState } from './state.ts'
 
 /**
@@ -30,8 +30,9 @@ import { openState } from './state.ts'
 export async function diskUsage(
   call: StoreOptions<Place> & Pick<PruneOptions, 'signal' | 'filters' | 'until'> = {},
 ): Promise<Usage> {
-  const options = checkOptions('usage', call)
-  return await inStore(options, 'read', (store, snapshots) => storeUsage(store, snapshots, Date.now(), options))
+  return await callInStore('usage', call, (options, root) =>
+    inStore(root, 'read', options.signal, (store, snapshots) => storeUsage(store, snapshots, Date.now(), options)),
+  )
 }
 
 /**
@@ -40,9 +41,11 @@ export async function diskUsage(
  * @throws BuildError
  */
 export async function prune(call: StoreOptions<Place> & PruneOptions = {}): Promise<PruneResult> {
-  const options = checkOptions('prune', call)
-  const access = options.dryRun === true ? 'read' : 'write'
-  return await inStore(options, access, (store, snapshots) => pruneStore(store, snapshots, options, Date.now()))
+  return await callInStore('prune', call, (options, root) =>
+    inStore(root, options.dryRun === true ? 'read' : 'write', options.signal, (store, snapshots) =>
+      pruneStore(store, snapshots, options, Date.now()),
+    ),
+  )
 }
 
 /** When, and how far, the local store is made smaller: what is absent is as `$TSBUILD_GC` says, or the default. */
@@ -57,14 +60,15 @@ export type CollectOptions<P extends Place = Place> = StoreOptions<P> &
  * @throws BuildError
  */
 export async function collectGarbage(call: CollectOptions = {}): Promise<PruneResult> {
-  const options = checkOptions('collect', call)
-  const { maxUsedSpace, minFreeSpace, reservedSpace, signal, dryRun } = options
-  const given = maxUsedSpace ?? minFreeSpace ?? reservedSpace
-  const configured = parseCollection(options.env ?? process.env)
-  const settings = given === undefined ? configured : { maxUsedSpace, minFreeSpace, reservedSpace }
-  return await inStore(options, dryRun ? 'read' : 'write', (store, snapshots) =>
-    collect(store, snapshots, { ...settings, signal, dryRun }, Date.now()),
-  )
+  return await callInStore('collect', call, (options, root) => {
+    const { maxUsedSpace, minFreeSpace, reservedSpace, signal, dryRun } = options
+    const given = maxUsedSpace ?? minFreeSpace ?? reservedSpace
+    const configured = parseCollection(options.env ?? process.env)
+    const settings = given === undefined ? configured : { maxUsedSpace, minFreeSpace, reservedSpace }
+    return inStore(root, dryRun ? 'read' : 'write', signal, (store, snapshots) =>
+      collect(store, snapshots, { ...settings, signal, dryRun }, Date.now()),
+    )
+  })
 }
 
 /**
@@ -74,23 +78,22 @@ export async function collectGarbage(call: CollectOptions = {}): Promise<PruneRe
  * @returns the directory of the store; undefined when it is too early, or `$TSBUILD_GC` is `off`
  */
 export async function garbageCollectionDue(call: StoreOptions<Place> = {}): Promise<string | undefined> {
-  const options = checkOptions('store', call)
-  const env = options.env ?? process.env
-  const root = stateRoot(options.root, env)
-  const { interval } = parseCollection(env)
-  if (interval === undefined) return undefined
-  // A store that cannot be written cannot be collected either.
-  return (await isCollectionDue(root, interval, Date.now()).catch(() => false)) ? root : undefined
+  return await callInStore('store', call, async ({ env = process.env }, root) => {
+    const { interval } = parseCollection(env)
+    if (interval === undefined) return undefined
+    // A store that cannot be written cannot be collected either.
+    return (await isCollectionDue(root, interval, Date.now()).catch(() => false)) ? root : undefined
+  })
 }
 
 /** Snapshots belong to the worker's ids, so only a worker can list and remove them. */
 async function inStore<T>(
-  options: StoreOptions & Pick<PruneOptions, 'signal'>,
+  root: string,
   access: 'read' | 'write',
+  given: AbortSignal | undefined,
   work: (store: Store, snapshots: SnapshotTable | undefined) => Promise<T>,
 ): Promise<T> {
-  const root = stateRoot(options.root, options.env ?? process.env)
-  const { signal = new AbortController().signal } = options
+  const signal = given ?? new AbortController().signal
   try {
     const store = await openState(root, access)
     const names = ['snapshots', 'cache-mounts'].map((name) => readdir(join(root, name)).catch(() => []))
@@ -110,7 +113,7 @@ async function inStore<T>(
       purge: async () => [...skipped, ...(await worker.call('snapshot.purge', {}, { signal }))],
     })
   } catch (error) {
-    const failure = asBuildError(error, { root })
+    const failure = asBuildError(error, { signal, root })
     if (access === 'read' || !hasCode(failure.cause, 'ENOSPC', 'EDQUOT')) throw failure
     const { cause, code, message } = failure
     throw new BuildError(code, message, { cause, hint: 'Make a little room on that file system by other means first.' })

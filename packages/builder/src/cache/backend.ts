@@ -11,8 +11,56 @@
  * A backend is one file in `cache/backends/`, with a line in `cache/backends/index.ts`; it passes the contract suite.
  * Owner of both is the session of the build, which disposes them; after that nothing of them is under way.
  */
-import type { Descriptor, OpenContent } from '@tsbuild/registry-client'
+import type { Descriptor, OpenContent, RegistryClient, Repository } from '@tsbuild/registry-client'
+import type { CompressionChoice } from '../layer/compression-attributes.ts'
 import type { CacheDocument } from './document.ts'
+
+/** What backends may use of a build. */
+export interface CacheServices {
+  /** Opens the repository that a reference stands in; `insecure`: also without TLS or its certificates. */
+  repository(reference: string, options: { readonly insecure: boolean }): Repository
+  /** Asks other servers than registries with the user's proxies and authorities. */
+  readonly client: RegistryClient
+}
+
+/** A checked `--cache-from`, ready to be opened. */
+export interface PreparedImport {
+  readonly type: string
+  /** See {@link CacheImporter.name}. */
+  readonly name: string
+  /** What of its attributes will have no effect. */
+  readonly warnings: readonly string[]
+  /** Asks nobody: what cannot be reached is {@link CacheImporter.load}'s to say. */
+  open(services: CacheServices): Promise<CacheImporter>
+}
+
+/** A checked `--cache-to`, ready to be opened. */
+export interface PreparedExport extends CompressionChoice {
+  readonly type: string
+  /** See {@link CacheImporter.name}. */
+  readonly name: string
+  readonly warnings: readonly string[]
+  /** `min`: layers of the image only; `max`: those of all steps. */
+  readonly mode: 'min' | 'max'
+  /** The build succeeds where the export fails. */
+  readonly ignoreError: boolean
+  /** undefined: the cache is written into the image (see backends/inline.ts). */
+  readonly open: ((services: CacheServices) => Promise<CacheExporter>) | undefined
+}
+
+export type Env = Readonly<Record<string, string | undefined>>
+
+/** One type of caches. */
+export interface CacheBackend {
+  /**
+   * Both check attributes, and return undefined when the machine has nothing of the kind, so that one command works
+   * within a service and outside of it.
+   *
+   * @throws BuildError CACHE_INVALID
+   */
+  readonly from: ((values: ReadonlyMap<string, string>, env: Env) => PreparedImport | undefined) | undefined
+  readonly to: (values: ReadonlyMap<string, string>, env: Env) => PreparedExport | undefined
+}
 
 export interface BackendCallOptions {
   readonly signal: AbortSignal

@@ -8,9 +8,10 @@
  * layer. The document has what the name is made of, not the name: whoever writes it can say nothing of the snapshots of
  * other steps.
  */
-import { descriptorSchema, schema } from '@tsbuild/registry-client'
+import { descriptorSchema, isLayerType, schema } from '@tsbuild/registry-client'
 import { KEY_VERSION, snapshotName } from '../graph/key.ts'
 import type { Layer } from '../graph/layer.ts'
+import { COMPRESSION_TEXT } from './compression.ts'
 
 /** Media type of the document where it is a blob of its own. */
 export const CACHE_MEDIA_TYPE = 'application/vnd.tsbuild.cacheconfig.v1+json'
@@ -25,6 +26,8 @@ export interface CacheRecord {
   readonly created: number
   /** undefined: the result is known, its content is not kept (mode=min). */
   readonly layer: Layer | undefined
+  /** How the layer is compressed, where not as usual: see {@link formatCompression}. */
+  readonly compression?: string | undefined
 }
 
 export interface CacheDocument {
@@ -90,6 +93,7 @@ const documentSchema = schema.object<StoredDocument>({
       started: schema.size,
       created: schema.size,
       layer: schema.optional(layer),
+      compression: schema.optional(schema.matching(COMPRESSION_TEXT, 'a compression')),
     }),
     'records',
   ),
@@ -104,5 +108,59 @@ const documentSchema = schema.object<StoredDocument>({
 export function parseCacheDocument(bytes: Uint8Array): CacheDocument {
   const { keyVersion, records, fingerprints } = schema.parseDocument(bytes, documentSchema)
   if (keyVersion !== KEY_VERSION) return EMPTY_DOCUMENT
-  return { records, fingerprints: new Map(Object.entries(fingerprints)) }
+  return { records: records.map(withPlainLayer), fingerprints: new Map(Object.entries(fingerprints)) }
+}
+
+/** Of a layer only what names it: where else its bytes may be had, for one, is not the document's to say. */
+function withPlainLayer(record: CacheRecord): CacheRecord {
+  if (record.layer === undefined) return record
+  const { mediaType, digest, size } = record.layer.descriptor
+  const { diffID } = record.layer
+  return { ...record, layer: isLayerType(mediaType) ? { descriptor: { mediaType, digest, size }, diffID } : undefined }
+}
+
+/** The document with the layers that `has` says are there; of others the results are known, and their content is not kept. */
+export function withLayers(document: CacheDocument, has: (layer: Layer) => boolean): CacheDocument {
+  const records = document.records.map((record) =>
+    record.layer !== undefined && !has(record.layer) ? { ...record, layer: undefined } : record,
+  )
+  return { ...document, records }
+}
+
+/** Bytes of a document that is read. */
+export const MAX_DOCUMENT_BYTES = 64 << 20
+/** What a document that is written has at most: manifests have their limits, and whatever is merged would grow for ever. */
+const LIMITS = { records: 20_000, layers: 4000, fingerprints: 40_000 } as const
+
+/**
+ * What is written where `there` was: all of `own`, and as much of what is there as fits, the newest first.
+ *
+ * @param limits for tests
+ */
+export function documentToWrite(
+  there: CacheDocument,
+  own: CacheDocument,
+  limits: { readonly [K in keyof typeof LIMITS]: number } = LIMITS,
+): CacheDocument {
+  const merged = mergeDocuments(there, own)
+  const mine = new Set(own.records.map(snapshotName))
+  const isMine = (record: CacheRecord) => mine.has(snapshotName(record))
+  const layers = new Set<string>()
+  const records = merged.records
+    .toSorted((a, b) => Number(isMine(b)) - Number(isMine(a)) || b.created - a.created)
+    .filter((record, n) => {
+      if (isMine(record)) {
+        if (record.layer) layers.add(record.layer.descriptor.digest)
+        return true
+      }
+      if (n >= limits.records) return false
+      const digest = record.layer?.descriptor.digest
+      if (digest === undefined || layers.has(digest)) return true
+      if (layers.size >= limits.layers) return false
+      layers.add(digest)
+      return true
+    })
+  const others = [...merged.fingerprints].filter(([key]) => !own.fingerprints.has(key))
+  const room = Math.max(0, limits.fingerprints - own.fingerprints.size)
+  return { records, fingerprints: new Map([...own.fingerprints, ...others.slice(0, room)]) }
 }

@@ -1,5 +1,7 @@
 /** Reading the attributes of `--output` strictly: every attribute is known, every value of its type. */
 import { defineError, outputFailed } from '../errors.ts'
+import { COMPRESSION_ATTRIBUTES, compressionOf } from '../layer/compression-attributes.ts'
+import { AttributeReader } from '../util/attributes.ts'
 import { ANNOTATION_TARGETS, type Annotation, annotationPlace } from './annotations.ts'
 import type { DocumentFormat } from './exporter.ts'
 
@@ -20,9 +22,7 @@ export const exportErrors = {
 
 /** Attributes that decide how an image's documents are written; `annotation…` stand for all that begin so. */
 export const FORMAT_ATTRIBUTES = [
-  'compression',
-  'compression-level',
-  'force-compression',
+  ...COMPRESSION_ATTRIBUTES,
   'oci-mediatypes',
   'rewrite-timestamp',
   'source-date-epoch',
@@ -31,51 +31,26 @@ export const FORMAT_ATTRIBUTES = [
 ] as const
 
 const ANNOTATION = /^annotation(?:-([^.[]*(?:\[[^\]]*\])?)|(\[[^\]]*\]))?\.(\S+)$/
-/** Lowest and highest level of each compression. */
-const LEVELS = { gzip: [0, 9], zstd: [1, 22] } as const
 
 /** The attributes of one output; `known` is the table of those that its type has. */
-export class Attributes<Name extends string> {
-  readonly #type: string
+export class Attributes<Name extends string> extends AttributeReader<Name> {
   readonly #values: ReadonlyMap<string, string>
-  /** What will have no effect, in words. */
-  readonly warnings: string[] = []
 
   /** @throws BuildError OUTPUT_INVALID for attributes that the type does not have */
   constructor(type: string, known: readonly Name[], values: ReadonlyMap<string, string>) {
-    this.#type = type
-    this.#values = values
     const annotations = known.some((name) => name === 'annotation')
-    for (const name of values.keys()) {
-      if (known.some((one) => one === name && !one.startsWith('annotation'))) continue
-      if (annotations && /^annotation[-.[]/.test(name)) continue
-      throw exportErrors.outputInvalid([`unknown attribute ${JSON.stringify(name)} of output type ${type}`], {
-        hint: known.length === 0 ? `type=${type} has no attributes` : `type=${type} has ${known.join(', ')}`,
-      })
+    const owner = {
+      type,
+      of: `of output type ${type}`,
+      for: `for ${type} exporter`,
+      fail: (problem: string, hint?: string) =>
+        exportErrors.outputInvalid([problem], hint === undefined ? undefined : { hint }),
     }
-  }
-
-  text(name: Name): string | undefined {
-    return this.#values.get(name)
-  }
-
-  flag(name: Name, fallback: boolean): boolean {
-    return this.optionalFlag(name) ?? fallback
-  }
-
-  /** undefined when it is not given. */
-  optionalFlag(name: Name): boolean | undefined {
-    const value = this.text(name)
-    if (value === undefined) return undefined
-    if (value === '' || /^(1|t|true)$/i.test(value)) return true
-    if (/^(0|f|false)$/i.test(value)) return false
-    throw exportErrors.outputInvalid([`non-bool value for ${name}: ${JSON.stringify(value)}`])
-  }
-
-  required(name: Name): string {
-    const value = this.text(name)
-    if (!value) throw exportErrors.outputInvalid([`${name} is required for ${this.#type} exporter`])
-    return value
+    super(owner, values, known, (name) => {
+      if (annotations && /^annotation[-.[]/.test(name)) return true
+      return known.some((one) => one === name && !one.startsWith('annotation'))
+    })
+    this.#values = values
   }
 
   /** `source-date-epoch`: seconds, `none` when it is empty, `own` when it is not given. */
@@ -92,38 +67,18 @@ export class Attributes<Name extends string> {
     this: Attributes<Name | (typeof FORMAT_ATTRIBUTES)[number]>,
     fallback: 'oci' | 'docker',
   ): Pick<DocumentFormat, 'epoch' | 'annotations'> & Partial<DocumentFormat> {
-    const compression = this.text('compression') ?? 'gzip'
-    const type = compression === 'uncompressed' ? 'none' : compression
-    if (type !== 'gzip' && type !== 'zstd' && type !== 'none')
-      throw exportErrors.outputInvalid([`unsupported layer compression type: ${JSON.stringify(compression)}`])
+    const choice = compressionOf(this)
     const oci = this.flag('oci-mediatypes', fallback === 'oci')
     // Docker has no type for them.
-    if (type === 'zstd' && !oci)
+    if (choice.compression === 'zstd' && !oci)
       this.warnings.push('documents have OCI media types, since layers are compressed by zstd')
     return {
-      format: oci || type === 'zstd' ? 'oci' : 'docker',
-      compression: type,
-      level: this.#level(type),
-      force: this.flag('force-compression', false),
+      format: oci || choice.compression === 'zstd' ? 'oci' : 'docker',
+      ...choice,
       rewriteTimestamp: this.flag('rewrite-timestamp', false),
       epoch: this.epoch(),
       annotations: this.#annotations(),
     }
-  }
-
-  #level(type: DocumentFormat['compression']): number | undefined {
-    const text = this.#values.get('compression-level')
-    if (text === undefined) return undefined
-    if (!/^-?\d{1,2}$/.test(text))
-      throw exportErrors.outputInvalid([`non-integer value for compression-level: ${JSON.stringify(text)}`])
-    if (type === 'none') {
-      this.warnings.push('compression-level has no effect on uncompressed layers')
-      return undefined
-    }
-    const [low, high] = LEVELS[type]
-    if (Number(text) < low || Number(text) > high)
-      throw exportErrors.outputInvalid([`compression-level ${text} is out of range: ${type} has ${low} to ${high}`])
-    return Number(text)
   }
 
   #annotations(): Annotation[] {

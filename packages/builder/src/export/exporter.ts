@@ -52,8 +52,8 @@ export interface ExportContext {
   /** Opens the repository that a normalised name stands in; `insecure`: also without TLS or its certificates. */
   repository(name: string, options: { readonly insecure: boolean }): Repository
   warn(message: string): void
-  /** `registry/repository` of base images, for cross-repository mounts. */
-  readonly mountFrom: readonly string[]
+  /** `registry/repository` of what may have a blob, for cross-repository mounts, likeliest first. */
+  readonly mountFrom: (descriptor: Descriptor) => readonly string[]
   progress(item: string, current: number, total: number): void
 }
 

@@ -29,6 +29,8 @@ function layoutExporter(type: OutputSpec['type'] & ('oci' | 'docker')): Exporter
         pushByDigest: false,
         async export(context) {
           const built = await context.images(format)
+          // What turns out to be lost does so before anything is written.
+          await context.complete()
           const all = [...names, ...context.tags]
           const options = {
             signal: context.signal,

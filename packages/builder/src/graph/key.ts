@@ -29,6 +29,20 @@ export function hashKey(...parts: unknown[]): string {
     .digest('hex')
 }
 
+/** One thing that a step's key is made of, with its name in explanations. */
+export type KeyPart = readonly [name: string, value: unknown]
+
+/** A step's key and all that it is made of, so that two keys can be compared. */
+export interface StepKey {
+  /** 64 hexadecimal digits. */
+  readonly key: string
+  readonly parts: readonly KeyPart[]
+}
+
+export function stepKey(kind: string, ...parts: readonly KeyPart[]): StepKey {
+  return { key: hashKey(kind, ...parts.map(([, value]) => value)), parts }
+}
+
 /** What the name of a step's snapshot is made of. */
 export interface SnapshotNaming {
   readonly kind: 'file' | 'run'

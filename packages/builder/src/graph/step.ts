@@ -8,6 +8,7 @@
 import type { Descriptor, Platform } from '@tsbuild/registry-client'
 import type { Location } from '../source.ts'
 import type { FileOp } from './file-op.ts'
+import type { Layer } from './layer.ts'
 
 interface StepBase {
   /** As progress shows it: `[build 2/3] RUN make`. Not part of the key. */
@@ -25,7 +26,7 @@ export interface ImageStep extends StepBase {
   readonly ref: string
   readonly platform: Platform
   readonly manifest: Descriptor
-  readonly layers: readonly { readonly descriptor: Descriptor; readonly diffID: string }[]
+  readonly layers: readonly Layer[]
 }
 
 /** A directory of the caller's: the main context or a named one. */

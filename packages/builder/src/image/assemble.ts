@@ -12,6 +12,8 @@ import { type ConfigTimes, completeConfig, serializeConfig } from './config.ts'
 export interface ImageParts {
   readonly platform: Platform
   readonly image: ImageConfig
+  /** Members of the config that the image-spec does not know. */
+  readonly extra: Readonly<Record<string, string>>
   readonly layers: readonly Layer[]
   readonly times: ConfigTimes
   /** What made each layer, for layers that the history does not speak of. */
@@ -49,7 +51,10 @@ export async function assembleImage(parts: ImageParts, blobs: ContentStore): Pro
     parts.times,
     parts.descriptions,
   )
-  const config = document(serializeConfig(complete), docker ? mediaTypes.dockerConfig : mediaTypes.ociConfig)
+  const config = document(
+    serializeConfig({ ...complete, ...parts.extra }),
+    docker ? mediaTypes.dockerConfig : mediaTypes.ociConfig,
+  )
   const layers = parts.layers.map(({ descriptor }) => ({
     ...descriptor,
     mediaType: (docker ? DOCKER_LAYER : OCI_LAYER).get(descriptor.mediaType) ?? descriptor.mediaType,

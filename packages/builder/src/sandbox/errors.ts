@@ -68,8 +68,8 @@ export const sandboxErrors = {
   }),
   limitUnavailable: defineError({
     code: 'LIMIT_UNAVAILABLE',
-    doc: 'A resource limit was asked for that cannot be enforced on this machine: no control group is writable and no process limit does the same.',
-    message: (names: string) => `cannot limit ${names}: no writable control group`,
+    doc: 'A resource limit or control group was asked for that cannot be had on this machine: no control group is writable and no process limit does the same.',
+    message: (what: string) => `cannot ${what}: no writable control group`,
     hint: 'run as root, or in a session with delegated cgroup v2 controllers (systemd-run --user --scope -p Delegate=yes)',
   }),
   badLimit: defineError({

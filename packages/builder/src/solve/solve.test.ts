@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
+import { BuildError } from '../errors.ts'
 import type { FileStep, RunStep, Step } from '../graph/step.ts'
 import type { ProgressEvent } from '../progress.ts'
 import { LayerStack } from '../steps/layer-stack.ts'
@@ -20,14 +21,19 @@ const file = (name: string, ...from: FileStep[]): FileStep => ({
 /** Handlers that note what runs when; `work` decides what a step does. */
 function solver(
   work: (name: string, signal: AbortSignal) => Promise<void>,
-  changes: { concurrency?: number; signal?: AbortSignal; saving?: () => Promise<void> } = {},
+  changes: {
+    concurrency?: number
+    signal?: AbortSignal
+    saving?: () => Promise<void>
+    packing?: () => Promise<never>
+  } = {},
 ) {
   const log: string[] = []
   const events: ProgressEvent[] = []
   const records = new Map<string, StepRecord>()
   const handler: StepHandler<FileStep> = {
     kind: 'file',
-    key: async ({ step }) => step.name.replace(/'+$/, ''),
+    key: async ({ step }) => ({ key: step.name.replace(/'+$/, ''), parts: [] }),
     async run({ step, signal }) {
       log.push(`+${step.name}`)
       await work(step.name, signal)
@@ -38,7 +44,8 @@ function solver(
         created: 2,
         started: 1,
         known: undefined,
-        image: undefined,
+        coming: changes.packing && { index: undefined, blob: changes.packing() },
+        source: undefined,
         alone: false,
       }
       return { kind: 'rootfs', identity: step.name, stack: LayerStack.of(layer) }
@@ -46,7 +53,8 @@ function solver(
   }
   const unused: StepHandler<never> = { kind: 'run' as never, key: async () => undefined, run: async () => EMPTY_ROOTFS }
   const cache = {
-    lookup: async (key: string) => (records.has(key) ? { record: records.get(key)!, blob: undefined } : undefined),
+    lookup: async (key: string) =>
+      records.has(key) ? { ...records.get(key)!, known: undefined, source: undefined } : undefined,
     save: async (key: string, record: StepRecord) => {
       await changes.saving?.()
       records.set(key, record)
@@ -82,6 +90,22 @@ describe('solving', () => {
     const s = solver(() => delay(5))
     await s.make().solve([file('top', a, b), a])
     expect(s.log).toEqual(['+base', '-base', '+a', '+b', '-a', '-b', '+top', '-top'])
+  })
+
+  it("goes on while a layer is packed; a failure of that is told as the step's, and nothing is remembered", async () => {
+    const packing = Promise.withResolvers<never>()
+    const s = solver(
+      async (name) => void (name === 'top' && packing.reject(new BuildError('CONTEXT_CHANGED', 'changed'))),
+      {
+        packing: () => packing.promise,
+      },
+    )
+    const base = file('base')
+    await expect(s.make().solve([file('top', base)])).rejects.toMatchObject({ code: 'CONTEXT_CHANGED', step: 'base' })
+    expect(s.log).toEqual(['+base', '-base', '+top', '-top'])
+    expect(s.records.size).toBe(0)
+    expect(types(s.events)).not.toContain('done')
+    expect(types(s.events)).toContain('failed')
   })
 
   it('runs equal steps of different places once', async () => {

@@ -6,10 +6,11 @@
  */
 import pLimit from 'p-limit'
 import { BuildError, cancelled } from '../errors.ts'
+import type { StepKey } from '../graph/key.ts'
 import { inputsOf, type RootfsStep, type Step } from '../graph/step.ts'
 import { StepDigests } from '../graph/vertex.ts'
 import type { ProgressListener } from '../progress.ts'
-import type { StepCache, StepRecord } from '../steps/step-cache.ts'
+import type { StepCache } from '../steps/step-cache.ts'
 import {
   EMPTY_ROOTFS,
   onTop,
@@ -33,9 +34,21 @@ export interface SolveOptions {
   readonly now: () => number
   /** Unique ids for progress. */
   readonly nextId: () => string
+  /** Learns what steps are keyed by, and what becomes of them. */
+  readonly observer?: SolveObserver
   /** Told when a step is about to do work for the first time, and when one has made a root filesystem. */
   readonly onWork?: () => void
   readonly onResult?: (step: Step, result: RootfsResult) => void
+  /** Whether a step's content is needed whatever is found of others. */
+  readonly isNeeded?: (step: Step) => boolean
+}
+
+export interface SolveObserver {
+  /** Inputs come before what is made from them. @param digestOf of an input that is a download */
+  keyed(step: Step, key: StepKey, digestOf: (input: Step) => string | undefined): void
+  /** A step was not found in the cache, and has begun. */
+  missed(step: Step, id: string): void
+  ended(step: Step, outcome: 'ran' | 'cached'): void
 }
 
 /** How many steps ran and how many came from the cache. */
@@ -83,6 +96,12 @@ export class Solver {
     })
   }
 
+  /** The root filesystems of all steps that give one, once they are solved. */
+  async rootfses(): Promise<{ readonly step: Step; readonly result: RootfsResult }[]> {
+    const results = await Promise.all([...this.#visits].map(async ([step, visit]) => ({ step, result: await visit })))
+    return results.flatMap(({ step, result }) => (result.kind === 'rootfs' ? [{ step, result }] : []))
+  }
+
   /** Begins a step and all that it needs. Without recursion, as graphs are as deep as Dockerfiles are long. */
   #visit(step: Step): Promise<StepResult> {
     const open = [step]
@@ -126,9 +145,14 @@ export class Solver {
     ])
     this.#signal.throwIfAborted()
     try {
-      const key = await this.#limit(() => handler.key(visit))
+      const keyed = await this.#limit(() => handler.key(visit))
       this.#signal.throwIfAborted()
-      if (key === undefined) return await this.#unkeyed(handler, visit, tell)
+      if (keyed === undefined) return await this.#unkeyed(handler, visit, tell)
+      const { key } = keyed
+      this.#options.observer?.keyed(step, keyed, (input) => {
+        const result = inputs.get(input)
+        return result?.kind === 'file' ? result.digest : undefined
+      })
       // What must be done anew is not what another stage may have taken from the cache.
       const place = step.noCache ? `anew ${key}` : key
       let layer = this.#byKey.get(place)
@@ -168,25 +192,26 @@ export class Solver {
   ): Promise<StackLayer> {
     this.counts.total++
     const { step } = visit
-    const found = step.noCache || this.#isNew(visit) ? undefined : await this.#options.cache.lookup(key)
+    const { cache, isNeeded } = this.#options
+    const anew = step.noCache || this.#isNew(visit)
+    const found = anew ? undefined : await cache.lookup(key, isNeeded?.(step) === true)
     if (found) {
       this.counts.cached++
       tell.cached()
-      const alone = step.kind === 'file' && step.link
-      return { ...found.record, known: found.blob, image: undefined, alone }
+      this.#options.observer?.ended(step, 'cached')
+      return { ...found, alone: step.kind === 'file' && step.link }
     }
     const result = await this.#limit(async () => {
       this.#signal.throwIfAborted()
       tell.started()
+      this.#options.observer?.missed(step, visit.vertex.id)
       this.#options.onWork?.()
       return await handler.run(visit, key)
     })
     const layer = (result as RootfsResult).stack.top!
     if (step.kind === 'run') this.#ran.add(layer)
     this.#options.onResult?.(step, result as RootfsResult)
-    const { snapshot, made, created, started } = layer
-    if (created !== undefined && started !== undefined) this.#save(key, { snapshot, made, created, started })
-    tell.done()
+    this.#saves.push(this.#settle(step, key, layer, tell))
     return layer
   }
 
@@ -197,9 +222,19 @@ export class Solver {
     return this.#ran.has(stack.top!)
   }
 
-  /** Remembers a result while the next steps go on; the solve does not end before. */
-  #save(key: string, record: StepRecord): void {
-    this.#saves.push(this.#options.cache.save(key, record).catch((error: unknown) => this.#fail(error)))
+  /** Waits for a layer that is still being packed and remembers it, while the next steps go on; the solve waits for it. */
+  async #settle(step: Step, key: string, layer: StackLayer, tell: Teller): Promise<void> {
+    const { snapshot, made, created, started, coming } = layer
+    try {
+      if (coming) await coming.blob
+    } catch (error) {
+      return this.#fail(failed(step, error, tell))
+    }
+    tell.done()
+    this.#options.observer?.ended(step, 'ran')
+    if (created === undefined || started === undefined) return
+    const record = { snapshot, made, created, started }
+    await this.#options.cache.save(key, record).catch((error: unknown) => this.#fail(error))
   }
 
   #makeVisit<S extends Step>(step: S, inputs: ReadonlyMap<Step, StepResult>): Visit<S> {

@@ -4,8 +4,7 @@
  */
 import type { Tree } from '../context/tree.ts'
 import type { CopyOp, FileOp, WriteOp } from '../graph/file-op.ts'
-import { hashKey, snapshotName } from '../graph/key.ts'
-import type { Layer } from '../graph/layer.ts'
+import { hashKey, snapshotName, stepKey } from '../graph/key.ts'
 import type { FileStep } from '../graph/step.ts'
 import type { Store } from '../store/store.ts'
 import type { OpenedOp } from './file/draft-ops.ts'
@@ -13,11 +12,19 @@ import { writeEntries } from './file/entries-file.ts'
 import { fingerprint, type StatCache } from './file/fingerprint.ts'
 import { openLayerSource } from './file/layer-source.ts'
 import { type SelectedEntry, select } from './file/select.ts'
-import { packFileLayer } from './file-layer.ts'
+import { FileLayerPacker } from './file-layer.ts'
 import type { LayerTrees } from './layer-trees.ts'
 import type { LayerService } from './layers.ts'
 import type { StepCache } from './step-cache.ts'
-import { EMPTY_ROOTFS, onTop, type RootfsResult, type StepHandler, type StepResult, type Visit } from './types.ts'
+import {
+  type ComingLayer,
+  EMPTY_ROOTFS,
+  onTop,
+  type RootfsResult,
+  type StepHandler,
+  type StepResult,
+  type Visit,
+} from './types.ts'
 import type { OpSource, WorkerClient } from './worker-api.ts'
 
 export interface FileServices {
@@ -27,13 +34,22 @@ export interface FileServices {
   readonly trees: LayerTrees
   /** Whether the files of a step's layer are wanted on disk: a RUN sees them, or an output is made of them. */
   readonly needsFiles: (step: FileStep) => boolean
+  /** Whether another file step stands on a step or copies from it. */
+  readonly isBelow: (step: FileStep) => boolean
   readonly worker: WorkerClient
   /** What root filesystems lack here that others have; undefined: nothing. Part of the key. */
   readonly lacking: string | undefined
   readonly statCache: StatCache
   readonly now: () => number
+  /** Told of the files that a fingerprint stands for. */
+  readonly onFingerprint?: ((fingerprint: string, files: () => Iterable<FingerprintedFile>) => void) | undefined
   /** A random text: a step that must not come from the cache is done anew, with the times that its sources have now. */
   readonly nonce: () => string
+}
+
+/** An entry of a source, and what its content was hashed as. */
+export interface FingerprintedFile extends SelectedEntry {
+  readonly content: string
 }
 
 type Part = FileStep['ops'][number]
@@ -45,6 +61,7 @@ interface Taken {
 }
 
 export function fileHandler(services: FileServices): StepHandler<FileStep> {
+  const packer = new FileLayerPacker(services)
   /** What was fingerprinted is what gets copied, even if the context changes in between. */
   const taken = new WeakMap<Part, Promise<Taken>>()
   const take = (part: Part, op: CopyOp, tree: Tree, signal: AbortSignal): Promise<Taken> => {
@@ -72,7 +89,8 @@ export function fileHandler(services: FileServices): StepHandler<FileStep> {
       const { step } = visit
       const parts: unknown[] = []
       for (const part of step.ops) parts.push([keyedOp(part.op), await sourceDigest(part, visit, services, take)])
-      return hashKey('file', step.link && !looksUpNames(step) ? 'link' : below(visit).identity, parts, services.lacking)
+      const under = step.link && !looksUpNames(step) ? 'link' : below(visit).identity
+      return stepKey('file', ['below', under], ['operations', parts], ['lacking', services.lacking])
     },
 
     async run(visit, key) {
@@ -82,10 +100,10 @@ export function fileHandler(services: FileServices): StepHandler<FileStep> {
       const parent = below(visit)
       const made = { key: key!, nonce: step.noCache ? nonce() : undefined }
       const id = snapshotName({ kind: 'file', ...made })
-      const known = await makeHere(id, visit, services, take)
-      if (known === undefined) await makeInWorker(id, visit, services, take)
-      const layer = { snapshot: id, made, created: now(), started, known, image: undefined, alone: step.link }
-      return onTop(parent, layer)
+      const coming = await makeHere(id, visit, services, packer, take)
+      if (coming === undefined) await makeInWorker(id, visit, services, take)
+      const facts = { snapshot: id, made, created: now(), started, known: undefined, source: undefined }
+      return onTop(parent, { ...facts, coming, alone: step.link })
     },
   }
 }
@@ -95,8 +113,9 @@ async function makeHere(
   id: string,
   visit: Visit<FileStep>,
   services: FileServices,
+  packer: FileLayerPacker,
   take: Take,
-): Promise<Layer | undefined> {
+): Promise<ComingLayer | undefined> {
   const { step, signal } = visit
   if (services.needsFiles(step)) return undefined
   const { stack } = below(visit)
@@ -115,7 +134,8 @@ async function makeHere(
     }
   }
   const onProgress = (bytes: number) => visit.progress('packing layer', bytes, 0)
-  return await packFileLayer({ id, below: under, accounts, ops }, services, { signal, onProgress })
+  const layer = { id, below: under, accounts, ops, isBelow: services.isBelow(step) }
+  return await packer.pack(layer, { signal, onProgress })
 }
 
 /** Has the worker write the layer into a root filesystem. */
@@ -168,14 +188,23 @@ function keyedOp(op: FileOp): unknown {
 
 type Take = (part: Part, op: CopyOp, tree: Tree, signal: AbortSignal) => Promise<Taken>
 
-async function takeFiles(
-  op: CopyOp,
-  tree: Tree,
-  { statCache, now }: FileServices,
-  signal: AbortSignal,
-): Promise<Taken> {
+async function takeFiles(op: CopyOp, tree: Tree, services: FileServices, signal: AbortSignal): Promise<Taken> {
   const entries = await select(tree, op.selection, signal)
-  return { entries, digest: await fingerprint(tree, entries, { owners: op.keepOwner, statCache, now: now(), signal }) }
+  return { entries, digest: await digestOf(tree, entries, op.keepOwner, services.statCache, services, signal) }
+}
+
+async function digestOf(
+  tree: Tree,
+  entries: readonly SelectedEntry[],
+  owners: boolean,
+  statCache: StatCache | undefined,
+  { now, onFingerprint }: FileServices,
+  signal: AbortSignal,
+): Promise<string> {
+  const contents: string[] = []
+  const digest = await fingerprint(tree, entries, { owners, statCache, now: now(), contents, signal })
+  onFingerprint?.(digest, () => entries.map((entry, i) => ({ ...entry, content: contents[i]! })))
+  return digest
 }
 
 async function sourceDigest(part: Part, visit: Visit<FileStep>, services: FileServices, take: Take): Promise<string> {
@@ -194,7 +223,7 @@ async function sourceDigest(part: Part, visit: Visit<FileStep>, services: FileSe
   const key = hashKey('fingerprint', input.identity, selection, keepOwner)
   return await cache.fingerprint(key, async () => {
     const tree = services.needsFiles(visit.step) ? undefined : await layerSource(input, services)
-    if (tree) return await fingerprint(tree, await select(tree, selection, signal), { owners: keepOwner, signal })
+    if (tree) return await digestOf(tree, await select(tree, selection, signal), keepOwner, undefined, services, signal)
     const stack = await layers.snapshots(input.stack)
     return await worker.call('files.fingerprint', { stack, selection, keepOwner }, { signal })
   })

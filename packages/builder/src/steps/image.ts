@@ -1,5 +1,6 @@
 /** FROM an image: a stack of layers that are fetched when files or blobs of them are needed. */
 import { createHash } from 'node:crypto'
+import type { Layer, LayerSource } from '../graph/layer.ts'
 import type { ImageStep } from '../graph/step.ts'
 import { LayerStack } from './layer-stack.ts'
 import type { RootfsResult, StackLayer, StepHandler } from './types.ts'
@@ -16,16 +17,19 @@ export function chainIDs(diffIDs: readonly string[]): string[] {
   return chain
 }
 
-export const imageHandler: StepHandler<ImageStep> = {
-  kind: 'image',
-  async key() {
-    return undefined
-  },
-  run: async ({ step }) => imageRootfs(step),
+/** @param sourceOf where the blobs of an image are, by its reference */
+export function imageHandler(sourceOf: (ref: string) => LayerSource): StepHandler<ImageStep> {
+  return {
+    kind: 'image',
+    async key() {
+      return undefined
+    },
+    run: async ({ step }) => imageRootfs(step.layers, sourceOf(step.ref)),
+  }
 }
 
 /** The root filesystem of an image. */
-export function imageRootfs({ layers, ref }: Pick<ImageStep, 'layers' | 'ref'>): RootfsResult {
+export function imageRootfs(layers: readonly Layer[], source: LayerSource): RootfsResult {
   const chain = chainIDs(layers.map((l) => l.diffID))
   const stack = layers.map(
     (layer, i): StackLayer => ({
@@ -34,7 +38,7 @@ export function imageRootfs({ layers, ref }: Pick<ImageStep, 'layers' | 'ref'>):
       created: undefined,
       started: undefined,
       known: layer,
-      image: ref,
+      source,
       alone: false,
     }),
   )

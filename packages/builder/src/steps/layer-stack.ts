@@ -3,8 +3,23 @@
  * thousands of steps each has a stack of its own.
  */
 import type { SnapshotNaming } from '../graph/key.ts'
-import type { Layer } from '../graph/layer.ts'
+import type { Layer, LayerSource } from '../graph/layer.ts'
+import type { LayerIndex } from '../layer/layer-index.ts'
 import type { SnapshotId } from '../snapshot/snapshotter.ts'
+
+/** How a layer's blob is compressed. */
+export interface CompressionOptions {
+  readonly compression: 'gzip' | 'zstd' | 'none'
+  readonly level: number | undefined
+}
+
+/** A layer that is being packed. */
+export interface ComingLayer {
+  /** What it will hold; undefined: nobody wants to know. */
+  readonly index: LayerIndex | undefined
+  /** Its blob, once that is stored. */
+  readonly blob: Promise<Layer>
+}
 
 /** One layer of a root filesystem: content that exists as a snapshot, as a blob, or can be fetched. */
 export interface StackLayer {
@@ -17,10 +32,29 @@ export interface StackLayer {
   readonly started: number | undefined
   /** The blob, where it is known already; the layer service makes it otherwise. */
   readonly known: Layer | undefined
-  /** Reference of the base image whose source has the blob. */
-  readonly image: string | undefined
+  /** Where it is being made right now, and there is no snapshot of it. */
+  readonly coming?: ComingLayer | undefined
+  /** Where the blob is fetched; undefined when it was made here. Without a blob: who knows of the layer, and does not have it. */
+  readonly source: LayerSource | undefined
+  /** How the blob is compressed, where not as usual. */
+  readonly compression?: CompressionOptions | undefined
   /** Made on nothing (`--link`), so that it may stand on anything; others belong on what they were made on. */
   readonly alone: boolean
+}
+
+/** A layer's blob, which may still be made; undefined where there is only a snapshot. */
+export function blobOf({ known, coming }: StackLayer): Layer | Promise<Layer> | undefined {
+  return known ?? coming?.blob
+}
+
+/** Whether a layer is of a base image: it stays as it is. */
+export function isOfBase({ source }: StackLayer): boolean {
+  return source?.kind === 'image'
+}
+
+/** Whether there is nothing of a layer but its name. */
+export function isAbsent({ known, source }: StackLayer): boolean {
+  return known === undefined && source !== undefined
 }
 
 export class LayerStack implements Iterable<StackLayer> {

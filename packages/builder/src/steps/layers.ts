@@ -2,14 +2,16 @@
  * Layers in their three forms, made from each other when needed: a blob in the store, a snapshot on disk, a source that
  * can be fetched. Everything is done once per layer and build.
  */
-import { counted, type Descriptor, onceMore, type Source } from '@tsbuild/registry-client'
-import { defineError } from '../errors.ts'
-import type { Layer } from '../graph/layer.ts'
-import { LAYER_TYPES, type PackedEntry, packEntries, SMALL_LAYER } from '../layer/pack.ts'
+import { counted, type Descriptor, onceMore } from '@tsbuild/registry-client'
+import { type BuildError, defineError } from '../errors.ts'
+import type { Layer, LayerSource } from '../graph/layer.ts'
+import { LAYER_TYPES, type PackedEntry, type PackOptions, packEntries, SMALL_LAYER } from '../layer/pack.ts'
+import { readLayer } from '../layer/read-layer.ts'
 import { recompressLayer } from '../layer/recompress.ts'
 import type { SnapshotId } from '../snapshot/snapshotter.ts'
 import type { Store } from '../store/store.ts'
-import { LayerStack } from './layer-stack.ts'
+import { isSystemError } from '../util/system-error.ts'
+import { blobOf, type CompressionOptions, isAbsent, isOfBase, LayerStack } from './layer-stack.ts'
 import type { StepCache } from './step-cache.ts'
 import type { StackLayer } from './types.ts'
 import type { Incomplete, PackResult, WorkerClient } from './worker-api.ts'
@@ -21,15 +23,11 @@ export const layerErrors = {
     message: (name: string) => `the content of ${name} is no longer in the store`,
     hint: 'build again; do not delete files of the store by hand while a build runs',
   }),
-}
-
-/** Where the blobs of a base image come from. */
-export type BlobSource = Pick<Source, 'openBlob'>
-
-/** How a new layer's blob is compressed. */
-export interface CompressionOptions {
-  readonly compression: 'gzip' | 'zstd' | 'none'
-  readonly level: number | undefined
+  sharedLayerLost: defineError({
+    code: 'CACHE_LAYER_LOST',
+    doc: 'A layer of a shared cache cannot be had, or is not what the cache says it is. The build makes it again.',
+    message: (layer: string, cache: string, problem: string) => `${layer} of cache ${cache} cannot be used: ${problem}`,
+  }),
 }
 
 /** What layers are packed with while a build runs, before an output asks for something else. */
@@ -39,11 +37,9 @@ export interface LayerServiceOptions {
   readonly store: Store
   readonly cache: StepCache
   readonly worker: WorkerClient
-  /** By image reference. */
-  readonly sources: ReadonlyMap<string, BlobSource>
   readonly signal: AbortSignal
   /** Told of a base image's layer whose files RUN and COPY do not see as they are. */
-  readonly onIncomplete: (image: string | undefined, what: Incomplete) => void
+  readonly onIncomplete: (source: LayerSource | undefined, what: Incomplete) => void
   /** Shows a download as a piece of work of its own. */
   readonly task: <T>(
     title: string,
@@ -73,6 +69,7 @@ export class LayerService {
 
   async #prepare(stack: LayerStack): Promise<void> {
     const parts = stack.parts((part) => !this.#ready.has(part))
+    this.refuseAbsent(parts.map(({ top }) => top!))
     const unknown = parts.map(({ top }) => top!.snapshot).filter((id) => !this.#snapshots.has(id))
     if (unknown.length > 0) {
       const { worker, signal } = this.#options
@@ -82,7 +79,7 @@ export class LayerService {
       })
       // Downloads overlap; unpacking goes from bottom to top.
       const missing = parts.map(({ top }) => top!).filter((l) => !this.#snapshots.has(l.snapshot))
-      await Promise.all(missing.map((l) => l.known && this.#haveBlob(l)))
+      await Promise.all(missing.map((l) => this.stored(l)))
     }
     for (const { top, below } of parts) {
       let work = this.#snapshots.get(top!.snapshot)
@@ -108,7 +105,9 @@ export class LayerService {
   blob(stack: LayerStack, options: CompressionOptions = DEFAULT_COMPRESSION): Promise<Layer> {
     const layer = stack.top!
     const name = blobName(layer.snapshot, options)
-    if (layer.known && (layer.image !== undefined || name === layer.snapshot)) return Promise.resolve(layer.known)
+    const known = blobOf(layer)
+    const knownName = blobName(layer.snapshot, layer.compression ?? DEFAULT_COMPRESSION)
+    if (known && (isOfBase(layer) || name === knownName)) return Promise.resolve(known)
     let work = this.#packed.get(name)
     if (work === undefined) {
       work = this.#pack(stack, name, options)
@@ -118,30 +117,39 @@ export class LayerService {
     return work
   }
 
-  /** Makes sure that a base image's layer is in the store. */
+  /** Files are needed of layers: those that a shared cache knows by name only have to be made, all of them. */
+  refuseAbsent(layers: readonly StackLayer[]): void {
+    const [error] = layers.filter(isAbsent).map((layer) => this.#lost(layer))
+    if (error !== undefined) throw error
+  }
+
+  /** Makes sure that a layer's blob is in the store, where it has one. */
   async stored(layer: StackLayer): Promise<void> {
-    if (layer.known) await this.#haveBlob(layer)
+    const blob = await blobOf(layer)
+    if (blob) await this.#haveBlob(layer, blob)
   }
 
   async #unpack(layer: StackLayer, below: SnapshotId[]): Promise<void> {
     const { store, worker, signal } = this.#options
-    if (layer.known === undefined) throw layerErrors.layerLost([layer.snapshot])
-    const { descriptor, diffID } = layer.known
+    const known = await blobOf(layer)
+    if (known === undefined) throw this.#lost(layer)
+    const { descriptor, diffID } = known
     const { digest, mediaType } = descriptor
     const params = { id: layer.snapshot, below, blob: store.blobs.path(digest), mediaType, diffID }
     const incomplete = await this.reading(layer, () => worker.call('layer.unpack', params, { signal }))
-    if (incomplete) this.#options.onIncomplete(layer.image, incomplete)
+    if (incomplete) this.#options.onIncomplete(layer.source, incomplete)
   }
 
   /** Reads a layer's blob, which is fetched where it is not in the store, and again where it turns out to be damaged. */
   async reading<T>(layer: StackLayer, read: () => Promise<T>): Promise<T> {
     const { store, signal } = this.#options
-    const { digest } = layer.known!.descriptor
-    await this.#haveBlob(layer)
+    const blob = (await blobOf(layer))!
+    const { digest } = blob.descriptor
+    await this.#haveBlob(layer, blob)
     return await read().catch(async (error: unknown) => {
       if (signal.aborted || (await store.blobs.verify(digest, signal))) throw error
       this.#fetched.delete(digest)
-      await this.#haveBlob(layer)
+      await this.#haveBlob(layer, blob)
       return await read()
     })
   }
@@ -162,11 +170,13 @@ export class LayerService {
     const known = this.#added.has(name) ? undefined : await cache.blob(name)
     if (known) return known
     const { top } = stack
+    if (top) this.refuseAbsent([top])
     await using file = store.blobs.temporaryFile('layer')
-    if (top?.known) {
+    const made = top && (await blobOf(top))
+    if (made) {
       const how = { compression, level, pieces: store.pieces, signal }
-      const { descriptor, diffID } = top.known
-      const packed = await this.reading(top, async () =>
+      const { descriptor, diffID } = made
+      const packed = await this.reading(top!, async () =>
         recompressLayer(store.blobs.open(descriptor.digest, signal), { ...how, diffID }, file.path),
       )
       return await this.#keep(
@@ -181,10 +191,14 @@ export class LayerService {
   }
 
   /** Writes the blob of a new layer from its entries: no root filesystem has a part in it. @param id the layer's name */
-  async write(id: SnapshotId, entries: Iterable<PackedEntry>, onProgress: (bytes: number) => void): Promise<Layer> {
-    const { store, signal } = this.#options
+  async write(
+    id: SnapshotId,
+    entries: Iterable<PackedEntry>,
+    how: Pick<PackOptions, 'signal' | 'onProgress'>,
+  ): Promise<Layer> {
+    const { store } = this.#options
     await using file = store.blobs.temporaryFile('layer')
-    const options = { ...DEFAULT_COMPRESSION, pieces: store.pieces, signal, inMemory: SMALL_LAYER, onProgress }
+    const options = { ...DEFAULT_COMPRESSION, pieces: store.pieces, inMemory: SMALL_LAYER, ...how }
     return await this.#keep(id, await packEntries(entries, options, file.path), file.path)
   }
 
@@ -204,32 +218,77 @@ export class LayerService {
     return blob
   }
 
-  #haveBlob(layer: StackLayer): Promise<void> {
-    const { digest } = layer.known!.descriptor
+  #haveBlob(layer: StackLayer, blob: Layer): Promise<void> {
+    const { digest } = blob.descriptor
     let work = this.#fetched.get(digest)
     if (work === undefined) {
-      work = this.#fetch(layer)
+      work = this.#fetch(layer, blob)
       this.#fetched.set(digest, work)
     }
     return work
   }
 
-  async #fetch(layer: StackLayer): Promise<void> {
-    const { store, sources, signal, task } = this.#options
-    const { image, known } = layer
-    const { descriptor } = known!
-    if (await store.blobs.has(descriptor.digest)) return
-    const source = image === undefined ? undefined : sources.get(image)
-    if (source === undefined) throw layerErrors.layerLost([descriptor.digest])
-    await task(`pull ${descriptor.digest.slice(0, 19)} of ${image!.replace(/@.*/, '')}`, async (report) => {
+  async #fetch(layer: StackLayer, { descriptor, diffID }: Layer): Promise<void> {
+    const { store, cache, signal } = this.#options
+    const { source } = layer
+    const isThere = await store.blobs.has(descriptor.digest)
+    if (isThere && source?.kind !== 'cache') return
+    if (source === undefined) throw this.#lost(layer)
+    if (source.kind === 'image') return await this.#download(descriptor, source)
+    const watched = new WatchedSource(source)
+    try {
+      if (!isThere) await this.#download(descriptor, watched)
+      // Outputs hand on what nobody has unpacked.
+      const content = store.blobs.open(descriptor.digest, signal)
+      await readLayer(content, descriptor.mediaType, { diffID, signal }, async () => {})
+    } catch (error) {
+      // What this machine refuses is not the cache's fault.
+      if (signal.aborted || (isSystemError(error) && error !== watched.failure)) throw error
+      throw this.#lost(layer, error)
+    }
+    await cache.adopt(layer)
+  }
+
+  async #download(descriptor: Descriptor, source: Pick<LayerSource, 'name' | 'openBlob'>): Promise<void> {
+    const { store, signal, task } = this.#options
+    const { digest, size } = descriptor
+    await task(`pull ${digest.slice(0, 19)} of ${source.name}`, async (report) => {
       // A chunk is written before the next one is asked for.
       const content = () =>
-        counted(source.openBlob(descriptor, { signal, transient: true }), descriptor.digest, (current) =>
-          report(descriptor.digest, current, descriptor.size),
+        counted(source.openBlob(descriptor, { signal, transient: true }), digest, (current) =>
+          report(digest, current, size),
         )
-      const expected = { digest: descriptor.digest, size: descriptor.size }
-      await onceMore(() => store.blobs.put(content(), expected, signal))
+      await onceMore(() => store.blobs.put(content(), { digest, size }, signal))
     })
+  }
+
+  #lost({ snapshot, known, source }: StackLayer, problem?: unknown): BuildError {
+    const name = known?.descriptor.digest ?? snapshot
+    if (source?.kind !== 'cache') return layerErrors.layerLost([name])
+    this.#options.cache.distrust(snapshot)
+    const why = problem instanceof Error ? problem.message : 'it is not there'
+    return layerErrors.sharedLayerLost([name, source.name, why], { cause: problem })
+  }
+}
+
+/** Tells what a source failed with from what the store did. */
+class WatchedSource implements Pick<LayerSource, 'name' | 'openBlob'> {
+  readonly name: string
+  failure: unknown
+  readonly #source: LayerSource
+
+  constructor(source: LayerSource) {
+    this.name = source.name
+    this.#source = source
+  }
+
+  async *openBlob(...call: Parameters<LayerSource['openBlob']>): AsyncGenerator<Buffer> {
+    try {
+      yield* this.#source.openBlob(...call)
+    } catch (error) {
+      this.failure = error
+      throw error
+    }
   }
 }
 

@@ -1,6 +1,6 @@
 /** RUN: resolves secrets and sources in the main process, runs in the worker. */
 import { type BuildError, defineError } from '../errors.ts'
-import { hashKey, snapshotName } from '../graph/key.ts'
+import { hashKey, snapshotName, stepKey } from '../graph/key.ts'
 import type { RunMount, RunStep, SourceStep } from '../graph/step.ts'
 import { isExecFailure } from '../sandbox/errors.ts'
 import type { ResourceLimits } from '../sandbox/executor.ts'
@@ -97,15 +97,15 @@ export function runHandler(services: RunServices): StepHandler<RunStep> {
     async key(visit) {
       const { step } = visit
       const { name: _n, at: _a, noCache: _c, parent: _p, proxyEnv: _e, mounts, ...data } = step
-      return hashKey(
+      return stepKey(
         'run',
-        identity(step.parent && visit.input(step.parent)),
-        data,
-        mounts.map((m) => keyedMount(m, visit)),
-        services.isolatedNetwork && step.network === 'default' ? 'isolated' : undefined,
+        ['below', identity(step.parent && visit.input(step.parent))],
+        ['process', data],
+        ['mounts', mounts.map((m) => keyedMount(m, visit))],
+        ['isolation', services.isolatedNetwork && step.network === 'default' ? 'isolated' : undefined],
         // A layer that nobody has looked through for secrets is no result for whoever wants that.
-        services.allowSecretsInLayers && mounts.some((m) => m.type === 'secret') ? 'unscanned' : undefined,
-        services.lacking,
+        ['secrets', services.allowSecretsInLayers && mounts.some((m) => m.type === 'secret') ? 'unscanned' : undefined],
+        ['lacking', services.lacking],
       )
     },
 
@@ -139,7 +139,7 @@ export function runHandler(services: RunServices): StepHandler<RunStep> {
             created,
             started,
             known: undefined,
-            image: undefined,
+            source: undefined,
             alone: false,
           })
         }

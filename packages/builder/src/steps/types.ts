@@ -1,11 +1,11 @@
 /** Results of steps and the contract of their handlers. */
 import type { Tree } from '../context/tree.ts'
-import { hashKey } from '../graph/key.ts'
+import { hashKey, type StepKey } from '../graph/key.ts'
 import type { Step } from '../graph/step.ts'
 import type { ProgressVertex } from '../progress.ts'
 import { LayerStack, type StackLayer } from './layer-stack.ts'
 
-export type { StackLayer } from './layer-stack.ts'
+export type { ComingLayer, StackLayer } from './layer-stack.ts'
 
 /** A root filesystem. */
 export interface RootfsResult {
@@ -68,7 +68,7 @@ export interface StepHandler<S extends Step> {
    * The cache key, or undefined when the step has no cache of its own (its result is cheap or checked elsewhere).
    * Reads inputs; never writes.
    */
-  key(visit: Visit<S>): Promise<string | undefined>
-  /** Makes the result: of a step with a key, its parent's with one more layer. `key` is what {@link key} gave. */
+  key(visit: Visit<S>): Promise<StepKey | undefined>
+  /** Makes the result: of a step with a key, its parent's with one more layer. `key` is that of {@link key}. */
   run(visit: Visit<S>, key: string | undefined): Promise<StepResult>
 }

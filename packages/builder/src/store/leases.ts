@@ -123,7 +123,8 @@ class LeaseLog {
     try {
       unlinkSync(this.#path)
     } catch (error) {
-      if (!hasCode(error, 'ENOENT')) throw error
+      // Gone with all that was around it.
+      if (!hasCode(error, 'ENOENT', 'ENOTDIR')) throw error
     }
   }
 

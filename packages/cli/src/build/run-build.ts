@@ -31,7 +31,7 @@ export async function runBuild(request: BuildRequest, context: CommandContext): 
     await deliver(request, context, result, Date.now() - started, loaded)
     return EXIT.ok
   } catch (error) {
-    if (signal.aborted || isUsageError(error)) throw error
+    if (signal.aborted || (await isUsageError(error))) throw error
     if (request.progress !== 'rawjson') await write(io.stderr, renderWarnings(warnings))
     const prefix = error instanceof CommandError ? '' : 'failed to solve: '
     await write(io.stderr, await renderError(error, { debug: context.global.debug, prefix }))

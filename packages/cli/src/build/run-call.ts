@@ -30,7 +30,7 @@ export async function runCall(request: BuildRequest, call: Call, context: Comman
     if (call.kind !== 'check') return await describe(options, call, context)
     return await check(options, call, request.fix, context)
   } catch (error) {
-    if (signal.aborted || isUsageError(error)) throw error
+    if (signal.aborted || (await isUsageError(error))) throw error
     await write(io.stderr, await renderError(error, { debug: context.global.debug, prefix: 'failed to solve: ' }))
     return EXIT.failed
   }

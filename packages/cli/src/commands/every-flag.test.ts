@@ -49,6 +49,7 @@ const SAMPLES: Readonly<Record<string, string | readonly string[]>> = {
   memory: '1g',
   'memory-swap': '1g',
   'metadata-file': 'x',
+  explain: 'true',
   network: 'none',
   'no-cache': 'true',
   'no-lock': 'true',

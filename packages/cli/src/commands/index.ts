@@ -26,6 +26,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: 'Enter what a failed RUN has left',
     load: () => import('./debug.ts'),
   },
+  {
+    name: 'explain',
+    group: 'Building',
+    summary: 'Say why the steps of the latest build ran',
+    load: () => import('./explain.ts'),
+  },
   { name: 'images', group: 'Images', summary: 'List the images of the local store', load: () => import('./images.ts') },
   {
     name: 'inspect',

@@ -89,7 +89,7 @@ export const command = defineCommand({
       help: 'When to fetch the image: always, missing or never (default missing)',
     },
     ...LIMIT_FLAGS,
-    { name: 'shm-size', type: 'string', value: 'SIZE', help: 'Size of /dev/shm (default 64m)' },
+    { name: 'shm-size', type: 'string', value: 'SIZE', help: 'Size of /dev/shm (default, also for 0: 64m)' },
     { name: 'ulimit', type: 'list', value: 'NAME=SOFT[:HARD]', help: 'Limit of a process (repeatable)' },
     { name: 'cgroup-parent', type: 'string', value: 'PATH', help: 'Cgroup below which the one of the process is made' },
     {

@@ -47,6 +47,7 @@ export class ProgressModel {
     if (!step) return
     if (event.type === 'log') appendLog(step, event.stream, event.data)
     else if (event.type === 'progress') updateTransfer(step, event)
+    else if (event.type === 'explained') step.tail.push(plainText(event.text))
     else if (event.type !== 'warning') finish(step, event.type, event.time)
   }
 

@@ -53,6 +53,7 @@ class PlainRenderer implements Renderer {
     if (event.type === 'started') this.#start(event)
     else if (event.type === 'log') this.#log(event)
     else if (event.type === 'progress') this.#progress(event)
+    else if (event.type === 'explained') this.#explain(event)
     else if (event.type === 'cached') this.#finish(event.id, () => 'CACHED')
     else if (event.type === 'canceled') this.#finish(event.id, () => 'CANCELED')
     else if (event.type === 'failed') this.#finish(event.id, () => `ERROR: ${firstLine(event.message)}`)
@@ -125,6 +126,11 @@ class PlainRenderer implements Renderer {
     const spent = event.time - transfer.since >= 100 ? ` ${formatSeconds(event.time - transfer.since)}` : ''
     const text = `#${step.number} ${escapeControls(event.item)} ${amount}${spent}${complete ? ' done' : ''}\n`
     this.#say(event.id, step, text, event.time)
+  }
+
+  #explain(event: Event<'explained'>): void {
+    const step = this.#steps.get(event.id)
+    if (step) this.#say(event.id, step, `#${step.number} ${escapeControls(event.text)}\n`, event.time)
   }
 
   #finish(id: string, verdict: (step: Step) => string): void {

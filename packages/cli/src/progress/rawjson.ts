@@ -41,6 +41,17 @@ export function rawJsonRenderer(): Renderer {
         return vertex(event.id, { completed: time, error: event.message })
       case 'canceled':
         return vertex(event.id, { completed: time, error: 'context canceled' })
+      case 'explained':
+        return {
+          logs: [
+            {
+              vertex: digest(event.id),
+              stream: 2,
+              data: Buffer.from(`${event.text}\n`).toString('base64'),
+              timestamp: time,
+            },
+          ],
+        }
       case 'log':
         return {
           logs: [

@@ -1,7 +1,7 @@
 /** Connects a process to this one's streams, and tells of its end. */
 import type { Console, RunImageResult } from '@tsbuild/builder'
 import type { CommandContext } from '../command.ts'
-import { isBuildError } from '../error-kind.ts'
+import { buildErrorOf } from '../error-kind.ts'
 import { EXIT } from '../exit-codes.ts'
 import { type Io, write } from '../io.ts'
 import { formatBytes } from '../progress/format.ts'
@@ -34,9 +34,9 @@ export async function runToEnd(
     }
     return exitCode
   } catch (error) {
-    if (signal.aborted || !isBuildError(error)) throw error
-    if (error.code === 'OPTION_INVALID') throw error
-    await write(io.stderr, await renderError(error, { debug: global.debug }))
-    return error.exitCode ?? EXIT.notStarted
+    const failure = signal.aborted ? undefined : await buildErrorOf(error)
+    if (failure === undefined || failure.code === 'OPTION_INVALID') throw error
+    await write(io.stderr, await renderError(failure, { debug: global.debug }))
+    return failure.exitCode ?? EXIT.notStarted
   }
 }

@@ -40,9 +40,9 @@ export function volumeNotices(texts: readonly string[]): string[] {
 export async function makeVolumes(volumes: readonly Volume[]): Promise<void> {
   const { makeDirectory } = await import('@tsbuild/registry-client')
   for (const { source } of volumes)
-    await makeDirectory(source).catch((error: NodeJS.ErrnoException) => {
+    await makeDirectory(source).catch((error: Error) => {
       // A file.
-      if (error.code !== 'EEXIST') throw error
+      if ((error.cause as NodeJS.ErrnoException | undefined)?.code !== 'EEXIST') throw error
     })
 }
 

@@ -80,17 +80,21 @@ describe('flags of run', () => {
 
   it('limits', () => {
     expect(parseLimits({})).toEqual({})
-    const limits = { memory: '1m', 'memory-swap': '-1', cpus: '1.5', 'cpuset-cpus': '0,2', 'pids-limit': '-1' }
+    const sets = { 'cpuset-cpus': '0,2', 'cpuset-mems': '0' }
+    const limits = { memory: '1m', 'memory-swap': '-1', cpus: '0.5', ...sets, 'pids-limit': '-1' }
     expect(parseLimits(limits)).toEqual({
       memory: 2 ** 20,
       memorySwap: -1,
       cpuPeriod: 100_000,
-      cpuQuota: 150_000,
+      cpuQuota: 50_000,
       cpusetCpus: '0,2',
+      cpusetMems: '0',
       pids: -1,
     })
     expect(parseLimits({ cpus: '0' })).toEqual({})
-    for (const bad of [{ cpus: '0.001' }, { cpus: 'x' }, { memory: 'much' }])
+    for (const bad of [{ cpus: '0.001' }, { cpus: 'x' }, { memory: 'much' }, { memory: '-1' }, { 'pids-limit': '-2' }])
       expect(() => parseLimits(bad)).toThrow(UsageError)
+    expect(() => parseLimits({ cpus: '9999' })).toThrow(/^range of CPUs is from 0\.01 to \d+\.00, as there are only/)
+    expect(() => parseLimits({ cpus: '1', 'cpu-quota': '5000' })).toThrow('--cpus and --cpu-quota cannot both be set')
   })
 })

@@ -1,5 +1,6 @@
 /** The flags of `tsbuild run` that mean more than their text. */
 import { readFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { getSystemErrorMessage } from 'node:util'
 import { type Resources, resource } from '../flags/build/limits.ts'
 import { parseInteger } from '../flags/values.ts'
@@ -42,6 +43,7 @@ export const LIMIT_FLAGS = [
   { name: 'cpu-period', type: 'string', value: 'µS', help: 'Period of --cpu-quota' },
   { name: 'cpu-quota', type: 'string', value: 'µS', help: 'CPU time in each period' },
   { name: 'cpuset-cpus', type: 'string', value: 'LIST', help: 'CPUs to run on, such as 0-3' },
+  { name: 'cpuset-mems', type: 'string', value: 'LIST', help: 'Memory nodes to use, such as 0,1' },
   { name: 'pids-limit', type: 'string', value: 'N', help: 'Processes and threads there may be, -1 for no limit' },
 ] as const
 
@@ -51,6 +53,9 @@ type LimitValues = { readonly [N in (typeof LIMIT_FLAGS)[number]['name']]?: stri
 const PERIOD = 100_000
 
 export function parseLimits(values: LimitValues): Resources {
+  const other = (['cpu-period', 'cpu-quota'] as const).find((name) => values[name] !== undefined)
+  if (values.cpus !== undefined && other !== undefined)
+    throw new UsageError(`conflicting options: --cpus and --${other} cannot both be set`)
   let resources: Resources = {}
   for (const { name } of LIMIT_FLAGS) {
     const value = values[name]
@@ -66,6 +71,11 @@ export function parseLimits(values: LimitValues): Resources {
 function parseCpus(text: string): Resources {
   const cpus = /^\d{1,4}(\.\d{1,3})?$/.test(text) ? Number(text) : -1
   if (cpus === 0) return {}
+  const most = availableParallelism()
   if (cpus < 0.01) throw new UsageError(`invalid argument ${JSON.stringify(text)} for --cpus`, 'write it as 1.5')
+  if (cpus > most)
+    throw new UsageError(
+      `range of CPUs is from 0.01 to ${most}.00, as there are only ${most} CPUs available, not ${text}`,
+    )
   return { cpuPeriod: PERIOD, cpuQuota: Math.round(cpus * PERIOD) }
 }

@@ -21,8 +21,8 @@ import { type Planned, type PlanOptions, planCopy, referenceText } from './copy-
 export interface CopyOptions extends PlanOptions {
   /** The digest that what is copied must have. Default: the one that the name of the target has, if any. */
   readonly digest?: Digest | undefined
-  /** Repositories of the target's registry that may have the blobs: `registry/repository`, likeliest first. */
-  readonly mountFrom?: readonly string[] | undefined
+  /** Repositories of the target's registry that may have the blobs, or a blob: `registry/repository`, likeliest first. */
+  readonly mountFrom?: readonly string[] | ((descriptor: Descriptor) => readonly string[]) | undefined
   /** What the index of a layout or archive is to say of it; see `PushManifestOptions`. */
   readonly annotations?: Readonly<Record<string, string>> | undefined
   /** Blobs on their way at the same time. Default 4. */
@@ -96,12 +96,14 @@ async function pushBlobs(
   const { onProgress } = options
   const unique = new Map([...plan.values()].flatMap(({ blobs }) => blobs.map((d) => [d.digest, d] as const)))
   const counts: Record<BlobPushResult, number> = { exists: 0, mounted: 0, uploaded: 0 }
-  const mountFrom = [...(source instanceof Repository ? [source.name] : []), ...(options.mountFrom ?? [])]
+  const own = source instanceof Repository ? [source.name] : []
+  const others = options.mountFrom ?? []
   const failure = new AbortController()
   const signal = options.signal === undefined ? failure.signal : AbortSignal.any([options.signal, failure.signal])
   const limit = pLimit(Math.max(1, options.concurrency ?? 4))
   const push = async (descriptor: Descriptor): Promise<void> => {
     const open = (offset: number) => source.openBlob(descriptor, { offset, signal, transient: true })
+    const mountFrom = [...own, ...(typeof others === 'function' ? others(descriptor) : others)]
     const result = await onceMore(() => target.pushBlob(descriptor, open, { mountFrom, signal, onProgress }))
     counts[result]++
     onProgress?.({ descriptor, transferred: descriptor.size, result })

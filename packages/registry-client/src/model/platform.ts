@@ -40,6 +40,7 @@ export function hostPlatform(arch: string = process.arch): Platform {
  * @throws RegistryError PLATFORM_INVALID
  */
 export function parsePlatform(text: string, host: Platform = hostPlatform()): Platform {
+  if (typeof text !== 'string') throw registryErrors.platformInvalid([String(text), 'a platform is a text'])
   const parts = text.split('/')
   const fail = (why: string) => registryErrors.platformInvalid([text, why])
   if (text.length > 200 || parts.length > 3) throw fail('too many parts in the platform specifier')

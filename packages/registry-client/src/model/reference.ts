@@ -40,6 +40,7 @@ function isRepository(text: string): boolean {
  */
 export function parseReference(text: string): Reference {
   const fail = (why: string) => registryErrors.referenceInvalid([text, why])
+  if (typeof text !== 'string') throw registryErrors.referenceInvalid([String(text), 'a reference is a text'])
   if (text === '') throw fail('the name is empty')
   if (text.includes('://')) throw fail('a reference has no scheme')
   let rest = text

@@ -13,7 +13,7 @@ import { type ProxyOptions, proxiesFromEnv, proxySelector } from '../transport/p
 import { defaultRetry, type RetryOptions } from '../transport/retry.ts'
 import { defaultTimeouts, type Timeouts } from '../transport/timeouts.ts'
 import { Trust } from '../transport/trust.ts'
-import { downloadUrl, type UrlAnswer, type UrlOptions } from './download-url.ts'
+import { downloadUrl, requestUrl, type UrlAnswer, type UrlOptions, type UrlRequest } from './download-url.ts'
 import type { HostEnvironment } from './environment.ts'
 import { HostClient } from './host-client.ts'
 import { type KeyedLock, keyedLock } from './referrers.ts'
@@ -147,6 +147,16 @@ export class RegistryClient implements AsyncDisposable {
    */
   get(url: string | URL, options: UrlOptions = {}): Promise<UrlAnswer> {
     return downloadUrl(this.#env, url, options)
+  }
+
+  /**
+   * Asks a service for something, like {@link RegistryClient.get}, but by any method, with headers of the caller alone, and
+   * without following redirects: every status that does not pass by itself is returned.
+   *
+   * @throws RegistryError NETWORK, TIMEOUT
+   */
+  request(url: URL, request: UrlRequest): Promise<UrlAnswer> {
+    return requestUrl(this.#env, url, request)
   }
 
   async #hostClients(registry: string, repository: string): Promise<HostClient[]> {

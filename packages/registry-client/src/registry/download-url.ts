@@ -1,14 +1,26 @@
-/** Downloads from servers that are no registries, by their URL. */
+/** Requests to servers that are no registries, by their URL. */
 import type { CallOptions } from '../model/content.ts'
 import { registryErrors } from '../model/errors.ts'
 import { redactUrl } from '../transport/events.ts'
 import type { HttpHeaders } from '../transport/http.ts'
-import { sendToWeb, webBody } from '../transport/web-request.ts'
+import { sendToWeb, type WebRequest, webBody } from '../transport/web-request.ts'
 import type { HostEnvironment } from './environment.ts'
 
 export interface UrlOptions extends CallOptions {
   readonly headers?: Readonly<Record<string, string>> | undefined
   /** Begins the messages of errors; default the URL without what is secret in it. */
+  readonly what?: string | undefined
+}
+
+/** A request of an interface that the caller knows: he makes its headers, and redirects are answers. */
+export interface UrlRequest extends CallOptions {
+  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+  /** Made for each try, since signatures name the time. */
+  readonly headers?: (() => Readonly<Record<string, string>>) | undefined
+  readonly body?: Buffer | undefined
+  /** How often to ask at most where an answer may pass by itself; default as the client does. */
+  readonly attempts?: number | undefined
+  /** See {@link UrlOptions.what}. */
   readonly what?: string | undefined
 }
 
@@ -66,6 +78,20 @@ export async function downloadUrl(
     what,
     signal,
   } as const
+  return urlAnswer(env, request)
+}
+
+/** See `RegistryClient.request`. */
+export async function requestUrl(
+  env: HostEnvironment,
+  url: URL,
+  { method, headers, body, attempts, what = redactUrl(url), signal }: UrlRequest,
+): Promise<UrlAnswer> {
+  const ask = () => ({ 'accept-encoding': 'identity', ...headers?.() })
+  return urlAnswer(env, { method, url, body, headers: ask, attempts, tls: await env.trusted(), what, signal })
+}
+
+async function urlAnswer(env: HostEnvironment, request: WebRequest): Promise<UrlAnswer> {
   const answer = await sendToWeb(env, request)
   let taken = false
   return {

@@ -35,10 +35,10 @@ export interface WebEnvironment {
 }
 
 export interface WebRequest {
-  readonly method: 'GET' | 'POST'
+  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   readonly url: URL
   readonly body?: Buffer | undefined
-  /** The headers for one URL on the way there. Throws for one that is not to be asked. */
+  /** The headers for one URL on the way there, made for each try. Throws for one that is not to be asked. */
   readonly headers: (url: URL) => Readonly<Record<string, string>>
   /** Where a redirect leads; absent: it is an answer like others. */
   readonly redirect?: ((location: string | undefined, from: URL) => URL) | undefined

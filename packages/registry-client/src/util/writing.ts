@@ -1,13 +1,15 @@
 /** Failures of files that are written, in words. */
 import { getSystemErrorMessage } from 'node:util'
 import { registryErrors } from '../model/errors.ts'
+import * as directories from './make-directory.ts'
 
 /** What the system says of a call, told of what is to be written by it. @throws RegistryError ARCHIVE_FAILED */
 export async function writing<T>(what: string, call: Promise<T>): Promise<T> {
   try {
     return await call
   } catch (error) {
-    if (typeof (error as NodeJS.ErrnoException | undefined)?.errno !== 'number') throw error
+    const { errno, code } = (error ?? {}) as NodeJS.ErrnoException
+    if (typeof errno !== 'number' && !code?.startsWith('ERR_INVALID_ARG')) throw error
     throw writeFailure(what, error)
   }
 }
@@ -16,4 +18,9 @@ export function writeFailure(what: string, error: unknown): Error {
   const { errno, message } = error as NodeJS.ErrnoException
   const why = errno === undefined ? message : getSystemErrorMessage(errno)
   return registryErrors.archiveFailed([what, why], { cause: error })
+}
+
+/** Makes a directory with all that is missing above it. @throws RegistryError ARCHIVE_FAILED */
+export async function makeDirectory(path: string, mode?: number): Promise<void> {
+  await writing(String(path), directories.makeDirectory(path, mode))
 }

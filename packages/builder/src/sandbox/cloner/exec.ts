@@ -1,6 +1,7 @@
 /** Finds the program of a process as runc does and replaces this process with it. */
 import fs from 'node:fs'
 import type { ProcessSpec } from '../executor.ts'
+import { setResourceLimits } from '../limits/rlimit.ts'
 import { check, raw, SystemError } from '../native/libc.ts'
 
 /** The program cannot be run; `exitCode` as a shell would give: 127 not found, 126 not executable. */
@@ -65,9 +66,10 @@ export function variable(env: readonly string[], name: string): string | undefin
   return env.findLast((entry) => entry.startsWith(`${name}=`))?.slice(name.length + 1)
 }
 
-/** Replaces this process. Returns only by throwing. */
+/** Replaces this process; its limits are the program's, so they come last. Returns only by throwing. */
 export function execProcess(wanted: ProcessSpec): never {
   const file = findProgram(wanted.args[0] ?? '', variable(wanted.env, 'PATH') ?? '')
+  setResourceLimits(wanted.ulimits)
   try {
     check(raw.execve(file, [...wanted.args, null], [...wanted.env, null]), 'execve', file)
   } catch (error) {

@@ -8,7 +8,7 @@ import { parseCapabilitySet } from '../../util/capability-set.ts'
 import { hasCode } from '../../util/has-code.ts'
 import { enterOwnMounts } from '../chroot/own-mounts.ts'
 import { decodeSpec, type InitDescriptors, type InitSpec, type InitStatus } from '../init-protocol.ts'
-import { setResourceLimits, tameOpenFiles } from '../limits/rlimit.ts'
+import { raiseHardLimits, tameOpenFiles } from '../limits/rlimit.ts'
 import { joinControlGroups, raiseLoopback } from '../namespaces/isolation.ts'
 import { enterRootfs } from '../namespaces/rootfs.ts'
 import type { Staged } from '../namespaces/stage.ts'
@@ -119,7 +119,7 @@ function setUp(spec: InitSpec, tell: (message: InitStatus) => void, staged: Stag
   process.umask(0o022)
   takeOwnNull()
   tameOpenFiles()
-  setResourceLimits(wanted.ulimits)
+  raiseHardLimits(wanted.ulimits)
   enterDirectory(wanted)
   if (wanted.readonlyRoot) {
     const root = openAt(AT_FDCWD, '/', O_PATH | O_DIRECTORY)
@@ -145,7 +145,7 @@ function setUpChroot(spec: InitSpec, tell: (message: InitStatus) => void): void 
   takeOwnNull()
   process.umask(0o022)
   tameOpenFiles()
-  setResourceLimits(wanted.ulimits)
+  raiseHardLimits(wanted.ulimits)
   enterDirectory(wanted)
   const { capabilities } = wanted
   const keep = chrootCapabilities.filter((name) => capabilities?.includes(name) ?? true)

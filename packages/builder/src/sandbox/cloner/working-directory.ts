@@ -29,6 +29,6 @@ export function enterDirectory({ cwd, user: { uid, gid } }: ProcessSpec): void {
         : error instanceof Error
           ? error.message
           : String(error)
-    throw new Error(`chdir to cwd (${JSON.stringify(cwd)}) set in config.json failed: ${reason}`)
+    throw new Error(`chdir to cwd (${JSON.stringify(cwd)}) failed: ${reason}`)
   }
 }

@@ -95,6 +95,13 @@ export function describeProcess(c: Contract): void {
         ],
       })
       expect(out).toBe('123\n0\n')
+      // They are the program's: what is done for it before does not run into them.
+      const least = { name: 'nofile', soft: 16, hard: 16 }
+      expect((await sh('ulimit -Hn', { ulimits: [least], cwd: '/a/new/one' })).out).toBe('16\n')
+      expect(await failure({ ulimits: [{ ...least, soft: 0 }] })).toMatchObject({
+        code: 'BAD_LIMIT',
+        message: expect.stringContaining('nofile=0:16'),
+      })
       expect(await failure({ ulimits: [{ name: 'bananas', soft: 1, hard: 1 }] })).toMatchObject({ code: 'BAD_LIMIT' })
       expect(await failure({ ulimits: [{ name: 'nofile', soft: 2, hard: 1 }] })).toMatchObject({ code: 'BAD_LIMIT' })
     })

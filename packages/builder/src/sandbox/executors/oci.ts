@@ -60,6 +60,8 @@ export class OciExecutor implements Executor {
     if (spec.init) throw sandboxErrors.isolationUnavailable(['an init process needs --isolation namespaces'])
     throwIfAborted(signal)
     checkUlimits(spec.ulimits)
+    if (this.#options.userNamespace && spec.cgroupParent !== undefined)
+      throw sandboxErrors.limitUnavailable([`make groups below --cgroup-parent ${spec.cgroupParent}`])
     const state = join(this.#options.root, 'oci-runtime')
     makeDirectorySync(state, 0o700)
     const bundle = await mkdtemp(join(state, 'bundle-'))

@@ -1,6 +1,6 @@
 import fs from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import type { ResourceLimits } from '../executor.ts'
 import { ControlGroup, type GroupOptions } from './group.ts'
@@ -34,6 +34,30 @@ describe('groups', () => {
     await second!.remove()
     await first!.remove()
     expect(fs.readdirSync(mount)).toEqual([])
+  })
+
+  it('are made in every hierarchy below a parent, whatever is limited', async () => {
+    const fake = fs.mkdtempSync(join(mount, 'fake-'))
+    const [memory, pids] = ['memory', 'pids'].map((name) => join(fake, name)) as [string, string]
+    for (const directory of [memory, pids]) fs.mkdirSync(directory)
+    const options = (parent: string | undefined): GroupOptions => ({
+      limits: {},
+      parent,
+      name: groupName(),
+      cgroup: '4:memory:/\n5:pids:/\n',
+      mountinfo: `31 30 0:30 / ${memory} rw - cgroup cgroup rw,memory\n32 30 0:31 / ${pids} rw - cgroup cgroup rw,pids\n`,
+    })
+    expect(await ControlGroup.open(options(undefined))).toBeUndefined()
+    const group = await ControlGroup.open(options('a/b'))
+    expect(group!.directories.map((directory) => dirname(directory))).toEqual([join(memory, 'a/b'), join(pids, 'a/b')])
+    for (const directory of group!.directories) expect(fs.existsSync(directory)).toBe(true)
+    await group!.remove()
+    expect([...fs.readdirSync(memory), ...fs.readdirSync(pids)]).toEqual([])
+    for (const directory of [memory, pids]) fs.writeFileSync(join(directory, 'file'), '')
+    await expect(ControlGroup.open(options('/file'))).rejects.toMatchObject({
+      code: 'LIMIT_UNAVAILABLE',
+      message: 'cannot make groups below --cgroup-parent /file (not a directory): no writable control group',
+    })
   })
 
   const here = {

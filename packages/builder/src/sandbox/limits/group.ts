@@ -44,7 +44,10 @@ export class ControlGroup {
     this.#memory = memory
   }
 
-  /** Makes the group; undefined when there is nothing to limit. Throws LIMIT_UNAVAILABLE, BAD_LIMIT. */
+  /**
+   * Makes the group: in the hierarchies that the limits need, with a parent in all. undefined when there is neither.
+   * Throws LIMIT_UNAVAILABLE, BAD_LIMIT.
+   */
   static async open(options: GroupOptions): Promise<ControlGroup | undefined> {
     const places = findPlaces(options.cgroup, options.mountinfo)
     const versions = [1, 2] as const
@@ -53,30 +56,41 @@ export class ControlGroup {
         [...settingsOf(options.limits, version)].filter(([c]) => (places.get(c)?.version ?? 1) === version),
       ),
     )
-    if (settings.size === 0) return undefined
+    if (settings.size === 0 && options.parent === undefined) return undefined
     const made = new Set<string>()
     const parents = new Set<string>()
     const unavailable: string[] = []
     const refused: string[] = []
+    let reason: string | undefined
     let memory: { version: 1 | 2; directory: string } | undefined
     for (const [controller, values] of settings) {
       const place = places.get(controller)
       try {
         if (place === undefined) throw new Error('no such controller')
-        const directory = makeGroup(place, controller, options, parents)
+        const directory = makeGroup(place, options, parents, controller)
         made.add(directory)
         writeSettings(directory, values)
         if (controller === 'memory') memory = { version: place.version, directory }
       } catch (error) {
         if (error instanceof RefusedValue) refused.push(error.message)
-        else unavailable.push(`${controller} (${error instanceof Error ? error.message : error})`)
+        else unavailable.push(`${controller} (${systemReason(error)})`)
       }
     }
+    if (options.parent !== undefined)
+      for (const place of places.values()) {
+        try {
+          made.add(makeGroup(place, options, parents))
+        } catch (error) {
+          reason ??= systemReason(error)
+        }
+      }
     const group = new ControlGroup([...made], [...parents], memory)
-    if (unavailable.length + refused.length === 0) return group
+    if (unavailable.length + refused.length === 0 && made.size > 0) return group
     await group.remove()
     if (refused.length > 0) throw sandboxErrors.badLimit([refused.join(', ')])
-    throw sandboxErrors.limitUnavailable([unavailable.join(', ')])
+    if (unavailable.length > 0) throw sandboxErrors.limitUnavailable([`limit ${unavailable.join(', ')}`])
+    const why = reason === undefined ? '' : ` (${reason})`
+    throw sandboxErrors.limitUnavailable([`make groups below --cgroup-parent ${options.parent}${why}`])
   }
 
   /** Asked after the process has ended and before {@link remove}. */
@@ -105,12 +119,16 @@ function read(path: string): string {
   }
 }
 
-/** Makes the group's directory; `parents` is told of directories above it that had to be made. */
+/**
+ * Makes the group's directory; `parents` is told of directories above it that had to be made.
+ *
+ * @param controller what it is to limit; without one it is only there to be joined
+ */
 function makeGroup(
   place: GroupPlace,
-  controller: Controller,
   { parent, name }: GroupOptions,
   parents: Set<string>,
+  controller?: Controller,
 ): string {
   const above =
     parent === undefined ? place.own : parent.startsWith('/') ? join(place.mount, parent) : join(place.own, parent)
@@ -128,11 +146,16 @@ function makeGroup(
   }
 }
 
-function makeBelow(directory: string, place: GroupPlace, controller: Controller, onMade: (path: string) => void): void {
+function makeBelow(
+  directory: string,
+  place: GroupPlace,
+  controller: Controller | undefined,
+  onMade: (path: string) => void,
+): void {
   const above = dirname(directory)
   if (fs.existsSync(directory)) return
   makeBelow(above, place, controller, onMade)
-  if (place.version === 2) delegate(above, controller)
+  if (place.version === 2 && controller !== undefined) delegate(above, controller)
   try {
     fs.mkdirSync(directory)
     onMade(directory)
@@ -140,9 +163,10 @@ function makeBelow(directory: string, place: GroupPlace, controller: Controller,
     // Another run has been faster.
     if (!hasCode(error, 'EEXIST')) throw error
   }
-  if (place.version === 1 && controller === 'cpuset') {
-    // Empty in a new group, and nothing can join it then.
-    for (const file of ['cpuset.cpus', 'cpuset.mems']) fs.writeFileSync(join(directory, file), read(join(above, file)))
+  if (place.version === 1) {
+    // Empty in a new group, and nothing can join it then. Only the hierarchy of cpuset has them.
+    for (const file of ['cpuset.cpus', 'cpuset.mems'])
+      if (fs.existsSync(join(directory, file))) fs.writeFileSync(join(directory, file), read(join(above, file)))
   }
 }
 

@@ -1,29 +1,10 @@
-/** Process limits: `--ulimit` and what takes the place of control groups where none is writable. */
+/** Sets process limits: `--ulimit`, and what every process has. */
 
 import { hasCode } from '../../util/has-code.ts'
 import { sandboxErrors } from '../errors.ts'
 import type { Ulimit } from '../executor.ts'
 import { check, raw } from '../native/libc.ts'
-
-/** Linux numbers of the limits, by the names that docker accepts. */
-const resources: ReadonlyMap<string, number> = new Map([
-  ['cpu', 0],
-  ['fsize', 1],
-  ['data', 2],
-  ['stack', 3],
-  ['core', 4],
-  ['rss', 5],
-  ['nproc', 6],
-  ['nofile', 7],
-  ['memlock', 8],
-  ['as', 9],
-  ['locks', 10],
-  ['sigpending', 11],
-  ['msgqueue', 12],
-  ['nice', 13],
-  ['rtprio', 14],
-  ['rttime', 15],
-])
+import { ULIMIT_NUMBERS, ulimitProblem } from './ulimits.ts'
 
 const UNLIMITED = 0xffffffffffffffffn
 
@@ -31,15 +12,10 @@ function encode(value: number): bigint {
   return value < 0 || !Number.isFinite(value) ? UNLIMITED : BigInt(value)
 }
 
-/** Throws BAD_LIMIT for names that do not exist and values that contradict each other. */
+/** Throws BAD_LIMIT for names that do not exist and values that no process can have. */
 export function checkUlimits(limits: readonly Ulimit[]): void {
-  for (const { name, soft, hard } of limits) {
-    if (!resources.has(name)) throw sandboxErrors.badLimit([`invalid ulimit type: ${name}`])
-    if (hard >= 0 && (soft < 0 || soft > hard))
-      throw sandboxErrors.badLimit([
-        `ulimit soft limit must be less than or equal to hard limit: ${name}=${soft}:${hard}`,
-      ])
-  }
+  const found = ulimitProblem(limits, new Map())
+  if (found !== undefined) throw sandboxErrors.badLimit([found.problem])
 }
 
 const NOFILE = 7
@@ -51,26 +27,50 @@ const MAX_OPEN_FILES = 1_048_576n
  * close all descriptors one by one take minutes where that is in the billions.
  */
 export function tameOpenFiles(): void {
-  const pair = Buffer.alloc(64)
-  check(raw.getrlimit(NOFILE, pair), 'getrlimit')
+  const pair = currentLimit(NOFILE)
   if (pair.readBigUInt64LE(0) <= MAX_OPEN_FILES) return
   pair.writeBigUInt64LE(MAX_OPEN_FILES, 0)
   check(raw.setrlimit(NOFILE, pair), 'setrlimit')
 }
 
-/** Sets limits of this process, which {@link checkUlimits} has passed; -1 is unlimited. Throws with the limit's name when the kernel refuses. */
+/** The soft and the hard limit of this process. */
+function currentLimit(number: number): Buffer {
+  const pair = Buffer.alloc(64)
+  check(raw.getrlimit(number, pair), 'getrlimit')
+  return pair
+}
+
+/**
+ * The part of setting limits that takes privileges, where they are still there: hard limits above those of this process.
+ * {@link setResourceLimits} follows when nothing is left to do that the limits would keep this process from.
+ *
+ * Throws with the limit's name when the kernel refuses.
+ */
+export function raiseHardLimits(limits: readonly Ulimit[]): void {
+  for (const limit of limits) {
+    const number = ULIMIT_NUMBERS.get(limit.name)!
+    const pair = currentLimit(number)
+    if (encode(limit.hard) <= pair.readBigUInt64LE(8)) continue
+    pair.writeBigUInt64LE(encode(limit.hard), 8)
+    setLimit(limit, number, pair)
+  }
+}
+
+/** Sets limits of this process, which {@link checkUlimits} has passed; -1 is unlimited. */
 export function setResourceLimits(limits: readonly Ulimit[]): void {
-  for (const { name, soft, hard } of limits) {
-    const resource = resources.get(name)
-    if (resource === undefined) continue
+  for (const limit of limits) {
     const pair = Buffer.alloc(64)
-    pair.writeBigUInt64LE(encode(soft), 0)
-    pair.writeBigUInt64LE(encode(hard), 8)
-    try {
-      check(raw.setrlimit(resource, pair), 'setrlimit')
-    } catch (error) {
-      if (hasCode(error, 'EPERM')) throw new Error(`ulimit ${name}=${soft}:${hard} is above what this machine permits`)
-      throw new Error(`ulimit ${name}=${soft}:${hard}: ${error instanceof Error ? error.message : error}`)
-    }
+    pair.writeBigUInt64LE(encode(limit.soft), 0)
+    pair.writeBigUInt64LE(encode(limit.hard), 8)
+    setLimit(limit, ULIMIT_NUMBERS.get(limit.name)!, pair)
+  }
+}
+
+function setLimit({ name, soft, hard }: Ulimit, number: number, pair: Buffer): void {
+  try {
+    check(raw.setrlimit(number, pair), 'setrlimit')
+  } catch (error) {
+    if (hasCode(error, 'EPERM')) throw new Error(`ulimit ${name}=${soft}:${hard} is above what this machine permits`)
+    throw new Error(`ulimit ${name}=${soft}:${hard}: ${error instanceof Error ? error.message : error}`)
   }
 }

@@ -5,18 +5,18 @@ import type { Controller } from './hierarchy.ts'
 /** A file of a group and its content. */
 export type Setting = readonly [file: string, value: string]
 
-/**
- * The controllers that limits need, with their settings; in the order in which they must be written. Zero is no limit, as in
- * docker.
- */
+/** The limits that there are: zero is none, as in docker. */
+export function effectiveLimits(limits: ResourceLimits): ResourceLimits {
+  return Object.fromEntries(Object.entries(limits).filter(([, value]) => value !== undefined && value !== 0))
+}
+
+/** The controllers that limits need, with their settings; in the order in which they must be written. */
 export function settingsOf(limits: ResourceLimits, version: 1 | 2): Map<Controller, Setting[]> {
   const settings = new Map<Controller, Setting[]>()
   const add = (controller: Controller, file: string, value: string): void => {
     settings.set(controller, [...(settings.get(controller) ?? []), [`${controller}.${file}`, value]])
   }
-  const { memory, memorySwap, cpuShares, cpuPeriod, cpuQuota, cpusetCpus, cpusetMems, pids } = Object.fromEntries(
-    Object.entries(limits).filter(([, value]) => value !== 0),
-  ) as ResourceLimits
+  const { memory, memorySwap, cpuShares, cpuPeriod, cpuQuota, cpusetCpus, cpusetMems, pids } = effectiveLimits(limits)
   // docker's rule: without a word about swap, as much of it as memory.
   const total = memory === undefined ? memorySwap : (memorySwap ?? memory * 2)
   if (version === 1) {
@@ -40,6 +40,5 @@ export function settingsOf(limits: ResourceLimits, version: 1 | 2): Map<Controll
 
 /** Shares (2 to 262144) to weight (1 to 10000), as every runtime converts them. */
 function weightOf(shares: number): number {
-  const clamped = Math.min(Math.max(shares, 2), 262_144)
-  return Math.floor(1 + ((clamped - 2) * 9999) / 262_142)
+  return Math.floor(1 + ((shares - 2) * 9999) / 262_142)
 }

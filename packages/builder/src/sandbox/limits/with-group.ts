@@ -9,7 +9,8 @@ export async function withGroup(
   spec: ProcessSpec,
   run: (directories: readonly string[]) => Promise<ProcessExit>,
 ): Promise<ProcessExit> {
-  if (Object.values(spec.resources).every((value) => value === undefined)) return await run([])
+  const limited = Object.values(spec.resources).some((value) => value !== undefined)
+  if (!limited && spec.cgroupParent === undefined) return await run([])
   const group = await ControlGroup.open({
     limits: spec.resources,
     parent: spec.cgroupParent,

@@ -1,6 +1,7 @@
 /** Writes a process as config.json of the OCI runtime specification. */
 import fs from 'node:fs'
 import type { ProcessSpec } from '../executor.ts'
+import { effectiveLimits } from '../limits/settings.ts'
 import { defaultShmSize, maskedDirectories, maskedFiles, readonlyPaths } from '../mounts/standard.ts'
 import { capabilityNames, defaultCapabilities, hasCapability } from '../native/capabilities.ts'
 import { ociProfile } from '../seccomp/oci.ts'
@@ -116,7 +117,8 @@ function standardMounts(spec: ProcessSpec, { singleId, userNamespace }: OciOptio
   ]
 }
 
-function resources({ resources: wanted }: ProcessSpec): Record<string, unknown> {
+function resources(spec: ProcessSpec): Record<string, unknown> {
+  const wanted = effectiveLimits(spec.resources)
   const set = (entries: Record<string, unknown>): Record<string, unknown> | undefined => {
     const given = Object.fromEntries(Object.entries(entries).filter(([, value]) => value !== undefined))
     return Object.keys(given).length > 0 ? given : undefined

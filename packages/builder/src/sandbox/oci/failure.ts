@@ -10,11 +10,14 @@ import { resolveInRoot } from '../native/resolve.ts'
 export function explainFailure(spec: ProcessSpec, rootfs: string, said: string): BuildError {
   const name = spec.args[0] ?? ''
   const quoted = JSON.stringify(name)
+  const ulimits = spec.ulimits.map(({ name, soft, hard }) => `${name}=${soft}:${hard}`).join(' ')
+  if (ulimits !== '' && /rlimit/i.test(said))
+    return sandboxErrors.badLimit([`ulimit ${ulimits} is above what this machine permits`])
+  if (ulimits !== '' && /too many open files|cannot allocate memory|already dead/i.test(said))
+    return sandboxErrors.badLimit([`ulimit ${ulimits} leaves the OCI runtime too little to start a process: ${said}`])
   if (/chdir|cwd/i.test(said)) {
     const reason = /not a directory/i.test(said) ? 'not a directory' : /denied/i.test(said) ? 'permission denied' : said
-    return sandboxErrors.setupFailed([
-      `chdir to cwd (${JSON.stringify(spec.cwd)}) set in config.json failed: ${reason}`,
-    ])
+    return sandboxErrors.setupFailed([`chdir to cwd (${JSON.stringify(spec.cwd)}) failed: ${reason}`])
   }
   if (/exec format error/i.test(said))
     return sandboxErrors.execFailed([`exec ${name}: exec format error`], { exitCode: 126 })

@@ -30,6 +30,8 @@ export interface FingerprintOptions {
   readonly owners?: boolean
   /** Milliseconds since the epoch, for {@link StatCache}. */
   readonly now?: number
+  /** Gets what each entry's content was hashed as: a digest, what a link names, '' where there is nothing. */
+  readonly contents?: string[] | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -52,7 +54,7 @@ export async function fingerprint(
   entries: Iterable<SelectedEntry>,
   options: FingerprintOptions = {},
 ): Promise<string> {
-  const { statCache, owners = false, now = Date.now(), signal } = options
+  const { statCache, owners = false, now = Date.now(), contents, signal } = options
   const digest = createHash('sha256')
   const started = BigInt(Math.trunc(now)) * 1_000_000n
   let links = new Map<string, number>()
@@ -78,7 +80,10 @@ export async function fingerprint(
       links = new Map()
       // Of a directory the content is copied: neither its name nor its mode has any effect.
       add(entry.node.type === 'directory' ? 'contents\0' : `source\0${entry.name}\0`)
-      if (entry.node.type === 'directory') continue
+      if (entry.node.type === 'directory') {
+        contents?.push('')
+        continue
+      }
     }
     const { node } = entry
     const owner = owners ? `${node.uid}:${node.gid}` : ''
@@ -86,12 +91,14 @@ export async function fingerprint(
     const xattrs = copiedXattrs(tree, entry.source)
     add(`${xattrs.length}\0`)
     for (const [name, value] of xattrs) add(`${name}\0${value.toString('base64')}\0`)
+    let content = ''
     if (node.type === 'file') {
       const first = node.nlink > 1 ? linkOf(links, node, index) : undefined
-      add(first === undefined ? contentDigest(tree, entry, statCache, started) : `link ${first}`)
-    } else if (node.type === 'symlink') add(node.linkname ?? '')
-    else if (node.type === 'char' || node.type === 'block') add(String(node.rdev))
-    add('\0')
+      content = first === undefined ? contentDigest(tree, entry, statCache, started) : `link ${first}`
+    } else if (node.type === 'symlink') content = node.linkname ?? ''
+    else if (node.type === 'char' || node.type === 'block') content = String(node.rdev)
+    contents?.push(content)
+    add(`${content}\0`)
   }
   return digest.update(text).digest('hex')
 }

@@ -174,8 +174,10 @@ describe('build flags refuse', () => {
     [['--network', 'bridge', '.'], 'invalid argument "bridge" for --network'],
     [['--allow', 'network.hots', '.'], 'unknown entitlement network.hots'],
     [['--ulimit', 'nofile', '.'], 'invalid ulimit argument: nofile'],
-    [['--ulimit', 'files=1', '.'], 'invalid ulimit type: files'],
-    [['--ulimit', 'nofile=2:1', '.'], 'ulimit soft limit must be less than or equal to hard limit: 2 > 1'],
+    [['--ulimit', 'nofile=1.5', '.'], 'invalid argument "1.5" for --ulimit: it must be a whole number from -1 up'],
+    [['--ulimit', 'nofile=-2', '.'], 'invalid argument "-2" for --ulimit'],
+    [['--ulimit', `nofile=${'9'.repeat(30)}`, '.'], 'it must be a whole number'],
+    [['--ulimit', 'nofile=:', '.'], 'invalid argument "" for --ulimit'],
     [['--ulimit', 'nofile=1:2:3', '.'], 'too many limit values - 1:2:3, can only have up to two, `soft[:hard]`'],
     [['--resource', 'mem=1g', '.'], 'unknown resources key mem'],
     [['--resource', 'memory', '.'], 'expected key=value'],
@@ -258,5 +260,6 @@ describe('what would be dropped', () => {
 
   it('is no limit, and told so', () => {
     expect(request(['--resource', 'pids=0,memory=1g', '.']).notices).toEqual(['--resource: pids 0 sets no limit'])
+    expect(request(['-m', '0', '.']).notices).toEqual(['--memory: memory 0 sets no limit'])
   })
 })

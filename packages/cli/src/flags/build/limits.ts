@@ -8,42 +8,17 @@ import { parseInteger, parseSize } from '../values.ts'
 export type Ulimit = NonNullable<BuildOptions['ulimits']>[number]
 export type Resources = NonNullable<BuildOptions['resources']>
 
-const ULIMITS = new Set(
-  [
-    'core',
-    'cpu',
-    'data',
-    'fsize',
-    'locks',
-    'memlock',
-    'msgqueue',
-    'nice',
-    'nofile',
-    'nproc',
-    'rss',
-    'rtprio',
-    'rttime',
-  ].concat(['sigpending', 'stack']),
-)
-
-/** One `--ulimit NAME=SOFT[:HARD]`; -1 is unlimited. */
+/** One `--ulimit NAME=SOFT[:HARD]`; -1 is unlimited. The library says which names and values there can be. */
 export function parseUlimit(text: string): Ulimit {
   const pair = keyValue(text)
   if (!pair) throw new UsageError(`invalid ulimit argument: ${text}`, 'write it as --ulimit nofile=1024:2048')
   const [name, limits] = pair
-  if (!ULIMITS.has(name)) {
-    const close = suggest(name, ULIMITS)
-    throw new UsageError(`invalid ulimit type: ${name}`, close && `did you mean ${close}?`)
-  }
   const values = limits.split(':')
   if (values.length > 2) {
     throw new UsageError(`too many limit values - ${limits}, can only have up to two, \`soft[:hard]\``)
   }
   const soft = parseInteger(values[0]!, 'ulimit', -1)
   const hard = values[1] === undefined ? soft : parseInteger(values[1], 'ulimit', -1)
-  if (hard !== -1 && (soft === -1 || soft > hard)) {
-    throw new UsageError(`ulimit soft limit must be less than or equal to hard limit: ${soft} > ${hard}`)
-  }
   return { name, soft, hard }
 }
 
@@ -69,6 +44,13 @@ export function parseResources(values: readonly string[]): Resources {
     }
   }
   return resources
+}
+
+/** What limits of zero come to, for those who expected another thing. */
+export function limitNotices(flag: string, resources: Resources): string[] {
+  return Object.entries(resources).flatMap(([name, amount]) =>
+    amount === 0 ? [`--${flag}: ${name} 0 sets no limit`] : [],
+  )
 }
 
 /** One limit by its docker name. */

@@ -2,7 +2,7 @@
 import { UsageError } from '../../usage-error.ts'
 import { parseCall } from './call.ts'
 import { PROGRESS_MODES } from './draft.ts'
-import { resource } from './limits.ts'
+import { limitNotices, resource } from './limits.ts'
 import type { BuildFlag } from './row.ts'
 
 export const DISPLAY_FLAGS: readonly BuildFlag[] = [
@@ -14,6 +14,14 @@ export const DISPLAY_FLAGS: readonly BuildFlag[] = [
     help: 'How progress is shown: auto, plain, tty, quiet (only errors), none (only what the build came to, and errors) or rawjson (default $BUILDKIT_PROGRESS, else auto)',
     set: (draft, value) => {
       draft.progress = PROGRESS_MODES.find((mode) => mode === value)
+    },
+  },
+  {
+    name: 'explain',
+    type: 'boolean',
+    help: 'Say of each step that runs why it was not in the cache',
+    set: (draft, value) => {
+      draft.options.explain = value
     },
   },
   {
@@ -73,7 +81,9 @@ const OLD_LIMITS = [
     hidden: true,
     help: `Shorthand of --resource ${name}=VALUE`,
     set: (draft, value) => {
-      draft.options.resources = { ...draft.options.resources, ...resource(name, value, name) }
+      const limit = resource(name, value, name)
+      draft.notices.push(...limitNotices(name, limit))
+      draft.options.resources = { ...draft.options.resources, ...limit }
     },
   }),
 )

@@ -17,8 +17,16 @@ const OUTPUT_TYPES: ReadonlySet<string> = new Set<Output['type']>([
   'cacheonly',
 ] as const)
 
-const CACHE_TYPES: ReadonlySet<string> = new Set(['registry', 'local', 'inline', 'gha', 's3', 'azblob'])
+const CACHE_TYPES: ReadonlySet<string> = new Set<Cache['type']>([
+  'registry',
+  'local',
+  'inline',
+  'gha',
+  's3',
+  'azblob',
+] as const)
 
+const isCacheType = (text: string): text is Cache['type'] => CACHE_TYPES.has(text)
 const isOutputType = (text: string): text is Output['type'] => OUTPUT_TYPES.has(text)
 
 /** One `--output DIR | - | type=TYPE[,KEY=VALUE]`. */
@@ -47,7 +55,7 @@ export function parseCache(text: string, flag: string): Cache[] {
   if (!type) throw new UsageError(`type required for ${JSON.stringify(text)}`)
   if (type === 'inline' && flag === 'cache-from')
     throw new UsageError('--cache-from has no type inline', 'a cache within an image is read with type=registry')
-  if (CACHE_TYPES.has(type)) return [{ type, attrs }]
+  if (isCacheType(type)) return [{ type, attrs }]
   const close = suggest(type, CACHE_TYPES)
   throw new UsageError(
     `unsupported cache type ${JSON.stringify(type)} for --${flag}`,

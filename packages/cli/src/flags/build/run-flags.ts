@@ -4,7 +4,7 @@ import { suggest } from '../suggest.ts'
 import { parseDuration, parseInteger, parseSize } from '../values.ts'
 import { parseAddHost, parseDns } from './add-host.ts'
 import { ISOLATION_CHOICES, parseIsolation } from './isolation.ts'
-import { parseResources, parseUlimit } from './limits.ts'
+import { limitNotices, parseResources, parseUlimit } from './limits.ts'
 import { parseOutput } from './output.ts'
 import type { BuildFlag } from './row.ts'
 import { parseSecret, parseSsh } from './secret.ts'
@@ -119,7 +119,7 @@ export const RUN_FLAGS: readonly BuildFlag[] = [
     name: 'shm-size',
     type: 'string',
     value: 'SIZE',
-    help: 'Size of /dev/shm, such as 80m (default 64m)',
+    help: 'Size of /dev/shm, such as 80m (default, also for 0: 64m)',
     set: (draft, value) => {
       draft.options.shmSize = parseSize(value, 'shm-size')
     },
@@ -140,8 +140,7 @@ export const RUN_FLAGS: readonly BuildFlag[] = [
     help: 'Limit of a RUN: memory, memory-swap, cpu-shares, cpu-period, cpu-quota, cpuset-cpus, cpuset-mems, pids; 0 is no limit (repeatable)',
     set: (draft, values) => {
       const resources = parseResources(values)
-      for (const [name, amount] of Object.entries(resources))
-        if (amount === 0) draft.notices.push(`--resource: ${name} 0 sets no limit`)
+      draft.notices.push(...limitNotices('resource', resources))
       draft.options.resources = { ...draft.options.resources, ...resources }
     },
   },

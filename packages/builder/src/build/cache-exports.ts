@@ -1,0 +1,97 @@
+/** Writes what a build knows into shared caches. */
+import type { Descriptor, OpenContent } from '@tsbuild/registry-client'
+import type { PreparedExport } from '../cache/backend.ts'
+import { collectDocument } from '../cache/export.ts'
+import type { ExportedCache } from '../options.ts'
+import { hasCode } from '../util/has-code.ts'
+import { blobSource } from './blob-source.ts'
+import { cacheServices } from './caches.ts'
+import type { Session } from './session.ts'
+import { type BuildSettings, isInline } from './settings.ts'
+import { type SolvedStep, sharedSteps, solvedSteps } from './shared-steps.ts'
+import type { BuildSolver, SolvedImage } from './solver.ts'
+
+const NOTHING = { blobs: 0, size: 0 }
+
+/** What the outputs of a build come to. */
+export interface OutputsUnderWay {
+  /** Repositories that the image was pushed to. Settles when all outputs have. */
+  readonly repositories: Promise<readonly string[]>
+  readonly signal: AbortSignal
+}
+
+/** Runs all exports, side by side. Those into the image are the outputs' work. */
+export async function exportCaches(
+  solved: readonly SolvedImage[],
+  solver: BuildSolver,
+  session: Session,
+  settings: BuildSettings,
+  outputs: OutputsUnderWay,
+): Promise<ExportedCache[]> {
+  if (settings.cacheTo.length === 0) return []
+  const steps = await solvedSteps(solver)
+  const exports = settings.cacheTo.map(async (cache) => {
+    if (isInline(cache))
+      return { name: cache.name, records: steps.length, sent: NOTHING, present: NOTHING, problem: undefined }
+    return await session.task(`exporting cache to ${cache.name}`, async (report) => {
+      try {
+        const done = await exportCache(cache, steps, { solved, solver, session, settings, outputs, report })
+        return { name: cache.name, ...done, problem: undefined }
+      } catch (error) {
+        if (outputs.signal.aborted || !cache.ignoreError || hasCode(error, 'CACHE_LAYER_LOST')) throw error
+        const problem = (error as Error).message
+        session.warn({ rule: '', message: problem })
+        return { name: cache.name, records: 0, sent: NOTHING, present: NOTHING, problem }
+      }
+    })
+  })
+  // All have ended before one of them fails the build.
+  await Promise.allSettled(exports)
+  return await Promise.all(exports)
+}
+
+interface ExportServices {
+  readonly solved: readonly SolvedImage[]
+  readonly solver: BuildSolver
+  readonly session: Session
+  readonly settings: BuildSettings
+  readonly outputs: OutputsUnderWay
+  readonly report: (item: string, current: number, total: number) => void
+}
+
+async function exportCache(cache: PreparedExport, steps: readonly SolvedStep[], services: ExportServices) {
+  const { solved, solver, session, settings, outputs, report } = services
+  const { signal } = outputs
+  report('preparing build cache for export', 0, 0)
+  const shared = sharedSteps(steps, solved, solver, settings, cache)
+  const document = await collectDocument(shared, solver.fingerprints, cache.mode)
+  const source = blobSource(
+    session.store,
+    solver.layers,
+    steps.map(({ layer }) => layer),
+  )
+  // A layer that cannot be had is made again, whatever the cache makes of the error.
+  let lost: unknown
+  const open = (descriptor: Descriptor): OpenContent =>
+    async function* (offset) {
+      try {
+        yield* source.openBlob(descriptor, { offset, signal, transient: true })
+      } catch (error) {
+        lost ??= error
+        throw error
+      }
+    }
+  // A registry takes from the image what it has got with it.
+  const pushed = cache.type === 'registry' ? await outputs.repositories : []
+  await using exporter = await cache.open!(cacheServices(session))
+  try {
+    const from = steps.flatMap(({ layer }) => layer.source?.repository ?? [])
+    return await exporter.save(document, open, {
+      signal,
+      mountFrom: [...new Set([...pushed, ...from])],
+      onProgress: report,
+    })
+  } catch (error) {
+    throw lost ?? error
+  }
+}

@@ -1,0 +1,89 @@
+/** The builds that a store remembers, for comparison: of each Dockerfile, context and target the latest ones. */
+import { promisify } from 'node:util'
+import { zstdCompress, zstdDecompress } from 'node:zlib'
+import { schema } from '@tsbuild/registry-client'
+import type { BuildExplanation } from '../explanation.ts'
+import type { Records } from '../store/records.ts'
+import type { EarlierBuild } from './compare.ts'
+
+const compress = promisify(zstdCompress)
+const decompress = promisify(zstdDecompress)
+
+const KIND = 'builds'
+/** Key under which stands which place was built last. */
+const LATEST = 'latest'
+/** How many builds of one place are remembered. */
+const KEPT = 8
+/** Most bytes of a remembered build. */
+const LIMIT = 64 * 1024 * 1024
+
+/** What makes a build the same one as an earlier one, for whoever asks why it was not faster. */
+export interface BuildPlace {
+  readonly context: string
+  readonly dockerfile: string
+  readonly target: string
+}
+
+export interface RememberedBuild extends EarlierBuild {
+  readonly explanation: BuildExplanation
+}
+
+interface Stored {
+  readonly place: BuildPlace
+  /** The latest first: JSON, compressed, in base64. */
+  readonly builds: readonly string[]
+}
+
+const placeSchema = schema.object<BuildPlace>({ context: schema.text, dockerfile: schema.text, target: schema.text })
+const storedSchema = schema.object<Stored>({ place: placeSchema, builds: schema.list(schema.text, 'texts') })
+const buildSchema = schema.object<EarlierBuild & { explanation: unknown }>({
+  started: schema.size,
+  steps: schema.list(schema.anything, 'steps') as schema.Schema<EarlierBuild['steps']>,
+  explanation: schema.anything,
+}) as schema.Schema<RememberedBuild>
+
+/** The builds of a place, the latest first. */
+export async function earlierBuilds(records: Records, place: BuildPlace): Promise<RememberedBuild[]> {
+  return (await Promise.all((await stored(records, place)).map(unpacked))).flatMap((build) => build ?? [])
+}
+
+/** Remembers a build. */
+export async function rememberBuild(records: Records, place: BuildPlace, build: RememberedBuild): Promise<void> {
+  const text = Buffer.from(JSON.stringify(build))
+  if (text.length > LIMIT) return
+  const packed = (await compress(text)).toString('base64')
+  const builds = [packed, ...(await stored(records, place))].slice(0, KEPT)
+  await records.put(KIND, keyOf(place), { place, builds } satisfies Stored)
+  await records.put(KIND, LATEST, place)
+}
+
+/** What was built last with this store; undefined: nothing that is remembered. */
+export async function latestPlace(records: Records): Promise<BuildPlace | undefined> {
+  return checked(placeSchema, await records.get<unknown>(KIND, LATEST))
+}
+
+async function stored(records: Records, place: BuildPlace): Promise<readonly string[]> {
+  return checked(storedSchema, await records.get<unknown>(KIND, keyOf(place)))?.builds ?? []
+}
+
+async function unpacked(text: string): Promise<RememberedBuild | undefined> {
+  try {
+    const json = await decompress(Buffer.from(text, 'base64'), { maxOutputLength: LIMIT })
+    return buildSchema(JSON.parse(json.toString()), '')
+  } catch {
+    // Another version's.
+    return undefined
+  }
+}
+
+function checked<T>(check: schema.Schema<T>, value: unknown): T | undefined {
+  try {
+    return value === undefined ? undefined : check(value, '')
+  } catch {
+    return undefined
+  }
+}
+
+function keyOf({ context, dockerfile, target }: BuildPlace): string {
+  return JSON.stringify([context, dockerfile, target])
+}
