@@ -1,18 +1,16 @@
-/** Lock files: what is locked, what builds make of it, and what CI refuses. */
+/** Lock files: what is locked, what builds make of it, and what is refused. */
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { type BuildError, build, lock } from '@tsbuild/builder'
+import { join } from 'node:path'
+import { BuildError, type BuildOptions, type BuildResult, build, type LockOptions, lock } from '@tsbuild/builder'
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest'
-import { git, startGitServer, tempRepositories } from '../support/git-server.ts'
-import type { Finished } from '../support/process.ts'
 import { gate } from '../support/tools.ts'
 import { openWorkspace, type Workspace } from '../support/workspace.ts'
 
 const needs = gate('docker-registry', 'busybox')
-const needsGit = gate('git', 'setpriv')
 
 let place: Workspace
 let context: string
@@ -20,16 +18,11 @@ let context: string
 let content: string
 let server: Server
 let url: string
-let requests: number
 
 beforeEach(async () => {
   place = await openWorkspace()
   content = 'first'
-  requests = 0
-  server = createServer((_, response) => {
-    requests++
-    response.end(content)
-  }).listen(0, '127.0.0.1')
+  server = createServer((_, response) => response.end(content)).listen(0, '127.0.0.1')
   await once(server, 'listening')
   url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/file`
 })
@@ -40,15 +33,32 @@ afterEach(async () => {
 })
 
 const sha256 = (text: string) => `sha256:${createHash('sha256').update(text).digest('hex')}`
-const lockText = () => readFileSync(`${context}/tsbuild.lock`, 'utf8')
+const output = (path: string) => readFileSync(place.join('out', path), 'utf8')
+const lockText = () => readFileSync(join(context, 'tsbuild.lock'), 'utf8')
 /** Lines of the lock file without its head. */
 const locked = () =>
   lockText()
     .split('\n')
     .filter((line) => line !== '' && !line.startsWith('#'))
 
-async function buildIt(args: readonly string[] = [], env: Record<string, string> = {}): Promise<Finished> {
-  return await place.run(['--progress=plain', '-o', place.join('out'), ...args, context], { env })
+function environment(more: Readonly<Record<string, string>> = {}): Record<string, string | undefined> {
+  return { PATH: process.env.PATH, HOME: place.home, TSBUILD_ROOT: place.root, ...more }
+}
+
+const lockIt = (options: LockOptions = {}) => lock({ context, env: environment(), ...options })
+
+async function buildIt(options: BuildOptions = {}): Promise<BuildResult> {
+  return await build({ context, env: environment(), ...options })
+}
+
+const buildFiles = (options: BuildOptions = {}) =>
+  buildIt({ outputs: [{ type: 'local', attrs: { dest: place.join('out') } }], ...options })
+
+/** What a build that must fail says. */
+async function refusal(options: BuildOptions = {}): Promise<BuildError> {
+  const error: unknown = await buildIt(options).catch((reason: unknown) => reason)
+  if (error instanceof BuildError) return error
+  throw new Error('the build did not fail', { cause: error })
 }
 
 describe.skipIf(needs.skip)(`images${needs.note}`, () => {
@@ -56,14 +66,18 @@ describe.skipIf(needs.skip)(`images${needs.note}`, () => {
 
   /** Pushes an image that differs from the last one of that name. @returns its digest */
   async function push(name: string, text: string): Promise<string> {
-    const dockerfile = `FROM scratch\nCOPY <<EOF /base\n${text}\nEOF\n`
-    const args = ['-q', '-t', `${registry}/${name}`, '-o', 'type=registry', '-f', '-']
-    await place.must([...args, await place.files({}, 'empty')], { stdin: dockerfile })
-    return (await place.must(['digest', `${registry}/${name}`])).stdout.trim()
+    const dockerfileText = `FROM scratch\nCOPY <<EOF /base\n${text}\nEOF\n`
+    const outputs = [{ type: 'registry', attrs: {} }] as const
+    const root = place.join('pushing')
+    const tags = [`${registry}/${name}`]
+    return (await build({ context: await place.files({}, 'empty'), env: environment(), root, dockerfileText, outputs, tags }))
+      .digest
   }
 
   it('of every stage that can be built are locked, by the names that they have', async () => {
-    const [one, two, three, four] = await Promise.all(['one', 'two', 'three', 'four'].map((n) => push(`lk-${n}:1`, n)))
+    const digests: string[] = []
+    for (const name of ['one', 'two', 'three', 'four']) digests.push(await push(`lk-${name}:1`, name))
+    const [one, two, three, four] = digests
     context = await place.files({
       Dockerfile: [
         '# syntax=docker/dockerfile:1',
@@ -78,8 +92,8 @@ describe.skipIf(needs.skip)(`images${needs.note}`, () => {
         '',
       ].join('\n'),
     })
-    const args = ['lock', '--build-context', `named=docker-image://${registry}/lk-four:1`, context]
-    const { stdout } = await place.must(args)
+    const buildContexts = { named: `docker-image://${registry}/lk-four:1` }
+    const result = await lockIt({ buildContexts })
     const lines = [
       `image ${registry}/lk-four:1 ${four}`,
       `image ${registry}/lk-one:1 ${one}`,
@@ -87,12 +101,12 @@ describe.skipIf(needs.skip)(`images${needs.note}`, () => {
       `image ${registry}/lk-two:1 ${two}`,
     ]
     expect(locked()).toEqual(lines)
-    expect(stdout).toBe(lines.map((line) => `+ ${line}\n`).join(''))
+    expect(result.added.map(({ kind, source, digest }) => `${kind} ${source} ${digest}`)).toEqual(lines)
     const before = lockText()
-    expect((await place.must(args)).stdout).toBe('')
+    expect(await lockIt({ buildContexts })).toMatchObject({ added: [], renewed: [], removed: [] })
     expect(lockText()).toBe(before)
 
-    await place.must([...args, '--build-arg', 'NAME=lk-two'])
+    await lockIt({ buildContexts, buildArgs: { NAME: 'lk-two' } })
     expect(locked()).toEqual(lines.filter((line) => !line.includes('lk-one')))
   })
 
@@ -103,68 +117,58 @@ describe.skipIf(needs.skip)(`images${needs.note}`, () => {
       Dockerfile: `FROM ${registry}/lk-still:1 AS still\nFROM ${registry}/lk-moving:1\nCOPY --from=still /base /still\n`,
     })
     const unlocked = await buildIt()
-    expect(unlocked.code).toBe(0)
-    await place.must(['lock', context])
+    await lockIt()
     const same = await buildIt()
-    expect(same.stderr).toMatch(/2 steps?, all cached|1 step, all cached/)
-    expect(same.stderr.match(/^digest .*/m)?.[0]).toBe(unlocked.stderr.match(/^digest .*/m)?.[0])
+    expect([same.digest, same.steps.cached]).toEqual([unlocked.digest, same.steps.total])
 
     const renewed = await push('lk-moving:1', 'new')
-    expect((await buildIt()).code).toBe(0)
-    expect(readFileSync(place.join('out/base'), 'utf8')).toBe('old\n')
-    expect((await buildIt(['--no-lock'])).code).toBe(0)
-    expect(readFileSync(place.join('out/base'), 'utf8')).toBe('new\n')
+    await buildFiles()
+    expect(output('base')).toBe('old\n')
+    await buildFiles({ lock: false })
+    expect(output('base')).toBe('new\n')
 
-    expect((await place.must(['lock', '--check', context])).code).toBe(0)
-    const check = await place.run(['lock', '--check', '--update', '--context', context])
-    expect(check).toMatchObject({ code: 1, stderr: expect.stringContaining('is not up to date') })
-    expect(lockText()).toContain(old)
-    expect((await place.must(['lock', '--update', '--context', context, `${registry}/lk-still`])).stdout).toBe('')
-    const unknown = await place.run(['lock', '--update', '--context', context, 'lk-moving'])
-    expect(unknown).toMatchObject({ code: 1, stderr: expect.stringContaining('called "lk-moving"') })
-    expect((await place.must(['lock', '--update', '--context', context, `${registry}/lk-moving`])).stdout).toBe(
-      `- image ${registry}/lk-moving:1 ${old}\n+ image ${registry}/lk-moving:1 ${renewed}\n`,
-    )
-    expect((await buildIt()).code).toBe(0)
-    expect(readFileSync(place.join('out/base'), 'utf8')).toBe('new\n')
+    expect(await lockIt()).toMatchObject({ added: [], renewed: [], removed: [] })
+    expect((await lockIt({ update: [`${registry}/lk-still`] })).renewed).toEqual([])
+    expect(locked()[0]).toContain(old)
+    expect((await lockIt({ update: [`${registry}/lk-moving`] })).renewed).toMatchObject([
+      { before: { digest: old }, after: { digest: renewed } },
+    ])
+    await buildFiles()
+    expect(output('base')).toBe('new\n')
+    await expect(lockIt({ update: ['lk-moving'] })).rejects.toMatchObject({ code: 'LOCK_NAME_UNKNOWN' })
   })
 
   it('that are not locked are refused where that is asked for, and in CI', async () => {
     await push('lk-a:1', 'a')
     await push('lk-b:1', 'b')
+    const CI = environment({ CI: 'true' })
     context = await place.files({ Dockerfile: `FROM ${registry}/lk-a:1\n` })
-    expect(await buildIt(['--locked'])).toMatchObject({
-      code: 1,
-      stderr: expect.stringMatching(/there is no lock file tsbuild\.lock|there is no lock file .*tsbuild\.lock/),
-    })
-    expect((await buildIt([], { CI: 'true' })).code).toBe(0)
-    await place.must(['lock', context])
+    expect((await refusal({ locked: true })).code).toBe('LOCK_MISSING')
+    await buildIt({ env: CI })
+    await lockIt()
     await place.files({ Dockerfile: `FROM ${registry}/lk-a:1\nCOPY --from=${registry}/lk-b:1 / /\n` })
-    const warned = await buildIt()
-    expect([warned.code, warned.stderr]).toEqual([0, expect.stringContaining(`${registry}/lk-b:1 is not locked`)])
-    for (const [args, env] of [
-      [['--locked'], {}],
-      [[], { CI: 'true' }],
-    ] as const) {
-      const { code, stderr } = await buildIt(args, env)
-      expect(code).toBe(1)
-      expect(stderr).toContain(`${registry}/lk-b:1 is not locked: tsbuild.lock has no entry for it`)
-      expect(stderr).toContain('run `tsbuild lock`')
-      expect(stderr).toMatch(/^Dockerfile:2$/m)
+    const message = `${registry}/lk-b:1 is not locked: tsbuild.lock has no entry for it`
+    expect((await buildIt()).warnings.map((warning) => warning.message)).toEqual([message])
+    for (const options of [{ locked: true }, { env: CI }]) {
+      const error = await refusal(options)
+      expect(error).toMatchObject({ code: 'LOCK_INCOMPLETE', message })
+      expect(error.hint).toContain('run `tsbuild lock`')
+      expect(error.at?.range.start.line).toBe(2)
     }
-    expect((await buildIt(['--locked=false'], { CI: 'true' })).code).toBe(0)
-    expect((await buildIt(['--no-lock'], { CI: 'true' })).code).toBe(0)
-    await place.must(['lock', context])
-    expect((await buildIt(['--locked'])).code).toBe(0)
+    await buildIt({ env: CI, locked: false })
+    await buildIt({ env: CI, lock: false })
+    await lockIt()
+    expect((await buildIt({ locked: true })).warnings).toEqual([])
   })
 
   it('keep the digest that the Dockerfile has', async () => {
     const digest = await push('lk-own:1', 'own')
     context = await place.files({ Dockerfile: `FROM ${registry}/lk-own:1@${digest}\n` })
-    await place.must(['lock', context])
+    await lockIt()
     expect(locked()).toEqual([])
-    writeFileSync(`${context}/tsbuild.lock`, `image ${registry}/lk-own:1 ${sha256('another')}\n`)
-    expect((await buildIt(['--locked'])).code).toBe(0)
+    writeFileSync(join(context, 'tsbuild.lock'), `image ${registry}/lk-own:1 ${sha256('another')}\n`)
+    await buildFiles({ locked: true })
+    expect(output('base')).toBe('own\n')
   })
 })
 
@@ -172,21 +176,19 @@ describe('URLs', () => {
   it('are locked by what they gave, and nothing else is taken', async () => {
     context = await place.files({ Dockerfile: `FROM scratch\nADD ${url} /file\n` })
     const first = await buildIt()
-    await place.must(['lock', context])
+    await lockIt()
     expect(locked()).toEqual([`http ${url} ${sha256('first')}`])
     const same = await buildIt()
-    expect(same.stderr).toContain('all cached')
-    expect(same.stderr.match(/^digest .*/m)?.[0]).toBe(first.stderr.match(/^digest .*/m)?.[0])
+    expect([same.digest, same.steps.cached]).toEqual([first.digest, same.steps.total])
 
     content = 'second'
-    expect((await buildIt()).code).toBe(0)
-    expect(readFileSync(place.join('out/file'), 'utf8')).toBe('first')
-    const elsewhere = await buildIt(['--root', place.join('empty')])
-    expect(elsewhere.code).toBe(1)
-    expect(elsewhere.stderr).toContain(`${sha256('second')} (expected: ${sha256('first')})`)
-    expect(elsewhere.stderr).toContain('tsbuild lock --update')
-    expect(elsewhere.stderr).toMatch(/^Dockerfile:2$/m)
-    await place.must(['lock', '--update', '--context', context, url])
+    await buildFiles()
+    expect(output('file')).toBe('first')
+    const elsewhere = await refusal({ root: place.join('empty') })
+    expect(elsewhere.message).toContain(`${sha256('second')} (expected: ${sha256('first')})`)
+    expect(elsewhere.hint).toContain('tsbuild lock --update')
+    expect(elsewhere.at?.range.start.line).toBe(2)
+    await lockIt({ update: [url] })
     expect(locked()).toEqual([`http ${url} ${sha256('second')}`])
   })
 
@@ -195,101 +197,58 @@ describe('URLs', () => {
     context = await place.files({
       Dockerfile: `FROM scratch\nADD ${secret} /a\nADD --checksum=${sha256('first')} ${url}/other /b\n`,
     })
-    await place.must(['lock', context])
+    await lockIt()
     expect(locked()).toEqual([`http ${url} ${sha256('first')}`])
-    expect((await buildIt(['--locked'])).code).toBe(0)
+    await buildIt({ locked: true })
   })
 
   it('of named contexts are locked as well', async () => {
     context = await place.files({ Dockerfile: 'FROM scratch\nCOPY --from=named / /\n' })
     content = 'FROM scratch\n'
-    const args = ['--build-context', `named=${url}`]
-    await place.must(['lock', ...args, context])
+    const buildContexts = { named: url }
+    await lockIt({ buildContexts })
     expect(locked()).toEqual([`http ${url} ${sha256(content)}`])
+    await buildIt({ buildContexts, locked: true })
     content = 'FROM other\n'
-    expect(await buildIt(args)).toMatchObject({ code: 1, stderr: expect.stringContaining('digest mismatch') })
-  })
-})
-
-describe.skipIf(needsGit.skip)(`git refs${needsGit.note}`, () => {
-  it('are locked by their commits, which are taken although the refs have moved', async () => {
-    await using repositories = await tempRepositories()
-    await using host = await startGitServer(repositories.path)
-    const inner = repositories.join('inner.git')
-    const commit = git(inner, 'rev-parse', 'HEAD').trim()
-    const remote = `http://${host.host}/inner.git`
-    const dockerfile = `FROM scratch\nADD ${remote}#main /m/\nADD ${remote}#v1 /t/\nADD ${remote}#${commit} /c/\n`
-    context = await place.files({ Dockerfile: dockerfile })
-    const first = await buildIt()
-    expect(first.stderr).toContain('digest ')
-    await place.must(['lock', context])
-    expect(locked()).toEqual([`git ${remote}#main ${commit}`, `git ${remote}#v1 ${commit}`])
-    const same = await buildIt()
-    expect(same.stderr.match(/^digest .*/m)?.[0]).toBe(first.stderr.match(/^digest .*/m)?.[0])
-
-    writeFileSync(`${inner}/inner`, 'changed')
-    git(inner, 'commit', '-q', '-a', '-m', 'later')
-    git(inner, 'tag', '-d', 'v1')
-    const moved = await buildIt(['--locked'])
-    expect(moved.stderr.match(/^digest .*/m)?.[0]).toBe(first.stderr.match(/^digest .*/m)?.[0])
-    await place.must(['lock', '--update', '--context', context, `${remote}#main`])
-    expect(locked()).toEqual([
-      `git ${remote}#main ${git(inner, 'rev-parse', 'HEAD').trim()}`,
-      `git ${remote}#v1 ${commit}`,
-    ])
-    expect((await buildIt(['--locked'])).code).toBe(0)
-    expect(readFileSync(place.join('out/m/inner'), 'utf8')).toBe('changed')
+    expect((await refusal({ buildContexts })).code).toBe('CHECKSUM_MISMATCH')
+    writeFileSync(join(context, 'tsbuild.lock'), '')
+    const error = await refusal({ buildContexts, locked: true })
+    expect([error.code, error.at?.range.start.line]).toEqual(['LOCK_INCOMPLETE', 2])
   })
 })
 
 describe('the file', () => {
   it('has the name of the Dockerfile, or any', async () => {
     context = await place.files({ 'app.Dockerfile': `FROM scratch\nADD ${url} /\n` })
-    const file = `${context}/app.Dockerfile`
-    await place.must(['lock', '-f', file, context])
-    expect(existsSync(`${file}.lock`)).toBe(true)
-    expect((await buildIt(['-f', file, '--locked'])).code).toBe(0)
-    writeFileSync(`${file}.lock`, '')
-    expect((await buildIt(['-f', file, '--locked'])).stderr).toContain('run `tsbuild lock -f app.Dockerfile`')
-    await place.must(['lock', '-f', file, '--lock-file', place.join('mine'), context])
-    expect((await buildIt(['-f', file, '--lock-file', place.join('mine'), '--locked'])).code).toBe(0)
-    expect((await buildIt(['-f', file, '--lock-file', place.join('none')])).stderr).toContain('there is no lock file')
+    const dockerfile = join(context, 'app.Dockerfile')
+    await lockIt({ dockerfile })
+    await buildIt({ dockerfile, locked: true })
+    writeFileSync(`${dockerfile}.lock`, '')
+    expect((await refusal({ dockerfile, locked: true })).hint).toContain('run `tsbuild lock -f app.Dockerfile`')
+    await lockIt({ dockerfile, lock: place.join('mine') })
+    await buildIt({ dockerfile, lock: place.join('mine'), locked: true })
+    expect((await refusal({ dockerfile, lock: place.join('none') })).code).toBe('LOCK_MISSING')
+    await expect(lockIt({ dockerfileText: 'FROM scratch\n' })).rejects.toMatchObject({ code: 'LOCK_NOWHERE' })
   })
 
   it.each([
-    ['<<<<<<< ours', 'no line of the form'],
-    ['image alpine 3.22 sha256:00', 'no line of the form'],
-    ['git http://x/y.git#main sha256:00', 'no line of the form'],
-    [`http u ${sha256('a')}\nhttp u ${sha256('b')}`, 'u is locked twice'],
-  ])('with %j is refused, with the line', async (text, problem) => {
+    ['<<<<<<< ours', 'no line of the form', 3],
+    ['image alpine 3.22 sha256:00', 'no line of the form', 3],
+    ['git http://x/y.git#main sha256:00', 'no line of the form', 3],
+    [`http u ${sha256('a')}\nhttp u ${sha256('b')}`, 'u is locked twice', 4],
+  ])('with %j is refused, with the line', async (text, problem, line) => {
     context = await place.files({ Dockerfile: 'FROM scratch\n', 'tsbuild.lock': `# head\n\n${text}\n` })
-    const { code, stderr } = await buildIt()
-    expect([code, stderr]).toEqual([1, expect.stringContaining(problem)])
-    expect(stderr).toMatch(/^tsbuild\.lock:[34]$/m)
+    const error = await refusal()
+    expect([error.code, error.message]).toEqual(['LOCK_INVALID', expect.stringContaining(problem)])
+    expect([error.at?.file.name, error.at?.range.start.line]).toEqual(['tsbuild.lock', line])
   })
 
-  it('is typed data in the library', async () => {
+  it('is not written in a dry run', async () => {
     context = await place.files({ Dockerfile: `FROM scratch\nADD ${url} /\n` })
-    const env = { PATH: process.env.PATH, HOME: place.home, TSBUILD_ROOT: place.root }
     const entry = { kind: 'http', source: url, digest: sha256('first') }
-    const path = `${context}/tsbuild.lock`
-    const planned = await lock({ context, env, dryRun: true })
+    const path = join(context, 'tsbuild.lock')
+    const planned = await lockIt({ dryRun: true })
     expect(planned).toEqual({ path, entries: [entry], added: [entry], renewed: [], removed: [] })
     expect(existsSync(path)).toBe(false)
-    expect(await build({ context, env, locked: true }).catch((error: BuildError) => error.code)).toBe('LOCK_MISSING')
-    await lock({ context, env })
-    content = 'second'
-    const after = { ...entry, digest: sha256('second') }
-    expect(await lock({ context, env, update: [url], dryRun: true })).toMatchObject({
-      renewed: [{ before: entry, after }],
-    })
-    expect((await build({ context, env, locked: true })).warnings).toEqual([])
-    const asked = requests
-    expect((await build({ context, env, lock: false })).warnings).toEqual([])
-    expect(requests).toBeGreaterThan(asked)
-    const nowhere = await lock({ context, env, dockerfileText: 'FROM scratch\n' }).catch(
-      (error: BuildError) => error.code,
-    )
-    expect(nowhere).toBe('LOCK_NOWHERE')
   })
 })

@@ -110,6 +110,7 @@ export class IdleBuilds {
         layers,
         trees: undefined as never,
         needsFiles: () => true,
+        isBelow: () => true,
         statCache,
         lacking: undefined,
       }),

@@ -87,6 +87,7 @@ export async function openSolver(
   const now = Date.now
   const exported = new Set(all.flatMap((plan) => ancestors(plan.rootfs)))
   const onDisk = wantedOnDisk(all, settings)
+  const below = new Set(stepsBehind(tops(all)).flatMap((step) => (step.kind === 'file' ? inputsOf(step) : [])))
   const solver = new Solver({
     cache,
     observer: explainer.observe(),
@@ -115,6 +116,7 @@ export async function openSolver(
         ...{ store, cache, layers, worker, statCache, lacking, now, nonce: randomUUID },
         trees: new LayerTrees(store, layers, signal),
         needsFiles: (step) => onDisk.has(step),
+        isBelow: (step) => below.has(step),
         onFingerprint: explainer.onFingerprint,
       }),
       run: runHandler({
@@ -167,15 +169,18 @@ function ancestors(top: RootfsStep | undefined): Step[] {
 }
 
 function hasRun(plans: readonly ImagePlan[]): boolean {
-  return stepsBehind(plans.flatMap((plan) => plan.rootfs ?? [])).some((step) => step.kind === 'run')
+  return stepsBehind(tops(plans)).some((step) => step.kind === 'run')
+}
+
+function tops(plans: readonly ImagePlan[]): RootfsStep[] {
+  return plans.flatMap((plan) => plan.rootfs ?? [])
 }
 
 /** What is seen by a RUN, or handed out as files. */
 function wantedOnDisk(plans: readonly ImagePlan[], { outputs }: BuildSettings): ReadonlySet<Step> {
-  const tops = plans.flatMap((plan) => plan.rootfs ?? [])
-  const runs = stepsBehind(tops).filter((step) => step.kind === 'run')
+  const runs = stepsBehind(tops(plans)).filter((step) => step.kind === 'run')
   const asFiles = outputs.some(({ type }) => type === 'local' || type === 'tar')
-  return new Set(stepsBehind(asFiles ? [...runs, ...tops] : runs))
+  return new Set(stepsBehind(asFiles ? [...runs, ...tops(plans)] : runs))
 }
 
 /** Steps and all that they need. */

@@ -8,13 +8,16 @@
  */
 import { hash } from 'node:crypto'
 import { statfsSync, statSync } from 'node:fs'
-import { readFile, utimes, writeFile } from 'node:fs/promises'
+import { utimes, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { replaceFile } from '../export/atomic.ts'
 import type { StatCache } from '../steps/file/fingerprint.ts'
 import { makeDirectorySync } from '../util/make-directory.ts'
+import { readPlainFile } from '../util/plain-file.ts'
 
 const HEADER = 'tsbuild stat cache 2'
+/** Of a cache that is read: a million files. */
+const MAX_BYTES = 256 * 1024 * 1024
 
 /** statfs(2)'s numbers of Linux file systems that keep the inode's time themselves: ext, XFS, Btrfs, tmpfs, overlay, ZFS, F2FS, bcachefs. */
 const KEEP_TIMES = new Set([0xef53, 0x58465342, 0x9123683e, 0x01021994, 0x794c7630, 0x2fc12fc1, 0xf2f52010, 0xca451a4e])
@@ -23,12 +26,17 @@ export class FileStatCache implements StatCache {
   readonly #path: string
   /** How the keys of files begin that are on the context's own file system; undefined where that does not keep times. */
   readonly #prefix: string | undefined
-  readonly #old: ReadonlyMap<string, string>
-  /** Only what this build looked at is kept, so the file does not grow for ever. */
-  readonly #used = new Map<string, string>()
-  #changed = false
+  /** Of earlier builds: a key, a tab and a value each, in the order in which they were asked for. */
+  readonly #old: readonly string[]
+  /** The line that is probably asked for next. */
+  #next = 0
+  /** Where each key is; made when something was asked for in another order. */
+  #places: ReadonlyMap<string, number> | undefined
+  /** Lines that this build looked at: only they are kept, so the file does not grow for ever. */
+  readonly #used: string[] = []
+  readonly #learned = new Map<string, string>()
 
-  private constructor(path: string, prefix: string | undefined, old: ReadonlyMap<string, string>) {
+  private constructor(path: string, prefix: string | undefined, old: readonly string[]) {
     this.#path = path
     this.#prefix = prefix
     this.#old = old
@@ -37,30 +45,35 @@ export class FileStatCache implements StatCache {
   /** Opens the cache of the context in `directory` below the store's directory. */
   static async open(root: string, directory: string): Promise<FileStatCache> {
     const path = join(root, 'stat-cache', hash('sha256', directory).slice(0, 32))
-    const text = await readFile(path, 'utf8').catch(() => '')
-    const end = text.indexOf('\n')
-    const body = text.slice(end + 1)
-    const old = new Map<string, string>()
-    if (text.slice(0, end) === `${HEADER} ${hash('sha256', body)}`) {
-      for (const line of body.split('\n')) {
-        const tab = line.lastIndexOf('\t')
-        if (tab > 0) old.set(line.slice(0, tab), line.slice(tab + 1))
-      }
-    }
-    return new FileStatCache(path, prefixOf(directory), old)
+    const bytes = (await readPlainFile(path, MAX_BYTES)) ?? Buffer.of()
+    const end = bytes.indexOf(10)
+    const body = bytes.subarray(end + 1)
+    const isWhole = bytes.toString('latin1', 0, Math.max(0, end)) === `${HEADER} ${hash('sha256', body)}`
+    return new FileStatCache(path, prefixOf(directory), isWhole ? body.toString('latin1').split('\n') : [])
   }
 
   get(key: string): string | undefined {
     if (!this.#trusts(key)) return undefined
-    const value = this.#used.get(key) ?? this.#old.get(key)
-    if (value !== undefined) this.#used.set(key, value)
-    return value
+    const learned = this.#learned.get(key)
+    if (learned !== undefined) return learned
+    const at = this.#find(key)
+    if (at === undefined) return undefined
+    this.#next = at + 1
+    const line = this.#old[at]!
+    this.#used.push(line)
+    return line.slice(key.length + 1)
+  }
+
+  /** Files are walked in the same order each time, so hardly any has to be looked for. */
+  #find(key: string): number | undefined {
+    const next = this.#old[this.#next]
+    if (next?.startsWith(key) && next[key.length] === '\t') return this.#next
+    this.#places ??= new Map(this.#old.map((line, at) => [line.slice(0, line.indexOf('\t')), at]))
+    return this.#places.get(key)
   }
 
   set(key: string, value: string): void {
-    if (!this.#trusts(key)) return
-    this.#used.set(key, value)
-    this.#changed = true
+    if (this.#trusts(key)) this.#learned.set(key, value)
   }
 
   #trusts(key: string): boolean {
@@ -69,15 +82,17 @@ export class FileStatCache implements StatCache {
 
   /** Writes the file if something new was learned, else notes that it was of use. */
   async save(): Promise<void> {
-    if (!this.#changed) {
+    if (this.#learned.size === 0) {
       const now = new Date()
-      if (this.#used.size > 0) await utimes(this.#path, now, now).catch(() => undefined)
+      if (this.#used.length > 0) await utimes(this.#path, now, now).catch(() => undefined)
       return
     }
     makeDirectorySync(dirname(this.#path), 0o700)
-    const body = [...this.#used].map(([key, value]) => `${key}\t${value}\n`).join('')
+    const lines = new Set(this.#used)
+    for (const [key, value] of this.#learned) lines.add(`${key}\t${value}`)
+    const body = Buffer.from([...lines, ''].join('\n'), 'latin1')
     await replaceFile(this.#path, (temporary) =>
-      writeFile(temporary, `${HEADER} ${hash('sha256', body)}\n${body}`, { mode: 0o600 }),
+      writeFile(temporary, [Buffer.from(`${HEADER} ${hash('sha256', body)}\n`), body], { mode: 0o600 }),
     )
   }
 }

@@ -17,6 +17,7 @@ import {
   statSync,
 } from 'node:fs'
 import { isAbsolute, relative, resolve, sep } from 'node:path'
+import type { ContentFile } from '../util/content.ts'
 import { type IgnoreMatcher, IgnoreSyntaxError, parseIgnore } from '../util/ignore.ts'
 import { compareNames, decodeName, fsPath } from '../util/raw-path.ts'
 import { getXattr, listXattrs } from '../util/syscalls.ts'
@@ -193,7 +194,7 @@ function openTree(root: string, view: View): LocalTree {
     }
   }
 
-  const open = (path: string, expected: NodeIdentity): number => {
+  const open = (path: string, expected: NodeIdentity, asks: boolean): number => {
     let fd: number
     try {
       // Not blocking: should a fifo stand there by now, opening it must not wait for its writer.
@@ -202,7 +203,7 @@ function openTree(root: string, view: View): LocalTree {
       if (isAbsence(error)) throw contextErrors.changed([path], { cause: error })
       throw unreadable(path, error)
     }
-    if (isSame(fd, expected)) return fd
+    if (asks || isSame(fd, expected)) return fd
     closeSync(fd)
     throw contextErrors.changed([path])
   }
@@ -219,16 +220,39 @@ function openTree(root: string, view: View): LocalTree {
       const node = guarded(path, () => lookUp(path))
       return node === undefined || (hidden && !hasVisible(path, node)) ? undefined : node
     },
-    content: (path, expected) => ({
-      open: () => open(path, expected),
-      isSame: (fd) => isSame(fd, expected),
-      changed: () => contextErrors.changed([path]),
-    }),
+    content: (path, expected) => new LocalContent(path, expected, open),
     xattrs: (path) => (view.xattrs ? guarded(path, () => readXattrs(hostPath(path))) : NO_XATTRS),
     hiddenBy(path) {
       const rule = ignore?.decidingRule(path)
       return rule === undefined || rule.negated ? undefined : `${view.ignoreName} line ${rule.line}`
     },
+  }
+}
+
+type Open = (path: string, expected: NodeIdentity, asks: boolean) => number
+
+/** A class, as there are as many as files. */
+class LocalContent implements ContentFile {
+  readonly #path: string
+  readonly #expected: NodeIdentity
+  readonly #open: Open
+
+  constructor(path: string, expected: NodeIdentity, open: Open) {
+    this.#path = path
+    this.#expected = expected
+    this.#open = open
+  }
+
+  open(asks = false): number {
+    return this.#open(this.#path, this.#expected, asks)
+  }
+
+  isSame(fd: number): boolean {
+    return isSame(fd, this.#expected)
+  }
+
+  changed(): Error {
+    return contextErrors.changed([this.#path])
   }
 }
 
@@ -283,7 +307,7 @@ function readNode(path: string, inTree: string, view: View): TreeNode | undefine
   const mode = Number(stat.mode)
   const type = TYPES.get(mode & S_IFMT) ?? 'file'
   const given = view.attributes?.get(inTree)
-  return {
+  const node = {
     name: inTree.slice(inTree.lastIndexOf('/') + 1),
     type,
     mode: given?.mode ?? mode & 0o7777,
@@ -296,8 +320,8 @@ function readNode(path: string, inTree: string, view: View): TreeNode | undefine
     dev: stat.dev,
     ino: stat.ino,
     rdev: stat.rdev,
-    ...(type === 'symlink' && { linkname: decodeName(readlinkSync(raw, 'buffer')) }),
   }
+  return type === 'symlink' ? { ...node, linkname: decodeName(readlinkSync(raw, 'buffer')) } : node
 }
 
 function isAbsence(error: unknown): boolean {

@@ -4,21 +4,20 @@
  */
 import { layerErrors } from './errors.ts'
 import { type Directory, LayerDirectory, type Leaf, type TreeNode, type Xattr } from './file-tree.ts'
-import type { IndexedEntry } from './layer-index.ts'
+import type { LayerIndex } from './layer-index.ts'
 import { components, MOST_LINKS } from './rooted-paths.ts'
+import type { TarEntry } from './tar-header.ts'
 import { meaningOf } from './whiteouts.ts'
 import { isUnpackedXattr } from './xattrs.ts'
 
 /**
- * @param layer the layer's diffID
  * @returns the root directory with the layer on top; `below` stays as it is
  * @throws TAR_INVALID, UNPACK_FAILED
  */
-export function applyIndex(below: Directory, index: readonly IndexedEntry[], layer: string): LayerDirectory {
+export function applyIndex(below: Directory, layer: LayerIndex): LayerDirectory {
   const overlay = new Overlay(below, layer)
-  index.forEach((entry, at) => {
-    overlay.apply(entry, at)
-  })
+  let at = 0
+  for (const entry of layer.entries) overlay.apply(entry, at++)
   return overlay.root
 }
 
@@ -50,16 +49,16 @@ class Overlay {
   /** The directory that was entered last, by its components as written. */
   #last: { readonly key: string; readonly way: readonly LayerDirectory[] } | undefined
 
-  readonly #layer: string
+  readonly #layer: LayerIndex
 
-  constructor(below: Directory, layer: string) {
+  constructor(below: Directory, layer: LayerIndex) {
     this.#layer = layer
     this.root = new LayerDirectory(below, below)
     this.#brought.add(this.root)
   }
 
   /** @param at where it stands in the layer */
-  apply(entry: IndexedEntry, at: number): void {
+  apply(entry: TarEntry, at: number): void {
     const meaning = meaningOf(entry)
     if (meaning.kind === 'root') Object.assign(this.root, attributesOf(entry, this.root.xattrs))
     else if (meaning.kind === 'opaque') this.#clear(this.#way(meaning.above, false)?.at(-1))
@@ -99,7 +98,7 @@ class Overlay {
     this.#brought.add(node)
   }
 
-  #place(entry: IndexedEntry, at: number, way: readonly LayerDirectory[], name: string): void {
+  #place(entry: TarEntry, at: number, way: readonly LayerDirectory[], name: string): void {
     const directory = way.at(-1)!
     const { type } = entry
     if (type === 'hardlink') {
@@ -119,17 +118,17 @@ class Overlay {
     } else {
       // Overlay mounts take it for a deletion, so it is left out when the layer is unpacked.
       const isMark = type === 'char' && !entry.device?.major && !entry.device?.minor
-      const { size, linkname, device, digest, data } = entry
+      const { size, linkname, device } = entry
       const origin = type === 'file' ? { layer: this.#layer, entry: at } : undefined
       const common = { ...attributesOf(entry, []), size, linkname, device, names: 1 }
-      const leaf: Leaf = { type, ...common, digest, origin, content: data }
+      const leaf: Leaf = { type, ...common, origin }
       if (type === 'symlink') Object.assign(leaf, { mode: 0o777 })
       this.#set(directory, name, isMark ? undefined : leaf)
       if (!isMark) this.#bring(way, leaf)
     }
   }
 
-  #linkSource(entry: IndexedEntry): {
+  #linkSource(entry: TarEntry): {
     way: readonly LayerDirectory[]
     directory: LayerDirectory
     name: string
@@ -197,7 +196,7 @@ class Overlay {
   }
 }
 
-function attributesOf({ mode, uid, gid, mtime, xattrs = [] }: IndexedEntry, before: readonly Xattr[]) {
+function attributesOf({ mode, uid, gid, mtime, xattrs = [] }: TarEntry, before: readonly Xattr[]) {
   const set = xattrs.filter(([name]) => isUnpackedXattr(name))
   const all = before.length === 0 ? set : [...new Map([...before, ...set])].sort(([a], [b]) => (a < b ? -1 : 1))
   return { mode, uid, gid, mtimeNs: nanoseconds(mtime), xattrs: all }

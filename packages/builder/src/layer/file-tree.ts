@@ -8,6 +8,7 @@
 import type { Content } from '../util/content.ts'
 import { type LinkReader, resolveWith } from '../util/inroot.ts'
 import { encodePath } from '../util/raw-path.ts'
+import type { LayerIndex } from './layer-index.ts'
 
 export type Xattr = readonly [name: string, value: Buffer]
 
@@ -32,10 +33,10 @@ export interface Leaf extends Attributes {
   readonly linkname?: string | undefined
   readonly device?: { readonly major: number; readonly minor: number } | undefined
   readonly content?: Content | undefined
-  /** sha256 of the content (hex), where it is known. */
+  /** sha256 of the content (hex), where it is known without {@link origin}. */
   readonly digest?: string | undefined
-  /** Where its content stands among the layers: the diffID of one and the number of the entry. */
-  readonly origin?: { readonly layer: string; readonly entry: number } | undefined
+  /** Where its content stands among the layers. */
+  readonly origin?: { readonly layer: LayerIndex; readonly entry: number } | undefined
   /** Names that it has. */
   names: number
 }

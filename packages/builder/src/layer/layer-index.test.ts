@@ -2,7 +2,7 @@ import { mediaTypes } from '@tsbuild/registry-client'
 import { describe, expect, it } from 'vitest'
 import { applyIndex, mergeLayer } from './apply-index.ts'
 import { type Directory, emptyRoot, lookUp } from './file-tree.ts'
-import { decodeIndex, encodeIndex, type IndexedEntry, indexLayer } from './layer-index.ts'
+import { decodeIndex, encodeIndex, type IndexedEntry, indexLayer, indexOf } from './layer-index.ts'
 import { dir, file, hard, pax, rawHeader, sha256, stream, sym, tar } from './testing/tar.ts'
 
 const index = async (data: Buffer, diffID?: string) =>
@@ -20,7 +20,7 @@ function listed(directory: Directory, prefix = ''): string[] {
 
 async function stacked(...layers: Buffer[]): Promise<Directory> {
   let root = emptyRoot()
-  for (const layer of layers) root = applyIndex(root, await index(layer), sha256(layer))
+  for (const layer of layers) root = applyIndex(root, indexOf(await index(layer, sha256(layer))))
   return root
 }
 
@@ -103,15 +103,15 @@ describe('layers by their indexes', () => {
   it('may be as many as a Dockerfile has lines', async () => {
     const layers = Array.from({ length: 20_000 }, (_, i) => ({ path: `d/${i % 100}`, type: 'fifo' }) as IndexedEntry)
     const common = { mode: 0o644, uid: 0, gid: 0, size: 0, mtime: 0 }
-    const bottom = applyIndex(emptyRoot(), [{ ...common, path: 'first', type: 'fifo' }], '')
-    const root = layers.reduce((below, entry) => applyIndex(below, [{ ...common, ...entry }], ''), bottom)
+    const bottom = applyIndex(emptyRoot(), indexOf([{ ...common, path: 'first', type: 'fifo' }]))
+    const root = layers.reduce((below, entry) => applyIndex(below, indexOf([{ ...common, ...entry }])), bottom)
     expect(listed(root)).toHaveLength(102)
     expect(lookUp(root, 'first')).toBeDefined()
   })
 
   it('made on nothing are merged as a mount does it', async () => {
     const below = await stacked(tar(dir('d'), file('d/1'), sym('l', 'd'), dir('k', { mode: 0o700 })))
-    const alone = applyIndex(emptyRoot(), await index(tar(dir('l'), file('l/2'), dir('k'), file('d/3'))), 'x')
+    const alone = applyIndex(emptyRoot(), indexOf(await index(tar(dir('l'), file('l/2'), dir('k'), file('d/3')))))
     const merged = mergeLayer(alone, below)
     expect(listed(merged)).toEqual(['d/', 'd/1', 'd/3', 'k/', 'l/', 'l/2'])
     expect(lookUp(merged, 'k')).toMatchObject({ mode: 0o755 })

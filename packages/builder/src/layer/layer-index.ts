@@ -6,7 +6,22 @@ import { createHash, hash } from 'node:crypto'
 import { type ReadLayerOptions, type ReadPiece, readLayer } from './read-layer.ts'
 import type { TarEntry } from './tar-header.ts'
 
-/** An entry as the layer has it, in its order. */
+/** What a layer holds. Files are asked for by the number of their entry. */
+export interface LayerIndex {
+  /** In the order of the layer. */
+  readonly entries: Iterable<TarEntry>
+  /** sha256 of a file's content, hexadecimal. */
+  digest(entry: number): string | undefined
+  /** The content itself, where it was kept: of files that say who is who. */
+  data(entry: number): Buffer | undefined
+}
+
+/** The index of a layer that was read. */
+export function indexOf(entries: readonly IndexedEntry[]): LayerIndex {
+  return { entries, digest: (entry) => entries[entry]?.digest, data: (entry) => entries[entry]?.data }
+}
+
+/** An entry as the layer has it. */
 export interface IndexedEntry extends TarEntry {
   /** sha256 of a file's content, hexadecimal. */
   readonly digest?: string | undefined
@@ -57,7 +72,8 @@ export async function indexLayer(
   return room < 0 || index.length === MOST_ENTRIES ? undefined : index
 }
 
-const EMPTY = hash('sha256', '')
+/** Digest of an empty file. */
+export const EMPTY = hash('sha256', '')
 
 async function look(size: number, read: ReadPiece, keep: boolean): Promise<Pick<IndexedEntry, 'digest' | 'data'>> {
   const first = await read()

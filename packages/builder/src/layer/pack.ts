@@ -62,6 +62,8 @@ export interface PackedEntry {
   readonly entry: TarEntry
   /** Of files. */
   readonly content?: Content | undefined
+  /** Called with the content as it is read. */
+  readonly seen?: (piece: Buffer) => void
 }
 
 /**
@@ -94,13 +96,18 @@ export async function packEntries(
   try {
     const tar = new TarWriter(compressed, options.onProgress)
     let count = 0
-    for await (const { entry, content } of entries) {
+    const add = ({ entry, content, seen }: PackedEntry): Promise<void> | undefined => {
       throwIfAborted(options.signal)
-      const timed = mapTime === undefined ? entry : { ...entry, mtime: mapTime(entry.mtime) }
-      if (content === undefined) await tar.header(timed)
-      else await tar.entry(timed, content)
       count++
+      return tar.entry(mapTime === undefined ? entry : { ...entry, mtime: mapTime(entry.mtime) }, content, seen)
     }
+    // Tens of thousands of entries that wait for nothing are not made to.
+    if (Symbol.asyncIterator in entries) for await (const each of entries) await add(each)
+    else
+      for (const each of entries) {
+        const waiting = add(each)
+        if (waiting !== undefined) await waiting
+      }
     const written = await tar.end()
     return { mediaType: LAYER_TYPES[options.compression], ...written, entries: count, content: file.content() }
   } finally {

@@ -43,15 +43,19 @@ const MAX_ID = 0o7777777
 const MAX_SIZE = 0o77777777777
 const NAME_LENGTH = 100
 
-/** The bytes that stand before an entry's content: one header, or a pax header, its records and a header. */
+const plainHeader = Buffer.allocUnsafeSlow(BLOCK)
+
+/**
+ * The bytes that stand before an entry's content: one header, or a pax header, its records and a header. They are valid
+ * until the next call.
+ */
 export function encodeHeader(entry: TarEntry): Buffer {
   const name = encodePath(entry.type === 'directory' ? `${entry.path}/` : entry.path)
   const link = encodePath(entry.linkname ?? '')
   const records = paxRecords(entry, name, link)
   if (records.length === 0) {
-    const block = Buffer.alloc(BLOCK)
-    writeBlock(block, 0, entry, name, link)
-    return block
+    writeBlock(plainHeader.fill(0), 0, entry, name, link)
+    return plainHeader
   }
   const paxSize = Math.ceil(records.length / BLOCK) * BLOCK
   const out = Buffer.alloc(BLOCK + paxSize + BLOCK)

@@ -1,7 +1,7 @@
 /** Writes a tar archive in chunks of fixed size: headers are packed by hand and files are read straight into the chunk. */
-import { closeSync, readSync } from 'node:fs'
+import { closeSync } from 'node:fs'
 import { Digester } from '@tsbuild/registry-client'
-import type { Content, ContentFile } from '../util/content.ts'
+import { type Content, type ContentFile, readContent } from '../util/content.ts'
 import type { CompressedBlob, CompressedWriter } from './compress.ts'
 import { BLOCK, encodeHeader, paddingOf, type TarEntry } from './tar-header.ts'
 
@@ -28,25 +28,67 @@ export class TarWriter {
     this.#chunk = Buffer.allocUnsafe(Math.min(FIRST_CHUNK, out.chunkSize))
   }
 
-  /** Writes an entry with a file's content, which must have exactly `entry.size` bytes. @throws what the content says */
-  async entry(entry: TarEntry, content: Content): Promise<void> {
-    await this.header(entry)
-    if (Buffer.isBuffer(content)) await this.bytes(content)
-    else if (entry.size > 0 || content.isSame) await this.#file(content, entry.size)
-    await this.padding(entry.size)
+  /**
+   * Writes an entry with a file's content, which must have exactly `entry.size` bytes.
+   *
+   * @param seen called with the content as it is read
+   * @returns undefined when it is done at once, as for most entries: a promise would cost as much as the rest
+   * @throws what the content says
+   */
+  entry(entry: TarEntry, content: Content | undefined, seen?: (piece: Buffer) => void): Promise<void> | undefined {
+    const header = encodeHeader(entry)
+    const size = content === undefined ? 0 : entry.size
+    if (header.length + size + paddingOf(size) >= this.#chunk.length - this.#used)
+      return this.#largeEntry(Buffer.from(header), content, size, seen)
+    this.#fill(header)
+    if (Buffer.isBuffer(content)) {
+      seen?.(content)
+      this.#fill(content)
+    } else if (content && isRead(content, size)) {
+      const fd = content.open(true)
+      try {
+        for (let left = size; left > 0; ) left -= this.#read(content, fd, size, left, seen)
+        if (content.isSame?.(fd) === false) throw content.changed()
+      } finally {
+        closeSync(fd)
+      }
+    }
+    this.#fill(ZEROS.subarray(0, paddingOf(size)))
+    return undefined
+  }
+
+  async #largeEntry(
+    header: Buffer,
+    content: Content | undefined,
+    size: number,
+    seen: ((piece: Buffer) => void) | undefined,
+  ): Promise<void> {
+    await this.bytes(header)
+    if (Buffer.isBuffer(content)) {
+      seen?.(content)
+      await this.bytes(content)
+    } else if (content && isRead(content, size)) {
+      const fd = content.open(true)
+      try {
+        for (let left = size; left > 0; await this.#makeRoom()) left -= this.#read(content, fd, size, left, seen)
+        if (content.isSame?.(fd) === false) throw content.changed()
+      } finally {
+        closeSync(fd)
+      }
+    }
+    await this.padding(size)
   }
 
   /** Writes a header; content of its size, by {@link bytes}, and {@link padding} must follow. */
   async header(entry: TarEntry): Promise<void> {
-    await this.bytes(encodeHeader(entry))
+    await this.bytes(Buffer.from(encodeHeader(entry)))
   }
 
   /** Writes part of an archive as it is. */
   async bytes(data: Uint8Array): Promise<void> {
     for (let at = 0; at < data.length; ) {
       const length = Math.min(data.length - at, this.#chunk.length - this.#used)
-      this.#chunk.set(length === data.length ? data : data.subarray(at, at + length), this.#used)
-      this.#used += length
+      this.#fill(length === data.length ? data : data.subarray(at, at + length))
       at += length
       await this.#makeRoom()
     }
@@ -65,24 +107,35 @@ export class TarWriter {
     return { ...blob, diffID: this.#digester.digest() as `sha256:${string}`, uncompressedSize: this.#digester.size }
   }
 
-  async #file(content: ContentFile, size: number): Promise<void> {
-    const fd = content.open()
-    try {
-      const { offset } = content
-      for (let left = size; left > 0; ) {
-        // One byte more than expected shows a file that has grown; its place is written over.
-        const room = Math.min(left + (offset === undefined ? 1 : 0), this.#chunk.length - this.#used)
-        const at = offset === undefined ? null : offset + size - left
-        const n = readSync(fd, this.#chunk, this.#used, room, at)
-        if (n === 0 || n > left) throw content.changed()
-        left -= n
-        this.#used += n
-        await this.#makeRoom()
-      }
-      if (content.isSame?.(fd) === false) throw content.changed()
-    } finally {
-      closeSync(fd)
-    }
+  /** Writes what the chunk has room for. */
+  #fill(data: Uint8Array): void {
+    this.#chunk.set(data, this.#used)
+    this.#used += data.length
+  }
+
+  /** Reads what the chunk has room for of the last `left` bytes of a file. */
+  #read(
+    content: ContentFile,
+    fd: number,
+    size: number,
+    left: number,
+    seen: ((piece: Buffer) => void) | undefined,
+  ): number {
+    const { offset } = content
+    // One byte more than expected shows a file that has grown; its place is written over.
+    const room = Math.min(left + (offset === undefined ? 1 : 0), this.#chunk.length - this.#used)
+    const n = readContent(
+      content,
+      fd,
+      this.#chunk,
+      this.#used,
+      room,
+      offset === undefined ? null : offset + size - left,
+    )
+    if (n === 0 || n > left) throw content.changed()
+    seen?.(this.#chunk.subarray(this.#used, this.#used + n))
+    this.#used += n
+    return n
   }
 
   /** After this, the chunk is not full. */
@@ -102,6 +155,11 @@ export class TarWriter {
     this.#onProgress?.(this.#digester.size)
     await this.#out.write(this.#chunk, this.#used)
   }
+}
+
+/** Whether a file is opened at all: an empty one only to see that it still is. */
+function isRead(content: ContentFile, size: number): boolean {
+  return size > 0 || content.isSame !== undefined
 }
 
 const FIRST_CHUNK = 16 * 1024

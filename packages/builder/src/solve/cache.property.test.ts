@@ -197,6 +197,7 @@ class Machine {
         layers,
         trees: undefined as never,
         needsFiles: () => true,
+        isBelow: () => true,
         statCache: { get: () => undefined, set: () => {} },
         lacking: undefined,
       }),

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
+import { BuildError } from '../errors.ts'
 import type { FileStep, RunStep, Step } from '../graph/step.ts'
 import type { ProgressEvent } from '../progress.ts'
 import { LayerStack } from '../steps/layer-stack.ts'
@@ -20,7 +21,12 @@ const file = (name: string, ...from: FileStep[]): FileStep => ({
 /** Handlers that note what runs when; `work` decides what a step does. */
 function solver(
   work: (name: string, signal: AbortSignal) => Promise<void>,
-  changes: { concurrency?: number; signal?: AbortSignal; saving?: () => Promise<void> } = {},
+  changes: {
+    concurrency?: number
+    signal?: AbortSignal
+    saving?: () => Promise<void>
+    packing?: () => Promise<never>
+  } = {},
 ) {
   const log: string[] = []
   const events: ProgressEvent[] = []
@@ -38,6 +44,7 @@ function solver(
         created: 2,
         started: 1,
         known: undefined,
+        coming: changes.packing && { index: undefined, blob: changes.packing() },
         source: undefined,
         alone: false,
       }
@@ -83,6 +90,22 @@ describe('solving', () => {
     const s = solver(() => delay(5))
     await s.make().solve([file('top', a, b), a])
     expect(s.log).toEqual(['+base', '-base', '+a', '+b', '-a', '-b', '+top', '-top'])
+  })
+
+  it("goes on while a layer is packed; a failure of that is told as the step's, and nothing is remembered", async () => {
+    const packing = Promise.withResolvers<never>()
+    const s = solver(
+      async (name) => void (name === 'top' && packing.reject(new BuildError('CONTEXT_CHANGED', 'changed'))),
+      {
+        packing: () => packing.promise,
+      },
+    )
+    const base = file('base')
+    await expect(s.make().solve([file('top', base)])).rejects.toMatchObject({ code: 'CONTEXT_CHANGED', step: 'base' })
+    expect(s.log).toEqual(['+base', '-base', '+top', '-top'])
+    expect(s.records.size).toBe(0)
+    expect(types(s.events)).not.toContain('done')
+    expect(types(s.events)).toContain('failed')
   })
 
   it('runs equal steps of different places once', async () => {

@@ -10,7 +10,7 @@ import type { StepKey } from '../graph/key.ts'
 import { inputsOf, type RootfsStep, type Step } from '../graph/step.ts'
 import { StepDigests } from '../graph/vertex.ts'
 import type { ProgressListener } from '../progress.ts'
-import type { StepCache, StepRecord } from '../steps/step-cache.ts'
+import type { StepCache } from '../steps/step-cache.ts'
 import {
   EMPTY_ROOTFS,
   onTop,
@@ -211,10 +211,7 @@ export class Solver {
     const layer = (result as RootfsResult).stack.top!
     if (step.kind === 'run') this.#ran.add(layer)
     this.#options.onResult?.(step, result as RootfsResult)
-    const { snapshot, made, created, started } = layer
-    if (created !== undefined && started !== undefined) this.#save(key, { snapshot, made, created, started })
-    tell.done()
-    this.#options.observer?.ended(step, 'ran')
+    this.#saves.push(this.#settle(step, key, layer, tell))
     return layer
   }
 
@@ -225,9 +222,19 @@ export class Solver {
     return this.#ran.has(stack.top!)
   }
 
-  /** Remembers a result while the next steps go on; the solve does not end before. */
-  #save(key: string, record: StepRecord): void {
-    this.#saves.push(this.#options.cache.save(key, record).catch((error: unknown) => this.#fail(error)))
+  /** Waits for a layer that is still being packed and remembers it, while the next steps go on; the solve waits for it. */
+  async #settle(step: Step, key: string, layer: StackLayer, tell: Teller): Promise<void> {
+    const { snapshot, made, created, started, coming } = layer
+    try {
+      if (coming) await coming.blob
+    } catch (error) {
+      return this.#fail(failed(step, error, tell))
+    }
+    tell.done()
+    this.#options.observer?.ended(step, 'ran')
+    if (created === undefined || started === undefined) return
+    const record = { snapshot, made, created, started }
+    await this.#options.cache.save(key, record).catch((error: unknown) => this.#fail(error))
   }
 
   #makeVisit<S extends Step>(step: S, inputs: ReadonlyMap<Step, StepResult>): Visit<S> {

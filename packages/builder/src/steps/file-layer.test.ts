@@ -7,11 +7,14 @@ import { afterEach, beforeEach, expect, it } from 'vitest'
 import { makeTree } from '../context/fixture.test-support.ts'
 import { openLocalContext } from '../context/local.ts'
 import { plainCopy } from '../graph/file-op.ts'
+import type { Directory } from '../layer/file-tree.ts'
 import { TarReader } from '../layer/tar-reader.ts'
 import { stream } from '../layer/testing/tar.ts'
-import { openStore } from '../store/store.ts'
+import type { ContentStore } from '../store/content-store.ts'
+import { openStore, type Store } from '../store/store.ts'
 import { select } from './file/select.ts'
-import { packFileLayer } from './file-layer.ts'
+import { FileLayerPacker } from './file-layer.ts'
+import { LayerStack } from './layer-stack.ts'
 import { LayerTrees } from './layer-trees.ts'
 import { LayerService } from './layers.ts'
 import { StepCache } from './step-cache.ts'
@@ -24,21 +27,61 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(base, { recursive: true, force: true }))
 
-async function packed(change: () => void = () => {}) {
-  const store = await openStore(join(base, 'state'))
+/** @param held what storing a blob waits for */
+async function open(held: Promise<void> = Promise.resolve()) {
+  const opened = await openStore(join(base, 'state'))
+  const put: ContentStore['put'] = (...blob) => held.then(() => opened.blobs.put(...blob))
+  const store = { ...opened, blobs: { ...opened.blobs, put } } as Store
   const worker = { call: async () => expect.unreachable('no worker is needed') } as unknown as WorkerClient
   const cache = new StepCache(store.records, store.blobs, async () => false, async () => {}) // biome-ignore format: one call
   const task = async () => expect.unreachable('nothing is to be fetched')
   const layers = new LayerService({ store, cache, worker, signal, onIncomplete: () => {}, task })
-  const tree = openLocalContext(join(base, 'context'))
-  const op = { ...plainCopy('.', '/to/'), keepOwner: false, mtime: 5 }
-  const entries = await select(tree, op.selection)
-  change()
-  const services = { store, layers, trees: new LayerTrees(store, layers, signal) }
-  const layer = { id: 'file-x', below: undefined, accounts: undefined, ops: [{ op, tree, entries }] }
-  const blob = await packFileLayer(layer, services, { signal, onProgress: () => {} })
+  const trees = new LayerTrees(store, layers, signal)
+  const packer = new FileLayerPacker({ store, layers, trees })
+
+  /** A layer of the files of a context. */
+  async function pack(context: string, below?: Directory, change: () => void = () => {}) {
+    const tree = openLocalContext(join(base, context))
+    const op = { ...plainCopy('.', '/to/'), keepOwner: false, mtime: 5 }
+    const entries = await select(tree, op.selection)
+    change()
+    const layer = { id: `file-${context}`, below, accounts: undefined, ops: [{ op, tree, entries }], isBelow: true }
+    return await packer.pack(layer, { signal, onProgress: () => {} })
+  }
+
+  return { store, trees, pack }
+}
+
+async function packed(change?: () => void) {
+  const { store, pack } = await open()
+  const blob = await (await pack('context', undefined, change)).blob
   return { blob, data: await store.blobs.read(blob.descriptor.digest) }
 }
+
+async function pathsIn(data: Buffer): Promise<string[]> {
+  const reader = new TarReader(stream(gunzipSync(data)))
+  const paths: string[] = []
+  for (let entry = await reader.next(); entry; entry = await reader.next()) paths.push(entry.path)
+  return paths
+}
+
+it('a layer can be built on before it is stored, and knows what is in it already', async () => {
+  const same = { 'd/same': { text: 'x'.repeat(100_000), mtime: 7 }, 'd/empty': { text: '', mtime: 7 } }
+  makeTree(join(base, 'first'), { ...same, 'd/new': { text: 'a', mtime: 7 } })
+  makeTree(join(base, 'second'), { ...same, 'd/new': { text: 'b', mtime: 7 } })
+  const storing = Promise.withResolvers<void>()
+  const { store, trees, pack } = await open(storing.promise)
+  const coming = await pack('first')
+  const facts = { made: undefined, created: 1, started: 0, known: undefined, source: undefined, alone: false }
+  const below = await trees.tree(LayerStack.of({ snapshot: 'file-first', coming, ...facts }))
+  const second = await pack('second', below)
+  expect(stored().filter((name) => name.startsWith('blobs'))).toEqual([])
+  storing.resolve()
+  const blobs = await Promise.all([coming.blob, second.blob])
+  const paths = blobs.map(async ({ descriptor }) => pathsIn(await store.blobs.read(descriptor.digest)))
+  const all = ['to', 'to/d', 'to/d/empty', 'to/d/new', 'to/d/same']
+  expect(await Promise.all(paths)).toEqual([all, ['to', 'to/d', 'to/d/new']])
+})
 
 function stored(): string[] {
   return ['blobs/sha256', 'tmp', 'records'].flatMap((each) => {

@@ -5,7 +5,6 @@
 import type { Tree } from '../context/tree.ts'
 import type { CopyOp, FileOp, WriteOp } from '../graph/file-op.ts'
 import { hashKey, snapshotName, stepKey } from '../graph/key.ts'
-import type { Layer } from '../graph/layer.ts'
 import type { FileStep } from '../graph/step.ts'
 import type { Store } from '../store/store.ts'
 import type { OpenedOp } from './file/draft-ops.ts'
@@ -13,11 +12,19 @@ import { writeEntries } from './file/entries-file.ts'
 import { fingerprint, type StatCache } from './file/fingerprint.ts'
 import { openLayerSource } from './file/layer-source.ts'
 import { type SelectedEntry, select } from './file/select.ts'
-import { packFileLayer } from './file-layer.ts'
+import { FileLayerPacker } from './file-layer.ts'
 import type { LayerTrees } from './layer-trees.ts'
 import type { LayerService } from './layers.ts'
 import type { StepCache } from './step-cache.ts'
-import { EMPTY_ROOTFS, onTop, type RootfsResult, type StepHandler, type StepResult, type Visit } from './types.ts'
+import {
+  type ComingLayer,
+  EMPTY_ROOTFS,
+  onTop,
+  type RootfsResult,
+  type StepHandler,
+  type StepResult,
+  type Visit,
+} from './types.ts'
 import type { OpSource, WorkerClient } from './worker-api.ts'
 
 export interface FileServices {
@@ -27,6 +34,8 @@ export interface FileServices {
   readonly trees: LayerTrees
   /** Whether the files of a step's layer are wanted on disk: a RUN sees them, or an output is made of them. */
   readonly needsFiles: (step: FileStep) => boolean
+  /** Whether another file step stands on a step or copies from it. */
+  readonly isBelow: (step: FileStep) => boolean
   readonly worker: WorkerClient
   /** What root filesystems lack here that others have; undefined: nothing. Part of the key. */
   readonly lacking: string | undefined
@@ -52,6 +61,7 @@ interface Taken {
 }
 
 export function fileHandler(services: FileServices): StepHandler<FileStep> {
+  const packer = new FileLayerPacker(services)
   /** What was fingerprinted is what gets copied, even if the context changes in between. */
   const taken = new WeakMap<Part, Promise<Taken>>()
   const take = (part: Part, op: CopyOp, tree: Tree, signal: AbortSignal): Promise<Taken> => {
@@ -90,10 +100,10 @@ export function fileHandler(services: FileServices): StepHandler<FileStep> {
       const parent = below(visit)
       const made = { key: key!, nonce: step.noCache ? nonce() : undefined }
       const id = snapshotName({ kind: 'file', ...made })
-      const known = await makeHere(id, visit, services, take)
-      if (known === undefined) await makeInWorker(id, visit, services, take)
-      const layer = { snapshot: id, made, created: now(), started, known, source: undefined, alone: step.link }
-      return onTop(parent, layer)
+      const coming = await makeHere(id, visit, services, packer, take)
+      if (coming === undefined) await makeInWorker(id, visit, services, take)
+      const facts = { snapshot: id, made, created: now(), started, known: undefined, source: undefined }
+      return onTop(parent, { ...facts, coming, alone: step.link })
     },
   }
 }
@@ -103,8 +113,9 @@ async function makeHere(
   id: string,
   visit: Visit<FileStep>,
   services: FileServices,
+  packer: FileLayerPacker,
   take: Take,
-): Promise<Layer | undefined> {
+): Promise<ComingLayer | undefined> {
   const { step, signal } = visit
   if (services.needsFiles(step)) return undefined
   const { stack } = below(visit)
@@ -123,7 +134,8 @@ async function makeHere(
     }
   }
   const onProgress = (bytes: number) => visit.progress('packing layer', bytes, 0)
-  return await packFileLayer({ id, below: under, accounts, ops }, services, { signal, onProgress })
+  const layer = { id, below: under, accounts, ops, isBelow: services.isBelow(step) }
+  return await packer.pack(layer, { signal, onProgress })
 }
 
 /** Has the worker write the layer into a root filesystem. */

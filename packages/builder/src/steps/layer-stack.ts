@@ -4,12 +4,21 @@
  */
 import type { SnapshotNaming } from '../graph/key.ts'
 import type { Layer, LayerSource } from '../graph/layer.ts'
+import type { LayerIndex } from '../layer/layer-index.ts'
 import type { SnapshotId } from '../snapshot/snapshotter.ts'
 
 /** How a layer's blob is compressed. */
 export interface CompressionOptions {
   readonly compression: 'gzip' | 'zstd' | 'none'
   readonly level: number | undefined
+}
+
+/** A layer that is being packed. */
+export interface ComingLayer {
+  /** What it will hold; undefined: nobody wants to know. */
+  readonly index: LayerIndex | undefined
+  /** Its blob, once that is stored. */
+  readonly blob: Promise<Layer>
 }
 
 /** One layer of a root filesystem: content that exists as a snapshot, as a blob, or can be fetched. */
@@ -23,12 +32,19 @@ export interface StackLayer {
   readonly started: number | undefined
   /** The blob, where it is known already; the layer service makes it otherwise. */
   readonly known: Layer | undefined
+  /** Where it is being made right now, and there is no snapshot of it. */
+  readonly coming?: ComingLayer | undefined
   /** Where the blob is fetched; undefined when it was made here. Without a blob: who knows of the layer, and does not have it. */
   readonly source: LayerSource | undefined
   /** How the blob is compressed, where not as usual. */
   readonly compression?: CompressionOptions | undefined
   /** Made on nothing (`--link`), so that it may stand on anything; others belong on what they were made on. */
   readonly alone: boolean
+}
+
+/** A layer's blob, which may still be made; undefined where there is only a snapshot. */
+export function blobOf({ known, coming }: StackLayer): Layer | Promise<Layer> | undefined {
+  return known ?? coming?.blob
 }
 
 /** Whether a layer is of a base image: it stays as it is. */

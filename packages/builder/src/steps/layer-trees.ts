@@ -5,13 +5,13 @@
 import type { Layer } from '../graph/layer.ts'
 import { applyIndex, mergeLayer } from '../layer/apply-index.ts'
 import { type Directory, emptyRoot } from '../layer/file-tree.ts'
-import { decodeIndex, encodeIndex, INDEX_VERSION, type IndexedEntry, indexLayer } from '../layer/layer-index.ts'
+import { decodeIndex, encodeIndex, INDEX_VERSION, indexLayer, indexOf, type LayerIndex } from '../layer/layer-index.ts'
 import { readLayer } from '../layer/read-layer.ts'
 import type { Store } from '../store/store.ts'
 import type { ContentFile } from '../util/content.ts'
 import type { LayerContent } from './file/layer-source.ts'
 import type { Spool } from './file/spool.ts'
-import { LayerStack } from './layer-stack.ts'
+import { blobOf, LayerStack } from './layer-stack.ts'
 import type { LayerService } from './layers.ts'
 import type { StackLayer } from './types.ts'
 
@@ -21,22 +21,15 @@ const INDEX_LIMIT = 512 * 1024 * 1024
 /** Own layers up to this size are read again sooner than an index is written and flushed; base layers may be far away. */
 const SMALL = 1024 * 1024
 
-type Index = readonly IndexedEntry[] | undefined
-
-/** A layer that can be read, and where it stands. */
-interface Readable {
-  readonly layer: StackLayer
-  readonly blob: Layer
-}
-
 export class LayerTrees {
   readonly #store: Store
   readonly #layers: LayerService
   readonly #signal: AbortSignal
   readonly #trees = new WeakMap<LayerStack, Promise<Directory | undefined>>()
-  readonly #indexes = new Map<string, Promise<Index>>()
   /** By diffID. */
-  readonly #readable = new Map<string, Readable>()
+  readonly #indexes = new Map<string, Promise<LayerIndex | undefined>>()
+  /** What they are the indexes of. */
+  readonly #layersOf = new WeakMap<LayerIndex, StackLayer>()
 
   constructor(store: Store, layers: LayerService, signal: AbortSignal) {
     this.#store = store
@@ -49,7 +42,7 @@ export class LayerTrees {
   async tree(stack: LayerStack): Promise<Directory | undefined> {
     const parts = stack.parts((each) => !this.#trees.has(each))
     this.#layers.refuseAbsent(parts.map(({ top }) => top!))
-    if (parts.some(({ top }) => top!.known === undefined)) return undefined
+    if (parts.some(({ top }) => blobOf(top!) === undefined)) return undefined
     // From the bottom, without recursion: stacks are as deep as Dockerfiles are long.
     let tree: Promise<Directory | undefined> = this.#trees.get(LayerStack.empty)!
     for (const part of parts) {
@@ -64,60 +57,58 @@ export class LayerTrees {
     const layer = stack.top!
     const [under, index] = await Promise.all([below, this.#index(layer)])
     if (under === undefined || index === undefined) return undefined
-    const { blob, entries } = index
-    if (!layer.alone) return applyIndex(under, entries, blob.diffID)
-    return mergeLayer(applyIndex(emptyRoot(), entries, blob.diffID), under)
+    this.#layersOf.set(index, layer)
+    return layer.alone ? mergeLayer(applyIndex(emptyRoot(), index), under) : applyIndex(under, index)
   }
 
-  async #index(layer: StackLayer): Promise<{ blob: Layer; entries: readonly IndexedEntry[] } | undefined> {
-    const blob = layer.known
-    if (blob === undefined) return undefined
+  async #index(layer: StackLayer): Promise<LayerIndex | undefined> {
+    if (layer.coming?.index) return layer.coming.index
+    const blob = (await blobOf(layer))!
     const { diffID } = blob
-    this.#readable.set(diffID, { layer, blob })
     let work = this.#indexes.get(diffID)
     if (work === undefined) {
       work = this.#load(layer, blob)
       this.#indexes.set(diffID, work)
     }
-    const entries = await work
-    return entries && { blob, entries }
+    return await work
   }
 
-  async #load(layer: StackLayer, blob: Layer): Promise<Index> {
+  async #load(layer: StackLayer, blob: Layer): Promise<LayerIndex | undefined> {
     const { blobs, records } = this.#store
     const key = `${INDEX_VERSION} ${blob.diffID}`
     const known = await records.get<{ readonly digest: string }>('index', key)
     // One that is gone or damaged is made again.
     const bytes = known && (await blobs.read(known.digest, INDEX_LIMIT).catch(() => undefined))
-    if (bytes) return decodeIndex(bytes)
+    if (bytes) return indexOf(decodeIndex(bytes))
     const { descriptor, diffID } = blob
     const options = { diffID, signal: this.#signal }
     const entries = await this.#layers.reading(layer, async () =>
       indexLayer(blobs.open(descriptor.digest, this.#signal), descriptor.mediaType, options),
     )
     const isSoonRead = layer.source === undefined && descriptor.size < SMALL
-    if (entries === undefined || isSoonRead) return entries
-    const { digest } = await blobs.put(encodeIndex(entries))
-    await records.put('index', key, { digest }, { blobs: [digest] })
-    return entries
+    if (entries !== undefined && !isSoonRead) {
+      const { digest } = await blobs.put(encodeIndex(entries))
+      await records.put('index', key, { digest }, { blobs: [digest] })
+    }
+    return entries && indexOf(entries)
   }
 
   /** Takes the contents of files out of their layers. @param spool keeps nothing in memory */
   async extract(contents: Iterable<LayerContent>, spool: Spool): Promise<void> {
-    const wanted = new Map<string, Map<number, LayerContent[]>>()
+    const wanted = new Map<LayerIndex, Map<number, LayerContent[]>>()
     for (const content of contents) {
       const { layer, entry } = content.origin
       const inLayer = wanted.get(layer) ?? new Map<number, LayerContent[]>()
       inLayer.set(entry, [...(inLayer.get(entry) ?? []), content])
       wanted.set(layer, inLayer)
     }
-    for (const [diffID, entries] of wanted) {
-      const { layer, blob } = this.#readable.get(diffID)!
-      const { digest, mediaType } = blob.descriptor
+    for (const [index, entries] of wanted) {
+      const layer = this.#layersOf.get(index)!
+      const { descriptor, diffID } = (await blobOf(layer))!
       await this.#layers.reading(layer, async () => {
         let at = 0
-        const stream = this.#store.blobs.open(digest, this.#signal)
-        await readLayer(stream, mediaType, { diffID, signal: this.#signal }, async (_, read) => {
+        const stream = this.#store.blobs.open(descriptor.digest, this.#signal)
+        await readLayer(stream, descriptor.mediaType, { diffID, signal: this.#signal }, async (_, read) => {
           const takers = entries.get(at++)
           if (takers === undefined) return
           const { content } = await spool.add(pieces(read))

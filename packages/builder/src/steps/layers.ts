@@ -5,13 +5,13 @@
 import { counted, type Descriptor, onceMore } from '@tsbuild/registry-client'
 import { type BuildError, defineError } from '../errors.ts'
 import type { Layer, LayerSource } from '../graph/layer.ts'
-import { LAYER_TYPES, type PackedEntry, packEntries, SMALL_LAYER } from '../layer/pack.ts'
+import { LAYER_TYPES, type PackedEntry, type PackOptions, packEntries, SMALL_LAYER } from '../layer/pack.ts'
 import { readLayer } from '../layer/read-layer.ts'
 import { recompressLayer } from '../layer/recompress.ts'
 import type { SnapshotId } from '../snapshot/snapshotter.ts'
 import type { Store } from '../store/store.ts'
 import { isSystemError } from '../util/system-error.ts'
-import { type CompressionOptions, isAbsent, isOfBase, LayerStack } from './layer-stack.ts'
+import { blobOf, type CompressionOptions, isAbsent, isOfBase, LayerStack } from './layer-stack.ts'
 import type { StepCache } from './step-cache.ts'
 import type { StackLayer } from './types.ts'
 import type { Incomplete, PackResult, WorkerClient } from './worker-api.ts'
@@ -79,7 +79,7 @@ export class LayerService {
       })
       // Downloads overlap; unpacking goes from bottom to top.
       const missing = parts.map(({ top }) => top!).filter((l) => !this.#snapshots.has(l.snapshot))
-      await Promise.all(missing.map((l) => l.known && this.#haveBlob(l)))
+      await Promise.all(missing.map((l) => this.stored(l)))
     }
     for (const { top, below } of parts) {
       let work = this.#snapshots.get(top!.snapshot)
@@ -105,8 +105,9 @@ export class LayerService {
   blob(stack: LayerStack, options: CompressionOptions = DEFAULT_COMPRESSION): Promise<Layer> {
     const layer = stack.top!
     const name = blobName(layer.snapshot, options)
-    const known = blobName(layer.snapshot, layer.compression ?? DEFAULT_COMPRESSION)
-    if (layer.known && (isOfBase(layer) || name === known)) return Promise.resolve(layer.known)
+    const known = blobOf(layer)
+    const knownName = blobName(layer.snapshot, layer.compression ?? DEFAULT_COMPRESSION)
+    if (known && (isOfBase(layer) || name === knownName)) return Promise.resolve(known)
     let work = this.#packed.get(name)
     if (work === undefined) {
       work = this.#pack(stack, name, options)
@@ -122,15 +123,17 @@ export class LayerService {
     if (error !== undefined) throw error
   }
 
-  /** Makes sure that a layer's blob is in the store, where it is known. */
+  /** Makes sure that a layer's blob is in the store, where it has one. */
   async stored(layer: StackLayer): Promise<void> {
-    if (layer.known) await this.#haveBlob(layer)
+    const blob = await blobOf(layer)
+    if (blob) await this.#haveBlob(layer, blob)
   }
 
   async #unpack(layer: StackLayer, below: SnapshotId[]): Promise<void> {
     const { store, worker, signal } = this.#options
-    if (layer.known === undefined) throw this.#lost(layer)
-    const { descriptor, diffID } = layer.known
+    const known = await blobOf(layer)
+    if (known === undefined) throw this.#lost(layer)
+    const { descriptor, diffID } = known
     const { digest, mediaType } = descriptor
     const params = { id: layer.snapshot, below, blob: store.blobs.path(digest), mediaType, diffID }
     const incomplete = await this.reading(layer, () => worker.call('layer.unpack', params, { signal }))
@@ -140,12 +143,13 @@ export class LayerService {
   /** Reads a layer's blob, which is fetched where it is not in the store, and again where it turns out to be damaged. */
   async reading<T>(layer: StackLayer, read: () => Promise<T>): Promise<T> {
     const { store, signal } = this.#options
-    const { digest } = layer.known!.descriptor
-    await this.#haveBlob(layer)
+    const blob = (await blobOf(layer))!
+    const { digest } = blob.descriptor
+    await this.#haveBlob(layer, blob)
     return await read().catch(async (error: unknown) => {
       if (signal.aborted || (await store.blobs.verify(digest, signal))) throw error
       this.#fetched.delete(digest)
-      await this.#haveBlob(layer)
+      await this.#haveBlob(layer, blob)
       return await read()
     })
   }
@@ -168,10 +172,11 @@ export class LayerService {
     const { top } = stack
     if (top) this.refuseAbsent([top])
     await using file = store.blobs.temporaryFile('layer')
-    if (top?.known) {
+    const made = top && (await blobOf(top))
+    if (made) {
       const how = { compression, level, pieces: store.pieces, signal }
-      const { descriptor, diffID } = top.known
-      const packed = await this.reading(top, async () =>
+      const { descriptor, diffID } = made
+      const packed = await this.reading(top!, async () =>
         recompressLayer(store.blobs.open(descriptor.digest, signal), { ...how, diffID }, file.path),
       )
       return await this.#keep(
@@ -186,10 +191,14 @@ export class LayerService {
   }
 
   /** Writes the blob of a new layer from its entries: no root filesystem has a part in it. @param id the layer's name */
-  async write(id: SnapshotId, entries: Iterable<PackedEntry>, onProgress: (bytes: number) => void): Promise<Layer> {
-    const { store, signal } = this.#options
+  async write(
+    id: SnapshotId,
+    entries: Iterable<PackedEntry>,
+    how: Pick<PackOptions, 'signal' | 'onProgress'>,
+  ): Promise<Layer> {
+    const { store } = this.#options
     await using file = store.blobs.temporaryFile('layer')
-    const options = { ...DEFAULT_COMPRESSION, pieces: store.pieces, signal, inMemory: SMALL_LAYER, onProgress }
+    const options = { ...DEFAULT_COMPRESSION, pieces: store.pieces, inMemory: SMALL_LAYER, ...how }
     return await this.#keep(id, await packEntries(entries, options, file.path), file.path)
   }
 
@@ -209,20 +218,19 @@ export class LayerService {
     return blob
   }
 
-  #haveBlob(layer: StackLayer): Promise<void> {
-    const { digest } = layer.known!.descriptor
+  #haveBlob(layer: StackLayer, blob: Layer): Promise<void> {
+    const { digest } = blob.descriptor
     let work = this.#fetched.get(digest)
     if (work === undefined) {
-      work = this.#fetch(layer)
+      work = this.#fetch(layer, blob)
       this.#fetched.set(digest, work)
     }
     return work
   }
 
-  async #fetch(layer: StackLayer): Promise<void> {
+  async #fetch(layer: StackLayer, { descriptor, diffID }: Layer): Promise<void> {
     const { store, cache, signal } = this.#options
-    const { source, known } = layer
-    const { descriptor, diffID } = known!
+    const { source } = layer
     const isThere = await store.blobs.has(descriptor.digest)
     if (isThere && source?.kind !== 'cache') return
     if (source === undefined) throw this.#lost(layer)

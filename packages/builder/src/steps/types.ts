@@ -5,7 +5,7 @@ import type { Step } from '../graph/step.ts'
 import type { ProgressVertex } from '../progress.ts'
 import { LayerStack, type StackLayer } from './layer-stack.ts'
 
-export type { StackLayer } from './layer-stack.ts'
+export type { ComingLayer, StackLayer } from './layer-stack.ts'
 
 /** A root filesystem. */
 export interface RootfsResult {

@@ -6,8 +6,12 @@ import { closeSync, readSync } from 'node:fs'
 export type Content = Buffer | ContentFile
 
 export interface ContentFile {
-  /** The caller closes the descriptor. */
-  open(): number
+  /**
+   * The caller closes the descriptor.
+   *
+   * @param asks whether the caller asks {@link isSame} before anything counts that is read: nothing is looked at before
+   */
+  open(asks?: boolean): number
   /** Where in the opened file it begins; undefined: the file holds it and nothing else. */
   readonly offset?: number | undefined
   /** Whether what was read is still what was looked at before; asked when all of it was read. */
@@ -59,8 +63,41 @@ export function checkUnchanged(content: Content): void {
   }
 }
 
+/**
+ * Reads from a file as readSync does.
+ *
+ * @throws what {@link ContentFile.changed} makes for what has become something that cannot be read
+ */
+export function readContent(
+  content: ContentFile,
+  fd: number,
+  into: Buffer,
+  at: number,
+  length: number,
+  position: number | null,
+): number {
+  try {
+    return readSync(fd, into, at, length, position)
+  } catch (error) {
+    throw content.isSame?.(fd) === false ? content.changed() : error
+  }
+}
+
+/** Files that are smaller are read by one call into one place. */
+const whole = Buffer.allocUnsafeSlow(64 * 1024)
+
 /** sha256 of content, hexadecimal. @throws what {@link ContentFile.changed} makes */
 export function digestOfContent(content: Content, size: number): string {
+  if (!Buffer.isBuffer(content) && content.offset === undefined && size < whole.length) {
+    const fd = content.open(true)
+    try {
+      const length = readContent(content, fd, whole, 0, whole.length, null)
+      if (length !== size || content.isSame?.(fd) === false) throw content.changed()
+      return hash('sha256', whole.subarray(0, length))
+    } finally {
+      closeSync(fd)
+    }
+  }
   const pieces = piecesOf(content, size)
   const first = pieces.next()
   // Most files are small: asked once, and not by a hash that is made, fed and read.

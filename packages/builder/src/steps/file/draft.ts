@@ -16,7 +16,7 @@ import {
 } from '../../layer/file-tree.ts'
 import { digestOfContent } from '../../util/content.ts'
 import { compareNames, encodePath } from '../../util/raw-path.ts'
-import { contentIn } from './layer-source.ts'
+import { contentIn, knownDigest } from './layer-source.ts'
 
 /** What of a layer stands at a path; undefined: what is below is gone. */
 export interface Drafted {
@@ -140,11 +140,12 @@ function collect(directory: LayerDirectory, below: Directory | undefined, prefix
 function isSame(leaf: Leaf, below: Leaf): boolean {
   if (leaf.names > 1 || !sameLeaf(leaf, below)) return false
   if (leaf.type !== 'file') return true
-  return below.digest !== undefined && digestOf(leaf) === below.digest
+  const digest = knownDigest(below)
+  return digest !== undefined && digestOf(leaf) === digest
 }
 
-function digestOf({ content, digest, size }: Leaf): string | undefined {
-  return digest ?? (content && digestOfContent(content, size))
+function digestOf(leaf: Leaf): string | undefined {
+  return knownDigest(leaf) ?? (leaf.content && digestOfContent(leaf.content, leaf.size))
 }
 
 /** Bytes of a path and of a name that system calls take. */

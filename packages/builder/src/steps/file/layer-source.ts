@@ -35,7 +35,14 @@ export class LayerContent implements ContentFile {
 
 /** Where a file's content is. */
 export function contentIn({ content, origin, size }: Leaf): Content {
-  return content ?? (size === 0 || origin === undefined ? Buffer.of() : new LayerContent(origin))
+  if (content !== undefined) return content
+  if (size === 0 || origin === undefined) return Buffer.of()
+  return origin.layer.data(origin.entry) ?? new LayerContent(origin)
+}
+
+/** sha256 of a file's content (hex), where it is known without reading that. */
+export function knownDigest({ digest, origin }: Leaf): string | undefined {
+  return digest ?? origin?.layer.digest(origin.entry)
 }
 
 /** The files of a stack of layers. */
@@ -73,7 +80,7 @@ export function openLayerSource(root: Directory): Tree {
       return names.map((name) => describe(name, directory.get(name)!))
     },
     content: (path) => contentIn(leafAt(path)),
-    digest: (path) => leafAt(path).digest,
+    digest: (path) => knownDigest(leafAt(path)),
     xattrs: (path) => lookUp(root, path)?.xattrs ?? [],
     hiddenBy: () => undefined,
   }
