@@ -148,7 +148,7 @@ export class LayerService {
     await this.#haveBlob(layer, blob)
     return await read().catch(async (error: unknown) => {
       if (signal.aborted || (await store.blobs.verify(digest, signal))) throw error
-      this.#fetched.delete(digest)
+      this.#fetched.delete(fetchedAs(layer, blob))
       await this.#haveBlob(layer, blob)
       return await read()
     })
@@ -219,11 +219,11 @@ export class LayerService {
   }
 
   #haveBlob(layer: StackLayer, blob: Layer): Promise<void> {
-    const { digest } = blob.descriptor
-    let work = this.#fetched.get(digest)
+    const key = fetchedAs(layer, blob)
+    let work = this.#fetched.get(key)
     if (work === undefined) {
       work = this.#fetch(layer, blob)
-      this.#fetched.set(digest, work)
+      this.#fetched.set(key, work)
     }
     return work
   }
@@ -290,6 +290,11 @@ class WatchedSource implements Pick<LayerSource, 'name' | 'openBlob'> {
       throw error
     }
   }
+}
+
+/** What is fetched once. What a shared cache says of a blob may be true of one layer and not of another. */
+function fetchedAs({ source, snapshot }: StackLayer, { descriptor }: Layer): string {
+  return source?.kind === 'cache' ? `${descriptor.digest} as ${snapshot}` : descriptor.digest
 }
 
 /** The name under which a layer's blob is remembered: the snapshot's, and how it is compressed unless as usual. */
