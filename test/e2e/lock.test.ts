@@ -70,8 +70,9 @@ describe.skipIf(needs.skip)(`images${needs.note}`, () => {
     const outputs = [{ type: 'registry', attrs: {} }] as const
     const root = place.join('pushing')
     const tags = [`${registry}/${name}`]
-    return (await build({ context: await place.files({}, 'empty'), env: environment(), root, dockerfileText, outputs, tags }))
-      .digest
+    return (
+      await build({ context: await place.files({}, 'empty'), env: environment(), root, dockerfileText, outputs, tags })
+    ).digest
   }
 
   it('of every stage that can be built are locked, by the names that they have', async () => {

@@ -81,7 +81,7 @@ export class FileStatCache implements StatCache {
   async save(): Promise<void> {
     if (this.#learned.size === 0) {
       const now = new Date()
-      if (this.#used.size > 0) await utimes(this.#path, now, now).catch(() => undefined)
+      if (this.#used.length > 0) await utimes(this.#path, now, now).catch(() => undefined)
       return
     }
     makeDirectorySync(dirname(this.#path), 0o700)
