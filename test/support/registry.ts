@@ -16,6 +16,8 @@ const PASSWORD_HASH = '$2b$05$tsbuildTestRegistrySaeKr2DzPUHZKWchl2Gw10BxRrCD99M
 export interface TestRegistry extends AsyncDisposable {
   /** `127.0.0.1:PORT` */
   readonly host: string
+  /** Where it keeps a blob. */
+  blobPath(digest: string): string
 }
 
 /** Starts a registry that ends with this process at the latest. */
@@ -51,6 +53,10 @@ export async function startRegistry(options: { readonly password?: boolean } = {
   })
   return {
     host,
+    blobPath(digest) {
+      const [algorithm = '', hex = ''] = digest.split(':')
+      return directory.join('data/docker/registry/v2/blobs', algorithm, hex.slice(0, 2), hex, 'data')
+    },
     async [Symbol.asyncDispose]() {
       child.kill('SIGKILL')
       await exit

@@ -8,13 +8,16 @@
  */
 import { hash } from 'node:crypto'
 import { statfsSync, statSync } from 'node:fs'
-import { readFile, utimes, writeFile } from 'node:fs/promises'
+import { utimes, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { replaceFile } from '../export/atomic.ts'
 import type { StatCache } from '../steps/file/fingerprint.ts'
 import { makeDirectorySync } from '../util/make-directory.ts'
+import { readPlainFile } from '../util/plain-file.ts'
 
 const HEADER = 'tsbuild stat cache 2'
+/** Of a cache that is read: a million files. */
+const MAX_BYTES = 256 * 1024 * 1024
 
 /** statfs(2)'s numbers of Linux file systems that keep the inode's time themselves: ext, XFS, Btrfs, tmpfs, overlay, ZFS, F2FS, bcachefs. */
 const KEEP_TIMES = new Set([0xef53, 0x58465342, 0x9123683e, 0x01021994, 0x794c7630, 0x2fc12fc1, 0xf2f52010, 0xca451a4e])
@@ -42,7 +45,7 @@ export class FileStatCache implements StatCache {
   /** Opens the cache of the context in `directory` below the store's directory. */
   static async open(root: string, directory: string): Promise<FileStatCache> {
     const path = join(root, 'stat-cache', hash('sha256', directory).slice(0, 32))
-    const bytes = await readFile(path).catch(() => Buffer.of())
+    const bytes = (await readPlainFile(path, MAX_BYTES)) ?? Buffer.of()
     const end = bytes.indexOf(10)
     const body = bytes.subarray(end + 1)
     const isWhole = bytes.toString('latin1', 0, Math.max(0, end)) === `${HEADER} ${hash('sha256', body)}`

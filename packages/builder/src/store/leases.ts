@@ -4,11 +4,12 @@
  * nobody can add to a lease, and only what no live lease names. So what is found after it was claimed stays.
  */
 import { closeSync, fstatSync, openSync, unlinkSync, writeSync } from 'node:fs'
-import { readdir, readFile, rm, stat } from 'node:fs/promises'
+import { lstat, readdir, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { hasCode } from '../util/has-code.ts'
 import { beAlive, isGone } from '../util/life.ts'
 import { makeDirectorySync } from '../util/make-directory.ts'
+import { readPlainFile } from '../util/plain-file.ts'
 import { openLocks } from './locks.ts'
 
 /** What must not be pruned. */
@@ -37,6 +38,9 @@ export interface Gate {
   share(signal?: AbortSignal): Promise<AsyncDisposable>
   acquire(signal?: AbortSignal): Promise<AsyncDisposable>
 }
+
+/** Of a lease that is read: half a million things. */
+const MAX_BYTES = 64 * 1024 * 1024
 
 /** The gate of a store. */
 export function openGate(root: string): Gate {
@@ -74,10 +78,10 @@ export function openLeases(directory: string, lives: string, gate: Gate): Leases
       const found: LeaseInfo[] = []
       for (const name of await readdir(directory).catch(() => [])) {
         const path = join(directory, name)
-        const file = await stat(path).catch(() => undefined)
+        const file = await lstat(path).catch(() => undefined)
         if (!file) continue
         if (isGone(lives, name, file.mtimeMs, now)) await rm(path, { recursive: true, force: true }).catch(() => {})
-        else found.push(parseLease(await readFile(path, 'utf8').catch(() => '')))
+        else found.push(parseLease((await readPlainFile(path, MAX_BYTES))?.toString() ?? ''))
       }
       return found
     },
@@ -107,9 +111,10 @@ class LeaseLog {
     await using _open = await this.#gate.share()
     if (this.#fd === undefined) return
     if (fstatSync(this.#fd).nlink === 0) {
-      // Somebody has deleted the file.
-      closeSync(this.#fd)
+      // Somebody has deleted the file. Closed last: a number that is free is soon another file's.
+      const deleted = this.#fd
       this.#open()
+      closeSync(deleted)
       added.push(...this.#kept)
     }
     writeSync(this.#fd, added.join(''))
@@ -130,8 +135,14 @@ class LeaseLog {
 
   #open(): void {
     makeDirectorySync(dirname(this.#path), 0o700)
-    this.#fd = openSync(this.#path, 'a', 0o600)
-    writeSync(this.#fd, this.#started)
+    const fd = openSync(this.#path, 'a', 0o600)
+    try {
+      writeSync(fd, this.#started)
+    } catch (error) {
+      closeSync(fd)
+      throw error
+    }
+    this.#fd = fd
   }
 }
 

@@ -2,7 +2,7 @@
  * Locks between processes that share a store: files that the kernel locks, so that a lock ends with its holder, whichever
  * pid namespace that lives in.
  */
-import { closeSync, fstatSync, openSync, readFileSync, statSync, unlinkSync, writeFileSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readFileSync, statSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { throwIfAborted } from '../errors.ts'
@@ -98,13 +98,16 @@ function isDead(path: string): boolean {
   }
 }
 
+/** Nobody is waited for at the other end of a FIFO, and no link is followed: these are errors, as a directory is. */
+const LOCK_FLAGS = constants.O_WRONLY | constants.O_CREAT | (constants.O_NONBLOCK ?? 0) | (constants.O_NOFOLLOW ?? 0)
+
 function openLockFile(path: string, directory: string): number {
   try {
-    return openSync(path, 'a', 0o600)
+    return openSync(path, LOCK_FLAGS, 0o600)
   } catch (error) {
     if (!hasCode(error, 'ENOENT')) throw error
     makeDirectorySync(directory, 0o700)
-    return openSync(path, 'a', 0o600)
+    return openSync(path, LOCK_FLAGS, 0o600)
   }
 }
 

@@ -10,11 +10,12 @@
  * that a power failure damages does not match its checksum and counts as absent.
  */
 import { hash } from 'node:crypto'
-import { readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { readdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { schema } from '@tsbuild/registry-client'
 import { hasCode } from '../util/has-code.ts'
 import { makeDirectorySync } from '../util/make-directory.ts'
+import { readPlainFile } from '../util/plain-file.ts'
 import type { TemporaryPath } from './content-store.ts'
 import type { StoreRefs } from './leases.ts'
 
@@ -46,6 +47,9 @@ export interface Records {
   /** The values of all records of a kind. Does not count as a use. */
   values(kind: string): AsyncIterable<{ readonly key: string; readonly value: unknown }>
 }
+
+/** Of a record that is read. */
+const MAX_BYTES = 256 * 1024 * 1024
 
 /** What a record's file holds. */
 interface Stored {
@@ -112,13 +116,7 @@ export function openRecords(root: string, temporaryFile: (prefix: string) => Tem
 
 /** undefined when the file is missing, or is not what was written: then it is removed. */
 async function read(path: string): Promise<Stored | undefined> {
-  let text: string
-  try {
-    text = await readFile(path, 'utf8')
-  } catch (error) {
-    if (isAbsence(error)) return undefined
-    throw error
-  }
+  const text = (await readPlainFile(path, MAX_BYTES))?.toString() ?? ''
   const [checksum, json] = text.split('\n', 2)
   if (json !== undefined && hash('sha256', json) === checksum) {
     try {

@@ -2,6 +2,7 @@
  * Names of images in the store. They stand in `index.json` as an OCI image layout has them, so that
  * `skopeo inspect oci:<root>:<name>` finds them; every name has one entry.
  */
+import { constants } from 'node:fs'
 import { readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
@@ -70,10 +71,12 @@ export function openImages(root: string, locks: Locks, temporaryFile: (prefix: s
   const path = join(root, 'index.json')
 
   async function read(): Promise<Index> {
-    const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return undefined
-      throw error
-    })
+    const bytes = await readFile(path, { flag: constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) }).catch(
+      (error: NodeJS.ErrnoException) => {
+        if (error.code === 'ENOENT') return undefined
+        throw error
+      },
+    )
     if (!bytes) return emptyIndex()
     try {
       const document = parseManifest(bytes, mediaTypes.ociIndex, 'index.json')

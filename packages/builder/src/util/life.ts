@@ -6,10 +6,23 @@
  * up when the process ends, so no clock and no timer has a part in it, and the pids of other pid namespaces (of other
  * containers) need not mean anything here. Processes of one's own pid namespace are looked up by pid, which needs no lock.
  *
+ * This is the only way in which the store tells who lives. The registry client's locks of image layouts beat instead: a
+ * layout may lie on any file system and that package has nothing native that could ask the kernel for locks.
+ *
  * Leaf module.
  */
 import { randomBytes } from 'node:crypto'
-import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, renameSync, statSync, unlinkSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  statSync,
+  unlinkSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { tryLock } from './flock.ts'
 import { hasCode } from './has-code.ts'
@@ -47,10 +60,11 @@ export function beAlive(directory: string): Life {
   const owner = currentOwner()
   let life = held.get(directory)
   if (life !== undefined && statSync(life.path, { throwIfNoEntry: false }) === undefined) {
-    // Somebody has deleted it: another one takes its place.
-    closeSync(life.fd)
+    // Somebody has deleted it: another one takes its place. Closed last: a number that is free is soon another file's.
+    const deleted = life.fd
     life = { ...hold(directory, owner), users: life.users }
     held.set(directory, life)
+    closeSync(deleted)
   }
   if (life === undefined) {
     life = hold(directory, owner)
@@ -143,7 +157,7 @@ export function sweepLives(directory: string, now: number): void {
 function isLocked(path: string): boolean {
   let fd: number
   try {
-    fd = openSync(path, 'r')
+    fd = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
   } catch (error) {
     return !hasCode(error, 'ENOENT')
   }

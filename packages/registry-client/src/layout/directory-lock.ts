@@ -1,12 +1,17 @@
 /**
  * One writer at a time in a directory, across processes and containers, with files alone: what died while it had the lock
  * does not keep the others out.
+ *
+ * A lock that the kernel keeps would need no sign of life, but Node has no call for it and this package nothing native;
+ * nor do all file systems that layouts lie on have such locks for all machines that share them.
  */
 import { randomBytes } from 'node:crypto'
+import { constants } from 'node:fs'
 import { link, readFile, readlink, stat, unlink, utimes, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { writing } from '../util/writing.ts'
 
 /** How often an owner shows that it lives, and how long one that cannot be looked at is given. Milliseconds. */
 const heartbeatMs = 2000
@@ -32,26 +37,33 @@ interface Owner extends Place {
  *
  * The file is linked into place whole, so that there is one winner. It is removed by its owner, or, when that is dead, by
  * whoever has a lock of the same kind on that: of all who find a dead owner one removes it, and nobody a living one.
+ *
+ * @throws RegistryError ARCHIVE_FAILED
  */
 export async function lockFile(path: string, signal?: AbortSignal): Promise<AsyncDisposable> {
+  return await writing(path, take(path, signal))
+}
+
+async function take(path: string, signal: AbortSignal | undefined): Promise<AsyncDisposable> {
   const owner: Owner = { token: randomBytes(8).toString('hex'), ...(await ownPlace()) }
   const text = JSON.stringify(owner)
   const draft = `${path}.${owner.token}.tmp`
   const watch = new Watch(owner)
-  await writeFile(draft, text, { flag: 'wx' })
   try {
+    await writeFile(draft, text, { flag: 'wx' })
     for (;;) {
       signal?.throwIfAborted()
       if (await place(draft, path, text)) return hold(path, owner)
       const other = await readOwner(path)
       if (other === undefined) continue
       if (await watch.isDead(other, path)) {
-        await using _alone = await lockFile(join(dirname(path), `.${other.token}.lock`), signal)
+        await using _alone = await take(join(dirname(path), `.${other.token}.lock`), signal)
         if ((await readOwner(path))?.token === other.token) await unlink(path).catch(absent)
       } else await sleep(1 + Math.random() * 10)
     }
   } finally {
-    await unlink(draft)
+    // Also when there was no room to write it.
+    await unlink(draft).catch(absent)
   }
 }
 
@@ -136,7 +148,9 @@ async function startOf(pid: string): Promise<string> {
 
 /** undefined when there is no such file; an owner that nobody knows when it is not written yet. */
 async function readOwner(path: string): Promise<Owner | undefined> {
-  const text = await readFile(path, 'utf8').catch(absent)
+  // A FIFO in its place is no reason to wait.
+  const flag = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)
+  const text = await readFile(path, { encoding: 'utf8', flag }).catch(absent)
   if (text === undefined) return undefined
   try {
     const { token, realm, pid, started } = JSON.parse(text) as Partial<Owner>

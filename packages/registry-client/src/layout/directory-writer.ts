@@ -101,7 +101,7 @@ export class DirectoryWriter {
   }
 
   #lock(signal?: AbortSignal): Promise<AsyncDisposable> {
-    return writing(this.#path, lockFile(join(this.#path, 'index.json.lock'), signal))
+    return lockFile(join(this.#path, 'index.json.lock'), signal)
   }
 
   async #writeIndex(manifests: readonly Descriptor[]): Promise<void> {

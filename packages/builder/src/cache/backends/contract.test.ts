@@ -1,8 +1,10 @@
 /** The contract of shared caches, for each kind of place. */
-import { readFile, rm, truncate, writeFile } from 'node:fs/promises'
+import { execFileSync } from 'node:child_process'
+import { mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Descriptor, mediaTypes, OciLayout, parseManifest, RegistryClient } from '@tsbuild/registry-client'
 import { type FaultRule, TestRegistry } from '@tsbuild/registry-client/testing'
+import { expect } from 'vitest'
 import { type BackendSubject, backendContract, type Damage, type Fault } from '../backend.contract.ts'
 import type { CacheServices } from '../backend.ts'
 import { prepareCacheFrom, prepareCacheTo } from '../spec.ts'
@@ -17,8 +19,10 @@ backendContract('registry', (writers) => registrySubject(manifest, writers), 30)
 backendContract('registry, as an index', (writers) => registrySubject(index, writers), 2)
 
 async function localSubject(): Promise<BackendSubject> {
-  const directory = await temporaryDirectory()
-  const path = join(directory.path, 'cache')
+  const resources = new AsyncDisposableStack()
+  const directory = resources.use(await temporaryDirectory())
+  const disk = isRoot ? await smallDisk(join(directory.path, 'disk'), resources) : undefined
+  const path = join(disk ?? directory.path, 'cache')
   const [from] = prepareCacheFrom([{ type: 'local', attrs: { src: path } }], {})
   const [to] = prepareCacheTo([{ type: 'local', attrs: { dest: path } }], {})
   const spoil = async ({ digest }: Pick<Descriptor, 'digest'>, how: Damage) => {
@@ -37,8 +41,34 @@ async function localSubject(): Promise<BackendSubject> {
       const document = parseManifest(bytes, descriptor.mediaType)
       if (document.kind === 'manifest') await spoil(document.manifest.config, how)
     },
-    faults: {},
-    [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose](),
+    faults: disk === undefined ? {} : { 'full disk': fullDisk(disk) },
+    [Symbol.asyncDispose]: () => resources.disposeAsync(),
+  }
+}
+
+const isRoot = process.getuid?.() === 0
+
+async function smallDisk(path: string, resources: AsyncDisposableStack): Promise<string> {
+  await mkdir(path)
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=16m', 'tsbuild-test', path])
+  resources.defer(async () => void execFileSync('umount', ['-l', path]))
+  return path
+}
+
+function fullDisk(path: string): Fault {
+  const filler = join(path, 'filler')
+  const files = async () => (await readdir(path, { recursive: true })).filter((name) => name !== 'filler').sort()
+  let before: string[] = []
+  return {
+    total: false,
+    async begin() {
+      before = await files()
+      await writeFile(filler, Buffer.alloc(64 << 20)).catch(() => undefined)
+    },
+    async heal() {
+      expect(await files()).toEqual(before)
+      await rm(filler)
+    },
   }
 }
 
@@ -82,6 +112,7 @@ async function registrySubject(form: ImageForm, writers: number): Promise<Backen
       await spoil(document.kind === 'manifest' ? document.manifest.config : document.index.manifests.at(-1)!, how)
     },
     faults: {
+      gone: fault(true, { fault: { kind: 'lose-answer' } }),
       403: fault(true, { fault: { kind: 'status', status: 403 } }),
       429: fault(true, { fault: { kind: 'status', status: 429, headers: { 'retry-after': '0' } } }),
       500: fault(true, { fault: { kind: 'status', status: 500 } }),

@@ -11,7 +11,7 @@ import {
   serializeDocument,
 } from '../document.ts'
 import { cacheErrors, forCache } from '../errors.ts'
-import { downloadBlob } from '../services/download.ts'
+import { downloadBlob, readWhole } from '../services/download.ts'
 import { type ObjectStore, pauseAbout, type WriteCondition } from '../services/object-store.ts'
 import { ServiceError } from '../services/service-error.ts'
 import { sendBlobs } from './send-blobs.ts'
@@ -109,10 +109,10 @@ type FoundDocument =
 
 /** undefined: there is nothing. @throws ServiceError when there is something else */
 async function readDocument(store: ObjectStore, key: string, signal: AbortSignal): Promise<FoundDocument | undefined> {
-  const found = await store.get(key, 0, signal)
-  if (found === undefined) return undefined
-  const { etag, mediaType } = found
-  const bytes = await collect(found.body, MAX_DOCUMENT_BYTES)
+  const read = await readWhole(() => store.get(key, 0, signal), MAX_DOCUMENT_BYTES, signal)
+  if (read === undefined) return undefined
+  const { etag, mediaType } = read.found
+  const { bytes } = read
   const ours = mediaType === CACHE_MEDIA_TYPE
   if (bytes === undefined) {
     const problem = `${key} has more than ${MAX_DOCUMENT_BYTES} bytes`
@@ -127,17 +127,6 @@ async function readDocument(store: ObjectStore, key: string, signal: AbortSignal
     if (isBuildKits(bytes)) return { kind: 'buildkit' }
     throw new ServiceError(`${key} is no cache: ${error.message}`)
   }
-}
-
-async function collect(body: AsyncIterable<Buffer>, limit: number): Promise<Buffer | undefined> {
-  const chunks: Buffer[] = []
-  let size = 0
-  for await (const chunk of body) {
-    size += chunk.length
-    if (size > limit) return undefined
-    chunks.push(Buffer.from(chunk))
-  }
-  return Buffer.concat(chunks, size)
 }
 
 /** BuildKit's document has records too, but says nothing of the version of keys. */

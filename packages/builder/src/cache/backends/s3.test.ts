@@ -1,4 +1,8 @@
 import { randomBytes } from 'node:crypto'
+import { readFile, rm, writeFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
 import { digestOf } from '@tsbuild/registry-client'
 import { describe, expect, it } from 'vitest'
 import { type BackendSubject, backendContract, type Damage, exampleCache } from '../backend.contract.ts'
@@ -6,9 +10,11 @@ import { startS3, type TestObject, type TestS3 } from '../services/s3-server.tes
 import { when } from '../services/test-server.test-support.ts'
 import { prepareCacheFrom, prepareCacheTo } from '../spec.ts'
 import { damaged, faultsOf, Machines, pieces } from './service-subject.test-support.ts'
+import { temporaryDirectory } from './temporary.test-support.ts'
 
 backendContract('s3', () => subject(), 30)
-backendContract('s3 that takes no notice of conditions', () => subject({ conditional: false }), 4)
+backendContract('s3 that takes no notice of conditions', () => subject({ conditional: false }), 1)
+backendContract('s3, as s3rver has it', independentSubject, 1)
 
 function attributes({ server }: TestS3, others: Record<string, string> = {}): Record<string, string> {
   const keys = { access_key_id: 'test', secret_access_key: 'top secret' }
@@ -33,6 +39,41 @@ async function subject(options?: { readonly conditional: boolean }): Promise<Bac
     async [Symbol.asyncDispose]() {
       await machines[Symbol.asyncDispose]()
       await s3.server[Symbol.asyncDispose]()
+    },
+  }
+}
+
+interface S3rver {
+  run(): Promise<AddressInfo>
+  close(): Promise<void>
+}
+
+/** A server that others wrote. It knows no conditions, and gives what is half written. */
+async function independentSubject(): Promise<BackendSubject> {
+  const directory = await temporaryDirectory()
+  const Server: new (options: object) => S3rver = createRequire(import.meta.url)('s3rver')
+  const place = { address: '127.0.0.1', port: 0, silent: true, directory: directory.path }
+  const server = new Server({ ...place, configureBuckets: [{ name: 'bucket' }] })
+  const { port } = await server.run()
+  const machines = new Machines()
+  const keys = { access_key_id: 'S3RVER', secret_access_key: 'S3RVER' }
+  const at = { bucket: 'bucket', region: 'us-east-1', endpoint_url: `http://127.0.0.1:${port}` }
+  const attrs = { ...at, ...keys, touch_refresh: '0' }
+  const change = async (key: string, how: Damage) => {
+    const file = join(directory.path, 'bucket', `${key}._S3rver_object`)
+    if (how === 'missing') await rm(file)
+    else await writeFile(file, damaged(await readFile(file), how))
+  }
+  return {
+    importer: () => prepareCacheFrom([{ type: 's3', attrs }], {})[0]!.open(machines.next()),
+    exporter: () => prepareCacheTo([{ type: 's3', attrs }], {})[0]!.open!(machines.next()),
+    spoil: ({ digest }, how) => change(`blobs/${digest}`, how),
+    spoilDocument: (how) => change('manifests/tsbuild', how),
+    faults: {},
+    async [Symbol.asyncDispose]() {
+      await machines[Symbol.asyncDispose]()
+      await server.close()
+      await directory[Symbol.asyncDispose]()
     },
   }
 }
@@ -124,6 +165,33 @@ describe('s3', () => {
       code: 'CACHE_NOT_EXPORTED',
     })
     expect(it.s3.objects.get('bucket/notes.txt')!.bytes.toString()).toBe('remember the milk')
+  })
+
+  it('adds again what somebody wrote over, where conditions are not kept', async () => {
+    await using it = await start()
+    const [theirs, ours] = [exampleCache(), exampleCache()]
+    const save = async ({ document, contents }: typeof ours) => {
+      await using exporter = await it.exporter()
+      return await exporter.save(
+        document,
+        ({ digest }) =>
+          () =>
+            pieces(contents.get(digest)!),
+        options,
+      )
+    }
+    await save(theirs)
+    const before = it.s3.objects.get('bucket/manifests/tsbuild')!
+    let looks = 0
+    it.s3.server.fault = when(/^HEAD .*manifests/, () => {
+      // They had read what was there before we wrote, and write now.
+      if (looks++ === 0) it.s3.objects.set('bucket/manifests/tsbuild', before)
+      return false
+    })
+    expect(await save(ours)).toMatchObject({ records: 6 })
+    expect(looks).toBe(2)
+    await using importer = await it.importer()
+    expect((await importer.load({ signal })).documents.map(({ records }) => records.length)).toEqual([6])
   })
 
   it('touches what is old, and nothing else', async () => {

@@ -54,6 +54,40 @@ export function downloadBlob(
   return selfVerifying({ [Symbol.asyncIterator]: checked }, digest)
 }
 
+/**
+ * Reads something whole, again where a connection breaks.
+ *
+ * @param open gives undefined where there is nothing
+ * @returns undefined as its bytes: there are more than `limit`
+ */
+export async function readWhole<T extends { readonly body: AsyncIterable<Buffer> }>(
+  open: () => Promise<T | undefined>,
+  limit: number,
+  signal: AbortSignal,
+): Promise<{ readonly found: T; readonly bytes: Buffer | undefined } | undefined> {
+  for (let attempt = 1; ; attempt++) {
+    const found = await open()
+    if (found === undefined) return undefined
+    try {
+      return { found, bytes: await collect(found.body, limit) }
+    } catch (error) {
+      signal.throwIfAborted()
+      if (!isBreak(error) || attempt >= ATTEMPTS) throw error
+    }
+  }
+}
+
+async function collect(body: AsyncIterable<Buffer>, limit: number): Promise<Buffer | undefined> {
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of body) {
+    size += chunk.length
+    if (size > limit) return undefined
+    chunks.push(Buffer.from(chunk))
+  }
+  return Buffer.concat(chunks, size)
+}
+
 function isBreak(error: unknown): boolean {
   return isRegistryError(error) && (error.code === 'NETWORK' || error.code === 'TIMEOUT')
 }

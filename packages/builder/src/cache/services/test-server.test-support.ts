@@ -16,11 +16,11 @@ export interface Exchange {
 
 export class TestServer implements AsyncDisposable {
   readonly #server = createServer((request, response) => void this.#handle(request, response))
-  readonly #answer: (exchange: Exchange) => void
+  readonly #answer: (exchange: Exchange) => unknown
   readonly seen: string[] = []
   fault: FaultHandler | undefined
 
-  constructor(answer: (exchange: Exchange) => void) {
+  constructor(answer: (exchange: Exchange) => unknown) {
     this.#answer = answer
   }
 
