@@ -20,10 +20,11 @@ import {
   parseLock,
   renderLock,
 } from '../lockfile/index.ts'
-import type { LockOptions, LockResult, Place } from '../options.ts'
+import type { Place } from '../options.ts'
 import { planBuild } from '../plan/plan.ts'
 import { SourceFile } from '../source.ts'
 import { downloaded } from '../steps/http-step.ts'
+import type { LockOptions, LockResult } from './lock-options.ts'
 import { checkOptions } from './option-schema.ts'
 import type { Pins } from './pins.ts'
 import { planOptions, resolveFor } from './plan-all.ts'
