@@ -1,6 +1,7 @@
 /**
  * What a build gives is a function of what goes into it, not of what the store holds: random builds, each after others in
- * one store and again in an empty one, give the same images.
+ * one store and again in an empty one, give the same images. There are two such stores, as of two machines, which share a
+ * cache.
  *
  * TSBUILD_CACHE_CASES asks for more cases than usual, from a random seed; TSBUILD_CACHE_SEED repeats them. The first case
  * that fails is printed; TSBUILD_CACHE_SHRINK=1 makes it small, which takes its time.
@@ -11,7 +12,7 @@ import { rm } from 'node:fs/promises'
 import { enableCompileCache } from 'node:module'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
-import { BuildError, build, prune } from '@tsbuild/builder'
+import { BuildError, type BuildOptions, build, prune } from '@tsbuild/builder'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { cacheDirectory } from '../support/base-images.ts'
@@ -36,6 +37,8 @@ interface Place {
 interface Where {
   readonly context: string
   readonly root: string
+  /** What machines share, and how much of it. */
+  readonly shared?: { readonly directory: string; readonly mode: 'min' | 'max' }
 }
 
 /** What came of a build, as something that can be compared. */
@@ -50,7 +53,19 @@ function buildArgs({ epoch, buildArg }: RandomBuild): Record<string, string> {
   return { V: buildArg, ...(epoch !== undefined && { SOURCE_DATE_EPOCH: String(epoch) }) }
 }
 
-async function outcome(random: RandomBuild, { context, root }: Where, { workspace, bases }: Place): Promise<Outcome> {
+/** A cache that is read and written; all layers are fetched, so that they can be looked at. */
+function sharing({ root, shared }: Where): Pick<BuildOptions, 'cacheFrom' | 'cacheTo' | 'outputs'> {
+  if (shared === undefined) return {}
+  const { directory, mode } = shared
+  return {
+    cacheFrom: [{ type: 'local', attrs: { src: directory } }],
+    cacheTo: [{ type: 'local', attrs: { dest: directory, mode } }],
+    outputs: [{ type: 'oci', attrs: { dest: `${root}.tar` } }],
+  }
+}
+
+async function outcome(random: RandomBuild, where: Where, { workspace, bases }: Place): Promise<Outcome> {
+  const { context, root } = where
   const { epoch, platforms, noCache } = random
   try {
     const result = await build({
@@ -60,6 +75,7 @@ async function outcome(random: RandomBuild, { context, root }: Where, { workspac
       buildContexts: bases,
       platforms,
       buildArgs: buildArgs(random),
+      ...sharing(where),
       ...(noCache === 'everything' && { noCache: true }),
       ...(noCache === 'first stage' && { noCacheFilter: ['s0'] }),
       env: { PATH: process.env.PATH, HOME: workspace.home },
@@ -133,11 +149,13 @@ async function disturb(random: RandomBuild, { context, root }: Where, { workspac
   }
 }
 
-/** Does each of these builds after the others, in one store and with one context that is written anew. */
-async function inOneStore(all: readonly RandomBuild[], directory: string, place: Place): Promise<Outcome[]> {
-  const where = { context: join(directory, 'warm-context'), root: join(directory, 'warm') }
+/** Does each of these builds after the others, in one of two stores and with one context that is written anew. */
+async function inWarmStores(all: readonly RandomBuild[], directory: string, place: Place): Promise<Outcome[]> {
   const outcomes: Outcome[] = []
-  for (const random of all) {
+  for (const [i, random] of all.entries()) {
+    const shared = { directory: join(directory, 'shared'), mode: i % 2 === 0 ? 'max' : 'min' } as const
+    const root = join(directory, i % 3 === 1 ? 'other' : 'warm')
+    const where = { context: join(directory, 'warm-context'), root, shared }
     await writeContext(where.context, random)
     await disturb(random, where, place)
     outcomes.push(await outcome(random, where, place))
@@ -172,7 +190,7 @@ describe.skipIf(needs.skip)(`the cache${needs.note}`, () => {
       const directory = workspace.join(`case-${++count}`)
       try {
         const [warm, cold] = await Promise.all([
-          inOneStore(all, directory, place),
+          inWarmStores(all, directory, place),
           inEmptyStores(all, directory, place),
         ])
         for (const i of all.keys()) expect(warm[i], `build ${i + 1} of ${all.length}:\n${told(all)}`).toEqual(cold[i])

@@ -1,8 +1,9 @@
 /** Two machines that have nothing in common but a shared cache. */
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { readdir, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type BuildOptions, type BuildResult, build, type CacheSpec } from '@tsbuild/builder'
+import { digestOf, OciLayout } from '@tsbuild/registry-client'
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest'
 import { type CountingProxy, countingProxy } from '../support/registry.ts'
 import { gate } from '../support/tools.ts'
@@ -118,5 +119,143 @@ describe.skipIf(needs.skip)(`a shared cache${needs.note}`, () => {
     const layers = new Set<string>(first.platforms[0]!.layers.map(({ digest }) => digest))
     expect(proxy.blobs.filter((digest) => layers.has(digest))).toEqual([])
     expect(proxy.blobs).toHaveLength(1)
+  })
+
+  /** Files of the local cache with the layers that a build with `FILES` has put there. */
+  async function layerFiles(result: BuildResult): Promise<string[]> {
+    const present = await readdir(place.join('cache/blobs/sha256'))
+    const layers = result.platforms[0]!.layers.map(({ digest }) => digest.slice('sha256:'.length))
+    return layers.filter((name) => present.includes(name)).map((name) => place.join('cache/blobs/sha256', name))
+  }
+
+  it.each(['truncated', 'poisoned', 'gone'])(
+    'whose layers are %s is warned of, and used no further',
+    { timeout },
+    async (how) => {
+      const [to, from] = caches.local!()
+      const files = await layerFiles(await on('a', FILES, { cacheTo: [to] }))
+      expect(files).toHaveLength(4)
+      for (const file of files) {
+        if (how === 'truncated') await truncate(file, 10)
+        else if (how === 'poisoned') await writeFile(file, readFileSync(file).fill('x', 20))
+        else await rm(file)
+      }
+      const dest = place.join('image.tar')
+      const result = await on('b', FILES, { cacheFrom: [from], outputs: [{ type: 'oci', attrs: { dest } }] })
+      const { length } = result.warnings
+      expect([length > 0, length <= 2, result.warnings.map(({ message }) => message)]).toMatchObject([
+        true,
+        true,
+        expect.arrayContaining([expect.stringMatching(/of cache local .* cannot be used: /)]),
+      ])
+      expect(await blobsOf('b', result)).toHaveLength(result.platforms[0]!.layers.length)
+      // What was made is found where it was made.
+      expect((await on('b', FILES)).digest).toBe(result.digest)
+    },
+  )
+
+  it('whose record lies about a layer is not believed', { timeout }, async () => {
+    const [to, from] = caches.local!()
+    await on('a', FILES, { cacheTo: [to] })
+    // Two steps have each other's layer.
+    await editDocument((text) => {
+      const document = JSON.parse(text)
+      const [one, two] = document.records.filter(({ layer }: { layer?: unknown }) => layer !== undefined)
+      const { diffID } = one.layer
+      one.layer = { ...one.layer, diffID: two.layer.diffID }
+      two.layer = { ...two.layer, diffID }
+      return JSON.stringify(document)
+    })
+    const outputs = [{ type: 'oci', attrs: { dest: place.join('image.tar') } }] as const
+    const result = await on('b', FILES, { cacheFrom: [from], outputs })
+    expect(result.warnings.map(({ message }) => message).join()).toMatch(/does not match its diffID/)
+    expect(await blobsOf('b', result)).toHaveLength(result.platforms[0]!.layers.length)
+    // Nothing of it is remembered: another machine has the same files from the steps.
+    expect((await on('b', FILES, { outputs })).steps.cached).toBe(STEPS)
+  })
+
+  /** Replaces the document of the local cache. */
+  async function editDocument(edit: (text: string) => string): Promise<void> {
+    await using layout = await OciLayout.open(place.join('cache'))
+    const { bytes, descriptor } = await layout.fetchManifest('latest')
+    const manifest = JSON.parse(bytes.toString())
+    const document = Buffer.from(edit(readFileSync(blobPath(manifest.config.digest), 'utf8')))
+    manifest.config = { ...manifest.config, digest: digestOf(document), size: document.length }
+    await writeFile(blobPath(manifest.config.digest), document)
+    const target = await OciLayout.create(place.join('cache'), { shared: true })
+    await target.pushManifest(Buffer.from(JSON.stringify(manifest)), descriptor.mediaType, { tags: ['latest'] })
+  }
+
+  const blobPath = (digest: string) => join(place.join('cache'), 'blobs', ...digest.split(':'))
+
+  it('of mode min is no reason to fail when files of a builder stage are needed', { timeout }, async () => {
+    const [to, from] = caches.local!()
+    await on('a', FILES, { cacheTo: [to] })
+    const dockerfileText = dockerfile().replace('COPY --from=tools /made', 'COPY --from=tools /unused')
+    const result = await on('b', FILES, { cacheFrom: [from], dockerfileText })
+    expect(result.warnings).toEqual([])
+    // All of the stage is made again, and what stands on it.
+    expect(result.steps).toEqual({ total: STEPS, cached: 1 })
+  })
+
+  it('that cannot be read or written is a warning, or an error', { timeout }, async () => {
+    const nowhere = { type: 'registry', attrs: { ref: '127.0.0.1:1/a:b' } } as const
+    const outputs = [{ type: 'oci', attrs: { dest: place.join('image.tar') } }] as const
+    const ignored: CacheSpec = { type: 'registry', attrs: { ...nowhere.attrs, 'ignore-error': 'true' } }
+    const result = await on('a', FILES, { cacheFrom: [nowhere], cacheTo: [ignored], outputs })
+    expect(result.warnings.map(({ message }) => message)).toEqual([
+      expect.stringMatching(/^cache registry 127.0.0.1:1\/a:b cannot be used: /),
+      expect.stringMatching(/^cache registry 127.0.0.1:1\/a:b was not exported: /),
+    ])
+    expect(result.cache).toMatchObject({ imported: [{ hits: 0 }], exported: [{ records: 0 }] })
+    await rm(place.join('image.tar'))
+    await expect(on('a', FILES, { cacheTo: [nowhere], outputs })).rejects.toMatchObject({ code: 'CACHE_NOT_EXPORTED' })
+    // The output was written all the same.
+    expect(existsSync(place.join('image.tar'))).toBe(true)
+  })
+
+  it('has no byte of a secret', { timeout }, async () => {
+    const value = 'never-in-a-cache-4711'
+    const dockerfileText = `
+      FROM ${inject('registry')}/busybox AS tools
+      RUN --mount=type=secret,id=s,target=/s,env=S wc -c < /s > /length && test -n "$S"
+      RUN --mount=type=secret,id=s,target=/s cat /s > /kept
+      FROM ${inject('registry')}/busybox
+      COPY --from=tools /length /
+    `
+    const options = { dockerfileText, secrets: [{ id: 's', value }], allowSecretsInLayers: true }
+    const dest = place.join('cache')
+    await on('a', FILES, {
+      ...options,
+      cacheTo: [{ type: 'local', attrs: { dest, mode: 'max', compression: 'uncompressed' } }],
+    })
+    const written = await readdir(dest, { recursive: true, withFileTypes: true })
+    const files = written.filter((entry) => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name))
+    expect(files.length).toBeGreaterThan(4)
+    for (const file of files) expect(readFileSync(file).includes(value), file).toBe(false)
+    const [, from] = caches.local!()
+    expect((await on('b', FILES, { ...options, cacheFrom: [from] })).steps).toEqual({ total: 3, cached: 3 })
+  })
+
+  it('in the image itself is found by its name', { timeout }, async () => {
+    const name = `${proxy.host}/shared-cache-${count}-inline:1`
+    const outputs = [{ type: 'registry', attrs: { name } }] as const
+    const first = await on('a', FILES, { cacheTo: [{ type: 'inline', attrs: {} }], outputs })
+    const from = [{ type: 'registry', attrs: { ref: name } }] as const
+    const second = await on('b', FILES, { cacheFrom: from, cacheTo: [{ type: 'inline', attrs: {} }], outputs })
+    expect(second.steps).toEqual({ total: STEPS, cached: STEPS })
+    expect(second.digest).toBe(first.digest)
+    const third = await on('c', FILES, { cacheFrom: from, buildArgs: { BUILDKIT_INLINE_CACHE: '1' }, outputs })
+    expect(third.digest).toBe(first.digest)
+    expect(third.warnings).toEqual([])
+  })
+
+  it('is compressed as it is told, which changes no image', { timeout }, async () => {
+    const [to, from] = caches.local!()
+    const attrs = { ...to.attrs, compression: 'zstd', mode: 'max' }
+    const first = await on('a', FILES, { cacheTo: [{ type: 'local', attrs }] })
+    const second = await on('b', FILES, { cacheFrom: [from] })
+    expect(second.steps).toEqual({ total: STEPS, cached: STEPS })
+    expect(second.digest).toBe(first.digest)
   })
 })

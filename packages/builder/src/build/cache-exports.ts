@@ -84,14 +84,10 @@ async function exportCache(cache: PreparedExport, steps: readonly SolvedStep[], 
   // A registry takes from the image what it has got with it.
   const pushed = cache.type === 'registry' ? await outputs.repositories : []
   await using exporter = await cache.open!(cacheServices(session))
+  const mountFrom = ({ digest }: Descriptor) => [...(solver.caches?.repositoriesOf(digest) ?? []), ...pushed]
   try {
-    const from = steps.flatMap(({ layer }) => layer.source?.repository ?? [])
-    return await exporter.save(document, open, {
-      signal,
-      mountFrom: [...new Set([...pushed, ...from])],
-      onProgress: report,
-    })
+    return await exporter.save(document, open, { signal, mountFrom, onProgress: report })
   } catch (error) {
-    throw lost ?? error
+    throw hasCode(lost, 'CACHE_LAYER_LOST') ? lost : error
   }
 }

@@ -115,7 +115,7 @@ export interface CacheExporter extends AsyncDisposable {
     open: (descriptor: Descriptor) => OpenContent,
     options: BackendCallOptions & {
       /** Repositories that may have the blobs, likeliest first. */
-      readonly mountFrom: readonly string[]
+      readonly mountFrom: readonly string[] | ((descriptor: Descriptor) => readonly string[])
       readonly onProgress: (item: string, current: number, total: number) => void
     },
   ): Promise<CacheExport>

@@ -19,7 +19,6 @@ export async function sendBlobs(
 ): Promise<Pick<CacheExport, 'sent' | 'present'>> {
   const failure = new AbortController()
   const signal = AbortSignal.any([options.signal, failure.signal])
-  const { mountFrom } = options
   const onProgress = ({ descriptor, transferred }: { descriptor: Descriptor; transferred: number }) =>
     options.onProgress(`sending ${descriptor.digest}`, transferred, descriptor.size)
   const sent = { blobs: 0, size: 0 }
@@ -29,6 +28,7 @@ export async function sendBlobs(
     layersOf(document).map(({ descriptor }) =>
       limit(async () => {
         signal.throwIfAborted()
+        const mountFrom = typeof options.mountFrom === 'function' ? options.mountFrom(descriptor) : options.mountFrom
         const how = await onceMore(() =>
           target.pushBlob(descriptor, (offset) => open(descriptor)(offset), { mountFrom, signal, onProgress }),
         )
