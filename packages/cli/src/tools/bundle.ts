@@ -116,7 +116,7 @@ export const builtins: Plugin = {
 }
 
 /** JavaScript of this package looks for the compiled code of the machine beside itself: in its package, not in a bundle. */
-const koffi: Plugin = {
+export const koffi: Plugin = {
   name: 'koffi',
   setup({ onLoad }) {
     onLoad({ filter: /[\\/]koffi[\\/].*\.js$/ }, ({ path: file }) => ({
