@@ -7,7 +7,7 @@ import { RegistryClient } from '@tsbuild/registry-client'
 import { TestRegistry } from '@tsbuild/registry-client/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { actionsToken, startActions } from '../../builder/src/cache/services/actions-server.test-support.ts'
-import { type ActionFile, Job, readAction, ROOT } from './step.test-support.ts'
+import { type ActionFile, Job, ROOT, readAction } from './step.test-support.ts'
 import { bundleAction } from './tools/bundle.ts'
 
 let bundled: string
@@ -46,9 +46,7 @@ describe('the bundle', () => {
     }
     const files = await readdir(bundled, { recursive: true, withFileTypes: true })
     const sizes = await Promise.all(
-      files.filter((file) => file.isFile()).map(
-        async (file) => (await stat(join(file.parentPath, file.name))).size,
-      ),
+      files.filter((file) => file.isFile()).map(async (file) => (await stat(join(file.parentPath, file.name))).size),
     )
     // Half of it compiled code: for each architecture that is installed, and for both C libraries.
     const architectures = (await readdir(join(bundled, 'node_modules/@koromix'))).length
@@ -107,7 +105,9 @@ describe('a build', () => {
     const warned = await job.run({ context: '.', file: 'docker/app.Dockerfile' })
     expect(warned.code, warned.log).toBe(0)
     const stage = warned.commands.find((command) => command.includes('title=StageNameCasing'))
-    expect(stage).toMatch(/^warning title=StageNameCasing,file=docker\/app\.Dockerfile,line=1,endLine=1::Stage name 'Base'/)
+    expect(stage).toMatch(
+      /^warning title=StageNameCasing,file=docker\/app\.Dockerfile,line=1,endLine=1::Stage name 'Base'/,
+    )
 
     await writeFile(job.path('docker/app.Dockerfile'), 'FROM scratch\nCOPY file /file\nCOPY gone /gone\n')
     const failed = await job.run({ context: '.', file: 'docker/app.Dockerfile' })
@@ -264,7 +264,10 @@ describe('an old Node', () => {
       await writeFile(join(directory, 'index.cjs'), old)
       await using job = await Job.start(action, join(directory, 'index.cjs'), { Dockerfile: DOCKERFILE, file: '1' })
       const refused = await job.run({ context: '.' }, { PATH: '/nowhere' })
-      expect(refused).toMatchObject({ code: 1, commands: [expect.stringMatching(/NODE_TOO_OLD.*the runner's is 24\.1\.0/)] })
+      expect(refused).toMatchObject({
+        code: 1,
+        commands: [expect.stringMatching(/NODE_TOO_OLD.*the runner's is 24\.1\.0/)],
+      })
     } finally {
       await rm(directory, { recursive: true })
     }

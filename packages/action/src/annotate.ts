@@ -11,7 +11,10 @@ export function annotate(runner: Runner, warnings: readonly BuildWarning[], file
 }
 
 /** A place as annotations name it. */
-export function linesOf(file: string, { range }: NonNullable<BuildWarning['at']>): { file: string; line: number; endLine: number } {
+export function linesOf(
+  file: string,
+  { range }: NonNullable<BuildWarning['at']>,
+): { file: string; line: number; endLine: number } {
   const { start, end } = range
   // The end of a range is the first place behind it.
   const last = end.column === 0 && end.line > start.line ? end.line - 1 : end.line

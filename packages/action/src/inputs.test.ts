@@ -24,7 +24,10 @@ const TABLE: Readonly<Record<string, readonly [value: string, seen: object | str
   annotations: ['a=b,c\nindex:d=e', { options: { annotations: ['a=b,c', 'index:d=e'] } }],
   attests: ['type=sbom', { options: { attests: ['type=sbom'] } }],
   'build-args': ['A=1,2\nB', { options: { buildArgs: { A: '1,2' } } }],
-  'build-contexts': ['a={{defaultContext}}:sub', { options: { buildContexts: { a: expect.stringMatching(/repo\.git#a+:sub$/) } } }],
+  'build-contexts': [
+    'a={{defaultContext}}:sub',
+    { options: { buildContexts: { a: expect.stringMatching(/repo\.git#a+:sub$/) } } },
+  ],
   builder: ['mine', '::notice::the input builder is not needed'],
   'cache-from': [
     'type=gha,scope=x\nuser/app:cache',
@@ -51,7 +54,17 @@ const TABLE: Readonly<Record<string, readonly [value: string, seen: object | str
   push: ['true', { options: { outputs: [{ type: 'registry' }] } }],
   sbom: ['true', { options: { attests: ['type=sbom'] } }],
   secrets: ['"a=1\n2"', { options: { secrets: [{ id: 'a', value: '1\n2' }] } }],
-  'secret-envs': ['a=A,b=B', { options: { secrets: [{ id: 'a', env: 'A' }, { id: 'b', env: 'B' }] } }],
+  'secret-envs': [
+    'a=A,b=B',
+    {
+      options: {
+        secrets: [
+          { id: 'a', env: 'A' },
+          { id: 'b', env: 'B' },
+        ],
+      },
+    },
+  ],
   'secret-files': ['a=f', { options: { secrets: [{ id: 'a', src: '/work/f' }] } }],
   'shm-size': ['1m', { options: { shmSize: 1 << 20 } }],
   ssh: ['default', { options: { ssh: [{ id: 'default' }] } }],

@@ -73,7 +73,8 @@ export function readInputs(runner: Runner, cwd: string): ActionRequest {
   if (contexts) values['build-context'] = contexts.map((text) => withDefaultContext(text, repository))
   const given = readSecrets(runner, cwd)
   const build = resolveBuild(draftBuild(values, env), [context], { debug: env.RUNNER_DEBUG === '1' })
-  if (build.stream === 'stdout') throw new UsageError('an output of an action cannot go to stdout', 'name a file: dest=FILE')
+  if (build.stream === 'stdout')
+    throw new UsageError('an output of an action cannot go to stdout', 'name a file: dest=FILE')
   const secrets = [...given, ...tokenSecret(runner, context, repository, given)]
   return {
     build: { ...build, options: { ...build.options, secrets, cwd } },

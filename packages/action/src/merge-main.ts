@@ -44,7 +44,9 @@ export async function runMerge(runner: Runner, io: Io, signal: AbortSignal): Pro
         signal,
       })
       digest = descriptor.digest
-      const listed = manifests.map(({ platform, digest: of }) => [platform ? formatPlatform(platform) : '', of] as const)
+      const listed = manifests.map(
+        ({ platform, digest: of }) => [platform ? formatPlatform(platform) : '', of] as const,
+      )
       for (const [platform, of] of listed) runner.log(`${of} ${platform}\n`)
       for (const name of names) runner.log(`${familiarReference(name)}@${digest}\n`)
       runner.summarize(mergeSummary(digest, names.map(familiarReference), listed))

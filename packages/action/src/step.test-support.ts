@@ -106,7 +106,10 @@ function keptValues(text: string): Record<string, string> {
     const [name = '', end = ''] = lines.shift()!.split('<<')
     const length = lines.indexOf(end)
     if (length < 0) throw new Error(`${name} has no end`)
-    values[name] = lines.splice(0, length + 1).slice(0, -1).join('\n')
+    values[name] = lines
+      .splice(0, length + 1)
+      .slice(0, -1)
+      .join('\n')
   }
   return values
 }

@@ -9,7 +9,9 @@ const MAX_ROWS = 100
 export function buildSummary(result: BuildResult, ms: number): string {
   const { total, cached } = result.steps
   const names = [...new Set(result.outputs.flatMap((output) => output.names ?? []))]
-  const places = result.outputs.flatMap(({ type, dest }) => (dest === undefined || dest === '-' ? [] : [`${type} ${dest}`]))
+  const places = result.outputs.flatMap(({ type, dest }) =>
+    dest === undefined || dest === '-' ? [] : [`${type} ${dest}`],
+  )
   const facts: [string, string][] = [
     ['Digest', code(result.digest)],
     ['Image id', code(imageId(result))],
