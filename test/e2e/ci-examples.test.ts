@@ -192,7 +192,7 @@ describe('examples/ci', () => {
   it.each<[name: string, commands: () => Promise<string[]>, env: Record<string, string>]>([
     [
       'jenkins',
-      async () => [/sh '''([^]*?)'''/.exec(await text('jenkins/Jenkinsfile'))![1]!],
+      async () => [/sh '''(.*?)'''/s.exec(await text('jenkins/Jenkinsfile'))![1]!],
       { REGISTRY_USR: 'ci', REGISTRY_PSW: PASSWORD, BUILD_NUMBER: '1' },
     ],
     [

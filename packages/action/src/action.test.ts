@@ -1,13 +1,16 @@
 /** The action, run as the runner of a workflow runs it: the bundle alone, real builds, a real registry. */
-import { execFileSync } from 'node:child_process'
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { RegistryClient } from '@tsbuild/registry-client'
 import { TestRegistry } from '@tsbuild/registry-client/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { git, startGitServer } from '../../../test/support/git-server.ts'
 import { actionsToken, startActions } from '../../builder/src/cache/services/actions-server.test-support.ts'
+import { readInputs } from './inputs.ts'
+import { Runner } from './runner.ts'
 import { type ActionFile, Job, ROOT, readAction } from './step.test-support.ts'
+import { isSuitable } from './suitable-node.ts'
 import { bundleAction } from './tools/bundle.ts'
 
 let bundled: string
@@ -162,19 +165,31 @@ describe('a build', () => {
     expect(second.summary).toMatch(/used \d of \d results/)
   })
 
-  it("builds the workflow's commit when no context is named", async () => {
+  it("builds the workflow's commit when no context is named, with its token", async () => {
     await using job = await start()
     const repository = job.path('owner/repo.git')
     await mkdir(repository, { recursive: true })
-    const git = (...args: string[]) =>
-      execFileSync('git', ['-c', 'user.name=t', '-c', 'user.email=t@t', ...args], { cwd: repository, encoding: 'utf8' })
-    git('init', '-q')
-    await writeFile(join(repository, 'Dockerfile'), 'FROM scratch\nCOPY Dockerfile /\n')
-    git('add', '.')
-    git('commit', '-qm', 'x')
-    const { readInputs } = await import('./inputs.ts')
-    const { Runner } = await import('./runner.ts')
-    const sha = git('rev-parse', 'HEAD').trim()
+    await writeFile(join(repository, 'Dockerfile'), 'from scratch\nCOPY Dockerfile /\n')
+    git(repository, 'init', '-q', '-b', 'main')
+    git(repository, 'add', '.')
+    git(repository, 'commit', '-qm', 'one')
+    git(repository, 'config', 'uploadpack.allowAnySHA1InWant', 'true')
+    const credentials = Buffer.from('x-access-token:the-job-token').toString('base64')
+    await using server = await startGitServer(job.directory, `basic ${credentials}`)
+    const env = {
+      GITHUB_SERVER_URL: `http://${server.host}`,
+      GITHUB_REPOSITORY: 'owner/repo',
+      GITHUB_SHA: git(repository, 'rev-parse', 'HEAD').trim(),
+      GITHUB_REF: 'refs/heads/main',
+    }
+    const { code, log, outputs, commands } = await job.run({}, env)
+    expect(code, log).toBe(0)
+    expect(outputs.digest).toMatch(DIGEST)
+    expect(commands.join('\n')).toMatch(/warning title=\w+,file=Dockerfile,line=1/)
+  })
+
+  it('knows which repository the token is for', () => {
+    const sha = 'a'.repeat(40)
     const env = {
       GITHUB_REPOSITORY: 'owner/repo',
       GITHUB_SHA: sha,
@@ -182,7 +197,7 @@ describe('a build', () => {
       'INPUT_GITHUB-TOKEN': 'the-job-token',
     }
     const options = (more: Record<string, string>) =>
-      readInputs(new Runner({ ...env, ...more }, () => {}), job.directory).build.options
+      readInputs(new Runner({ ...env, ...more }, () => {}), '/').build.options
     expect(options({})).toMatchObject({
       context: `https://github.com/owner/repo.git#${sha}`,
       secrets: [{ id: 'GIT_AUTH_TOKEN.github.com', value: 'the-job-token' }],
@@ -193,7 +208,8 @@ describe('a build', () => {
     expect(options({ INPUT_CONTEXT: '{{defaultContext}}:sub' }).context).toBe(
       `https://github.com/owner/repo.git#${sha}:sub`,
     )
-    expect(options({ INPUT_CONTEXT: 'https://example.com/a.git' }).secrets).toEqual([])
+    for (const context of ['https://example.com/a.git', '.'])
+      expect(options({ INPUT_CONTEXT: context }).secrets).toEqual([])
     expect(options({ INPUT_SECRETS: 'GIT_AUTH_TOKEN=mine' }).secrets).toEqual([{ id: 'GIT_AUTH_TOKEN', value: 'mine' }])
   })
 
@@ -251,7 +267,6 @@ describe('merge', () => {
 
 describe('an old Node', () => {
   it('is left for one of the path, or refused in a sentence', async () => {
-    const { isSuitable } = await import('./suitable-node.ts')
     const versions = ['24.14.9', '24.15.0', '25.9.0', '26.0.0', '22.20.0']
     expect(versions.map(isSuitable)).toEqual([false, true, false, true, false])
     const directory = await mkdtemp(join(tmpdir(), 'tsbuild-action-node-'))

@@ -57,7 +57,7 @@ export class Job implements AsyncDisposable {
     for (const name of Object.values(files)) await writeFile(this.path(name), '')
     const given: Record<string, string> = {}
     for (const [name, { default: usual = '' }] of Object.entries(this.#action.inputs))
-      given[`INPUT_${name.toUpperCase()}`] = usual === '${{ github.token }}' ? 'the-job-token' : usual
+      given[`INPUT_${name.toUpperCase()}`] = /^\$\{\{ github\.token \}\}$/.test(usual) ? 'the-job-token' : usual
     for (const [name, value] of Object.entries(inputs)) given[`INPUT_${name.toUpperCase()}`] = value
     const child = spawn(process.execPath, [this.#entry], {
       cwd: this.directory,

@@ -38,7 +38,7 @@ export function failureSummary(error: BuildError | Error): string {
   const hint = 'hint' in error && error.hint ? `\n${text(error.hint)}\n` : ''
   const step = 'step' in error && error.step ? `\n${code(error.step)}\n` : ''
   const lines = 'logTail' in error && error.logTail ? error.logTail.slice(-20) : []
-  const log = lines.length > 0 ? `\n<pre>${lines.map(escape).join('\n')}</pre>\n` : ''
+  const log = lines.length > 0 ? `\n<pre>${lines.map(text).join('\n')}</pre>\n` : ''
   return `### tsbuild failed\n${step}\n${text(error.message)}\n${hint}${log}\n`
 }
 
@@ -91,15 +91,11 @@ function details(title: string, content: string): string {
 }
 
 function code(value: string): string {
-  return `<code>${escape(value)}</code>`
+  return `<code>${text(value)}</code>`
 }
 
 /** What others wrote stays text: no markup, no mention, no link, no end of a cell. */
 function text(value: string): string {
-  return escape(value)
-}
-
-function escape(value: string): string {
   const marks = /[&<>"'|\\`*_[\]#@~$!:]/g
   return value
     .replace(/\s*\n\s*/g, ' ')
