@@ -1,5 +1,5 @@
 /**
- * Makes dist/: the action as files that need nothing beside them. `node packages/action/src/tools/bundle.ts [--release]`
+ * Makes dist/: the action as files that need nothing beside them. `node_modules/.bin/node packages/action/src/tools/bundle.ts [--release]`
  *
  * A file for each entry, those that run in processes of their own, and the compiled code of koffi. A release has that for
  * each architecture that runners have; a checkout for those that are installed.
