@@ -1,6 +1,6 @@
 /** The action: inputs in, a build, outputs, annotations and a summary out. */
 import { relative, resolve } from 'node:path'
-import { BuildError, type BuildOptions, type BuildResult, build } from '@tsbuild/builder'
+import { type BuildOptions, type BuildResult, build } from '@tsbuild/builder'
 import {
   type BuildRequest,
   findLoader,
@@ -9,15 +9,15 @@ import {
   metadataText,
   openLoad,
   proxyArgs,
-  renderError,
   renderSummary,
   startProgress,
 } from '../../cli/src/embed.ts'
-import { annotate, linesOf } from './annotate.ts'
+import { annotate } from './annotate.ts'
 import { runCalled } from './call.ts'
+import { reportFailure } from './failure.ts'
 import { type ActionRequest, readInputs } from './inputs.ts'
 import type { Runner } from './runner.ts'
-import { buildSummary, failureSummary } from './summary.ts'
+import { buildSummary } from './summary.ts'
 
 /** Runs the action and returns its exit code. */
 export async function runAction(runner: Runner, io: Io, signal: AbortSignal): Promise<number> {
@@ -34,7 +34,7 @@ export async function runAction(runner: Runner, io: Io, signal: AbortSignal): Pr
     deliver(runner, result, Date.now() - started)
     return 0
   } catch (error) {
-    await fail(runner, error, annotated)
+    await reportFailure(runner, error, annotated)
     return 1
   }
 }
@@ -71,22 +71,6 @@ function deliver(runner: Runner, result: BuildResult, ms: number): void {
   runner.setOutput('metadata', metadataText(result, runner.env).trimEnd())
   runner.setOutput('changed', String(cached < total))
   if (!/^(0|f|false)$/i.test(runner.env.DOCKER_BUILD_SUMMARY ?? '')) runner.summarize(buildSummary(result, ms))
-}
-
-async function fail(runner: Runner, error: unknown, file: string | undefined): Promise<void> {
-  {
-    // The end of a RUN's output is part of it.
-    using _ = runner.quoteCommands()
-    runner.log(await renderError(error, { debug: runner.env.RUNNER_DEBUG === '1' }))
-  }
-  const problem = error instanceof Error ? error : new Error(String(error))
-  const { hint } = problem as { hint?: string }
-  const place =
-    problem instanceof BuildError
-      ? { title: problem.code, ...(problem.at && file !== undefined ? linesOf(file, problem.at) : {}) }
-      : {}
-  runner.error(hint ? `${problem.message}\nhint: ${hint}` : problem.message, place)
-  runner.summarize(failureSummary(problem))
 }
 
 /** Annotations name files from the root of the workspace; what lies elsewhere has none. */

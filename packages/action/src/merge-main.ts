@@ -12,10 +12,11 @@ import {
   RegistryClient,
   withDefaultTag,
 } from '@tsbuild/registry-client'
-import { type Io, keyValue, renderError, UsageError } from '../../cli/src/embed.ts'
+import { type Io, keyValue, UsageError } from '../../cli/src/embed.ts'
+import { reportFailure } from './failure.ts'
 import { parseList } from './list.ts'
 import type { Runner } from './runner.ts'
-import { failureSummary, mergeSummary } from './summary.ts'
+import { mergeSummary } from './summary.ts'
 
 /** All inputs. */
 export const MERGE_INPUTS = ['tags', 'images', 'digests-path', 'annotations'] as const
@@ -54,10 +55,7 @@ export async function runMerge(runner: Runner, io: Io, signal: AbortSignal): Pro
     runner.setOutput('digest', digest)
     return 0
   } catch (error) {
-    runner.log(await renderError(error, { debug: runner.env.RUNNER_DEBUG === '1' }))
-    const problem = error instanceof Error ? error : new Error(String(error))
-    runner.error(problem.message, { title: (problem as { code?: string }).code })
-    runner.summarize(failureSummary(problem))
+    await reportFailure(runner, error)
     return 1
   }
 }

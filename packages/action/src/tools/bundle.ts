@@ -47,7 +47,10 @@ function copyKoffi(directory: string, release: boolean): void {
   cpSync(join(manifest, '..'), join(target, 'koffi'), {
     recursive: true,
     dereference: true,
-    filter: (file) => statSync(file).isDirectory() || /\.c?js$|\/(package\.json|LICENSE\.txt)$/.test(file),
+    filter: (file) =>
+      statSync(file).isDirectory()
+        ? !/koffi\/(doc|lib|vendor)$/.test(file)
+        : /\.c?js$|\/(package\.json|LICENSE\.txt)$/.test(file),
   })
   for (const architecture of ARCHITECTURES) {
     const name = `@koromix/koffi-linux-${architecture}`
