@@ -24,7 +24,7 @@ const BUILDER: Readonly<Record<string, readonly string[] | 'all'>> = {
   'build.ts': 'all',
   build: 'all',
   // Types of the public API: they name what lower folders define.
-  'options.ts': ['sandbox', 'lockfile', 'registry-client'],
+  'options.ts': ['sandbox', 'registry-client'],
   calls: ['lint', 'stages', 'instructions', 'dockerfile', 'plan', 'options.ts'],
   export: ['image', 'layer', 'store', 'registry-client', 'graph', 'options.ts'],
   image: ['layer', 'store', 'graph', 'registry-client'],

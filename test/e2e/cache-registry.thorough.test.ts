@@ -27,7 +27,12 @@ async function subject(form: ImageForm, writers: number): Promise<BackendSubject
   const services = (): CacheServices => {
     // This registry answers 500 to who reads a tag just while it is written.
     const retry = { attempts: 6, baseMs: 50, capMs: 500 }
-    const client = new RegistryClient({ credentials: false, env: {}, retry, timeouts: { idleMs: 1000, commitMs: 1000 } })
+    const client = new RegistryClient({
+      credentials: false,
+      env: {},
+      retry,
+      timeouts: { idleMs: 1000, commitMs: 1000 },
+    })
     resources.use(client)
     return { client, repository: (reference) => client.repository(reference) }
   }

@@ -6,6 +6,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { BuildError, type BuildOptions, type BuildResult, build, type LockOptions, lock } from '@tsbuild/builder'
+import { TestRegistry } from '@tsbuild/registry-client/testing'
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest'
 import { gate } from '../support/tools.ts'
 import { openWorkspace, type Workspace } from '../support/workspace.ts'
@@ -65,13 +66,14 @@ describe.skipIf(needs.skip)(`images${needs.note}`, () => {
   const registry = inject('registry')
 
   /** Pushes an image that differs from the last one of that name. @returns its digest */
-  async function push(name: string, text: string): Promise<string> {
+  async function push(name: string, text: string, host = registry): Promise<string> {
     const dockerfileText = `FROM scratch\nCOPY <<EOF /base\n${text}\nEOF\n`
     const outputs = [{ type: 'registry', attrs: {} }] as const
     const root = place.join('pushing')
-    const tags = [`${registry}/${name}`]
-    return (await build({ context: await place.files({}, 'empty'), env: environment(), root, dockerfileText, outputs, tags }))
-      .digest
+    const tags = [`${host}/${name}`]
+    return (
+      await build({ context: await place.files({}, 'empty'), env: environment(), root, dockerfileText, outputs, tags })
+    ).digest
   }
 
   it('of every stage that can be built are locked, by the names that they have', async () => {
@@ -161,6 +163,22 @@ describe.skipIf(needs.skip)(`images${needs.note}`, () => {
     expect((await buildIt({ locked: true })).warnings).toEqual([])
   })
 
+  it('are taken from the store when their registry is gone, as without a lock file', async () => {
+    const server = await TestRegistry.start({})
+    try {
+      await push('lk-gone:1', 'gone', server.host)
+      context = await place.files({ Dockerfile: `FROM ${server.host}/lk-gone:1\nCOPY --from=empty / /\n` })
+      const buildContexts = { empty: await place.files({}, 'empty') }
+      await buildIt({ buildContexts })
+      await lockIt({ buildContexts })
+      await server[Symbol.asyncDispose]()
+      const { warnings } = await buildIt({ buildContexts, locked: true })
+      expect(warnings.map(({ message }) => message)).toEqual([expect.stringContaining('using the stored')])
+    } finally {
+      await server[Symbol.asyncDispose]()
+    }
+  })
+
   it('keep the digest that the Dockerfile has', async () => {
     const digest = await push('lk-own:1', 'own')
     context = await place.files({ Dockerfile: `FROM ${registry}/lk-own:1@${digest}\n` })
@@ -243,8 +261,10 @@ describe('the file', () => {
     expect([error.at?.file.name, error.at?.range.start.line]).toEqual(['tsbuild.lock', line])
   })
 
-  it('is not written in a dry run', async () => {
-    context = await place.files({ Dockerfile: `FROM scratch\nADD ${url} /\n` })
+  it('is not written in a dry run, and nothing need be allowed for it', async () => {
+    context = await place.files({
+      Dockerfile: `FROM scratch\nADD ${url} /\nRUN --network=host --security=insecure x\n`,
+    })
     const entry = { kind: 'http', source: url, digest: sha256('first') }
     const path = join(context, 'tsbuild.lock')
     const planned = await lockIt({ dryRun: true })

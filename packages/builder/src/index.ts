@@ -7,6 +7,7 @@ export { type Diagnosis, diagnose, type RuntimeTrial } from './build/diagnose.ts
 export { explain } from './build/explain.ts'
 export { type OpenedImages, openImages } from './build/images.ts'
 export { lock } from './build/lock.ts'
+export type { LockResult } from './build/lock-options.ts'
 export { runImage } from './build/run-image.ts'
 export { type CollectOptions, collectGarbage, diskUsage, garbageCollectionDue, prune } from './build/storage.ts'
 export { build } from './build.ts'
@@ -30,7 +31,6 @@ export type {
   Console,
   ExportedCache,
   ImportedCache,
-  LockResult,
   OutputResult,
   Place,
   PlatformResult,
@@ -51,6 +51,7 @@ export type {
   UsageType,
 } from './store/index.ts'
 
+import type * as locking from './build/lock-options.ts'
 import type * as options from './options.ts'
 
 /** Options of {@link build}. */
@@ -66,7 +67,7 @@ export type DockerfileOptions = options.DockerfileOptions<options.Place>
 /** Options of {@link explain}. */
 export type ExplainOptions = options.ExplainOptions<options.Place>
 /** Options of {@link lock}. */
-export type LockOptions = options.LockOptions<options.Place>
+export type LockOptions = locking.LockOptions<options.Place>
 /** Options of {@link openImages}. */
 export type OpenOptions = options.OpenOptions<options.Place>
 /** One `--output`. */

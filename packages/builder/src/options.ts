@@ -4,7 +4,6 @@
 import type { Descriptor, Platform } from '@tsbuild/registry-client'
 import type { BuildError } from './errors.ts'
 import type { BuildExplanation } from './explanation.ts'
-import type { LockEntry } from './lockfile/index.ts'
 import type { BuildWarning, ProgressListener } from './progress.ts'
 import type { ResourceLimits, Ulimit } from './sandbox/executor.ts'
 import type { Isolation } from './sandbox/select.ts'
@@ -242,28 +241,6 @@ export interface RunImageOptions<P extends Place = string>
   /** What the process prints; on a terminal all of it. */
   readonly stdout: Console['stdout']
   readonly stderr: Console['stderr']
-}
-
-/** Options of {@link lock}: those of the build whose sources are to be locked, where they say which sources it has. */
-export interface LockOptions<P extends Place = string> extends Omit<DockerfileOptions<P>, 'target' | 'pull' | 'lock'> {
-  /** The lock file; default the one beside the Dockerfile: `tsbuild.lock`, or `NAME.lock` for a Dockerfile of another name. */
-  readonly lock?: P
-  /** Look up again what is locked already: all of it, or what has these names. */
-  readonly update?: boolean | readonly string[]
-  /** Write nothing, only tell what would change. */
-  readonly dryRun?: boolean
-}
-
-/** What {@link lock} returns. */
-export interface LockResult {
-  /** Of the lock file. */
-  readonly path: string
-  /** All that is locked now, in the order of the file. */
-  readonly entries: readonly LockEntry[]
-  readonly added: readonly LockEntry[]
-  readonly renewed: readonly { readonly before: LockEntry; readonly after: LockEntry }[]
-  /** What the Dockerfile does not use any more. */
-  readonly removed: readonly LockEntry[]
 }
 
 /** Where the store is. */

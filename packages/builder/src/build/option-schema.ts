@@ -10,7 +10,6 @@ import type {
   DiagnoseOptions,
   DockerfileOptions,
   ExplainOptions,
-  LockOptions,
   OpenOptions,
   OutputSpec,
   Place,
@@ -21,6 +20,7 @@ import type { ResourceLimits, Ulimit } from '../sandbox/executor.ts'
 import { available, limitProblem } from '../sandbox/limits/check.ts'
 import { ulimitCeilings, ulimitProblem } from '../sandbox/limits/ulimits.ts'
 import { type CollectionSettings, FILTER_KEYS, type PruneOptions, type UsageFilter } from '../store/index.ts'
+import type { LockOptions } from './lock-options.ts'
 import {
   bytesOrText,
   type Check,

@@ -110,13 +110,20 @@ export class ImageResolver {
     } catch (error) {
       const failure = explain(name, error)
       if (pull || !(error instanceof RegistryError && OFFLINE.has(error.code))) throw failure
-      const known = await store.records.get<Descriptor>('resolved', name)
+      const known = (await store.records.get<Descriptor>('resolved', name)) ?? (await this.#knownByTag(reference))
       if (!known || !(await store.blobs.has(known.digest))) throw failure
       onOffline?.(name, failure.message)
       return await this.#open(name, known, platform, source, home).catch((problem) => {
         throw explain(name, problem)
       })
     }
+  }
+
+  /** Of NAME:TAG@DIGEST, what the tag was when it was looked up without the digest. */
+  async #knownByTag({ digest, ...tagged }: Reference): Promise<Descriptor | undefined> {
+    if (digest === undefined) return undefined
+    const known = await this.#options.store.records.get<Descriptor>('resolved', formatReference(tagged))
+    return known?.digest === digest ? known : undefined
   }
 
   /** Opens an image whose manifest or index is known, wherever it is. */

@@ -42,15 +42,28 @@ const LAYER_MEDIA_TYPES: ReadonlySet<string> = new Set([
  * that was made of its entries counts before this has resolved.
  *
  * @param stream the layer as stored; verified by whoever opened it
- * @param visit is awaited for each entry
+ * @param visit is awaited for each entry. `enough` ends the reading: by one who can prove what was read by other means, as
+ *   nothing is known of the layer then, and undefined returned
  * @throws LAYER_TYPE_UNKNOWN, COMPRESSION_INVALID, TAR_INVALID, TAR_TRUNCATED, DIFF_ID_MISMATCH
  */
-export async function readLayer(
+export function readLayer(
   stream: AsyncIterable<Uint8Array>,
   mediaType: string,
   options: ReadLayerOptions,
   visit: (entry: TarEntry, read: ReadPiece) => Promise<void>,
-): Promise<ReadLayer> {
+): Promise<ReadLayer>
+export function readLayer(
+  stream: AsyncIterable<Uint8Array>,
+  mediaType: string,
+  options: ReadLayerOptions,
+  visit: (entry: TarEntry, read: ReadPiece) => Promise<'enough' | undefined>,
+): Promise<ReadLayer | undefined>
+export async function readLayer(
+  stream: AsyncIterable<Uint8Array>,
+  mediaType: string,
+  options: ReadLayerOptions,
+  visit: (entry: TarEntry, read: ReadPiece) => Promise<'enough' | undefined | void>,
+): Promise<ReadLayer | undefined> {
   if (!LAYER_MEDIA_TYPES.has(mediaType)) throw layerErrors.mediaTypeUnknown([mediaType])
   const { packing, chunks } = await peek(stream)
   if (packing === 'bzip2' || packing === 'xz') throw layerErrors.mediaTypeUnknown([`${mediaType} with ${packing} data`])
@@ -60,7 +73,7 @@ export async function readLayer(
   try {
     let entries = 0
     for (let entry = await tar.next(); entry; entry = await tar.next()) {
-      await visit(entry, read)
+      if ((await visit(entry, read)) === 'enough') return undefined
       entries++
     }
     await tar.drain()

@@ -1,18 +1,24 @@
 /** Layers that are packed in this process: needs no root and starts no other process. */
+import { hash, randomBytes } from 'node:crypto'
 import { mkdtempSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
 import { gunzipSync } from 'node:zlib'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { makeTree } from '../context/fixture.test-support.ts'
 import { openLocalContext } from '../context/local.ts'
 import { plainCopy } from '../graph/file-op.ts'
-import type { Directory } from '../layer/file-tree.ts'
+import type { Layer } from '../graph/layer.ts'
+import { type Directory, type Leaf, lookUp } from '../layer/file-tree.ts'
 import { TarReader } from '../layer/tar-reader.ts'
 import { stream } from '../layer/testing/tar.ts'
 import type { ContentStore } from '../store/content-store.ts'
 import { openStore, type Store } from '../store/store.ts'
+import { digestOfContent } from '../util/content.ts'
+import { contentIn, type LayerContent } from './file/layer-source.ts'
 import { select } from './file/select.ts'
+import { Spool } from './file/spool.ts'
 import { FileLayerPacker } from './file-layer.ts'
 import { LayerStack } from './layer-stack.ts'
 import { LayerTrees } from './layer-trees.ts'
@@ -27,11 +33,11 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(base, { recursive: true, force: true }))
 
-/** @param held what storing a blob waits for */
-async function open(held: Promise<void> = Promise.resolve()) {
+/** @param held what storing a blob waits for @param blobs in place of the store's */
+async function open(held: Promise<void> = Promise.resolve(), blobs?: ContentStore) {
   const opened = await openStore(join(base, 'state'))
   const put: ContentStore['put'] = (...blob) => held.then(() => opened.blobs.put(...blob))
-  const store = { ...opened, blobs: { ...opened.blobs, put } } as Store
+  const store = { ...opened, blobs: blobs ?? { ...opened.blobs, put } } as Store
   const worker = { call: async () => expect.unreachable('no worker is needed') } as unknown as WorkerClient
   const cache = new StepCache(store.records, store.blobs, async () => false, async () => {}) // biome-ignore format: one call
   const task = async () => expect.unreachable('nothing is to be fetched')
@@ -111,6 +117,43 @@ it.each<[string, (path: string) => void]>([
     message: '/d/changed changed during the build',
   })
   expect(stored()).toEqual([])
+})
+
+it('a file is taken out of a layer without reading what comes after it, unless it is another one than the index says', async () => {
+  makeTree(join(base, 'context'), { 'd/first': 'the first', 'd/noise': '' })
+  writeFileSync(join(base, 'context/d/noise'), randomBytes(8 * 1024 * 1024))
+  const first = await open()
+  const known = await (await first.pack('context')).blob
+  let bytes = 0
+  async function* counted(pieces: AsyncIterable<Buffer>) {
+    for await (const piece of pieces) {
+      bytes += piece.length
+      yield piece
+    }
+  }
+  const blobs: ContentStore = {
+    ...first.store.blobs,
+    open: (...call) => Readable.from(counted(first.store.blobs.open(...call)), { highWaterMark: 1 }),
+  }
+  const { trees } = await open(undefined, blobs)
+  const facts = { made: undefined, created: 1, started: 0, source: undefined, alone: false }
+  const stack = (layer: Layer) => LayerStack.of({ snapshot: 'file-context', known: layer, ...facts })
+  const tree = (await trees.tree(stack(known)))!
+  const wanted = contentIn(lookUp(tree, 'to/d/first') as Leaf) as LayerContent
+
+  bytes = 0
+  using spool = new Spool(join(base, 'spool'), 0)
+  await trees.extract([wanted], spool)
+  expect(digestOfContent(wanted, 9)).toBe(hash('sha256', 'the first'))
+  expect(bytes).toBeLessThan(known.descriptor.size / 2)
+
+  // A blob that only says that it is that layer.
+  makeTree(join(base, 'other'), { 'd/first': 'the other', 'd/noise': '' })
+  const other = await (await first.pack('other')).blob
+  const lying = { ...other, diffID: known.diffID }
+  const forged = (await trees.tree(stack(lying)))!
+  const content = contentIn(lookUp(forged, 'to/d/first') as Leaf) as LayerContent
+  await expect(trees.extract([content], spool)).rejects.toMatchObject({ code: 'DIFF_ID_MISMATCH' })
 })
 
 it('a sparse file is as large as it says, and takes hardly any room', async () => {

@@ -2,11 +2,12 @@
  * Root filesystems as trees of files without their contents: made of the indexes of their layers, which are kept in the
  * store by diffID and made again from the blobs when they are gone. Nothing is unpacked.
  */
+import { createHash, type Hash } from 'node:crypto'
 import type { Layer } from '../graph/layer.ts'
 import { applyIndex, mergeLayer } from '../layer/apply-index.ts'
 import { type Directory, emptyRoot } from '../layer/file-tree.ts'
 import { decodeIndex, encodeIndex, INDEX_VERSION, indexLayer, indexOf, type LayerIndex } from '../layer/layer-index.ts'
-import { readLayer } from '../layer/read-layer.ts'
+import { type ReadPiece, readLayer } from '../layer/read-layer.ts'
 import type { Store } from '../store/store.ts'
 import type { ContentFile } from '../util/content.ts'
 import type { LayerContent } from './file/layer-source.ts'
@@ -93,7 +94,12 @@ export class LayerTrees {
     return entries && indexOf(entries)
   }
 
-  /** Takes the contents of files out of their layers. @param spool keeps nothing in memory */
+  /**
+   * Takes the contents of files out of their layers. Each is proved by the digest in the index, so the rest of a layer is
+   * not read; one that is not what it should be is an error, or damage, that reading to the end tells.
+   *
+   * @param spool keeps nothing in memory
+   */
   async extract(contents: Iterable<LayerContent>, spool: Spool): Promise<void> {
     const wanted = new Map<LayerIndex, Map<number, LayerContent[]>>()
     for (const content of contents) {
@@ -107,18 +113,25 @@ export class LayerTrees {
       const { descriptor, diffID } = (await blobOf(layer))!
       await this.#layers.reading(layer, async () => {
         let at = 0
+        let left = entries.size
         const stream = this.#store.blobs.open(descriptor.digest, this.#signal)
         await readLayer(stream, descriptor.mediaType, { diffID, signal: this.#signal }, async (_, read) => {
           const takers = entries.get(at++)
-          if (takers === undefined) return
-          const { content } = await spool.add(pieces(read))
+          if (takers === undefined) return undefined
+          const digest = createHash('sha256')
+          const { content } = await spool.add(pieces(read, digest))
           for (const taker of takers) taker.found = content as ContentFile
+          if (digest.digest('hex') === index.digest(at - 1)) left--
+          return left === 0 ? 'enough' : undefined
         })
       })
     }
   }
 }
 
-async function* pieces(read: () => Promise<Buffer | undefined>): AsyncGenerator<Buffer> {
-  for (let piece = await read(); piece; piece = await read()) yield piece
+async function* pieces(read: ReadPiece, digest: Hash): AsyncGenerator<Buffer> {
+  for (let piece = await read(); piece; piece = await read()) {
+    digest.update(piece)
+    yield piece
+  }
 }

@@ -171,7 +171,7 @@ export async function diskUsage(
 }
 
 /** Kinds of records that say what others hold, so that it is found sooner. */
-const INTERNAL: ReadonlySet<string> = new Set(['fingerprint', 'index', 'pieces', 'resolved'])
+const INTERNAL: ReadonlySet<string> = new Set(['builds', 'fingerprint', 'index', 'listing', 'pieces', 'resolved'])
 
 /** The lines of `du`, least recently used first. */
 export function usageItems(inventory: Inventory): UsageItem[] {

@@ -92,6 +92,7 @@ export const command = defineCommand({
   async run({ values, words }, context) {
     const { io, signal, global } = context
     const { debug: _, ...places } = global
+    const json = values.format === 'json'
     const [place, ...more] = values.update ? [] : words
     if (more.length > 0)
       throw new UsageError(`tsbuild lock takes one context, not ${words.length}`, 'names are given with --update')
@@ -118,7 +119,7 @@ export const command = defineCommand({
       ...(values['lock-file'] !== undefined && { lock: values['lock-file'] }),
       ...(platforms && { platforms: platforms.map((platform) => platform.trim()) }),
     })
-    const text = values.format === 'json' ? `${JSON.stringify(result, null, 2)}\n` : changes(result)
+    const text = json ? `${JSON.stringify(result, null, 2)}\n` : changes(result)
     await write(io.stdout, text)
     return await conclude(result, values.check === true, context)
   },

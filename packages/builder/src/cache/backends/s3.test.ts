@@ -12,8 +12,7 @@ import { prepareCacheFrom, prepareCacheTo } from '../spec.ts'
 import { damaged, faultsOf, Machines, pieces } from './service-subject.test-support.ts'
 import { temporaryDirectory } from './temporary.test-support.ts'
 
-backendContract('s3', () => subject(), 30)
-backendContract('s3 that takes no notice of conditions', () => subject({ conditional: false }), 1)
+backendContract('s3', subject, 30)
 backendContract('s3, as s3rver has it', independentSubject, 1)
 
 function attributes({ server }: TestS3, others: Record<string, string> = {}): Record<string, string> {
@@ -21,8 +20,8 @@ function attributes({ server }: TestS3, others: Record<string, string> = {}): Re
   return { bucket: 'bucket', region: 'eu-x', endpoint_url: server.origin, use_path_style: 'true', ...keys, ...others }
 }
 
-async function subject(options?: { readonly conditional: boolean }): Promise<BackendSubject> {
-  const s3 = await startS3(options)
+async function subject(): Promise<BackendSubject> {
+  const s3 = await startS3()
   const machines = new Machines()
   const attrs = attributes(s3)
   const change = (key: string, how: Damage) => {
@@ -137,6 +136,16 @@ describe('s3', () => {
     expect([...it.s3.objects.keys()].sort()).toEqual([...blobs, 'bucket/team/m/main', 'bucket/team/m/v1'].sort())
     const env = { AWS_BUCKET: 'one', AWS_REGION: 'two' }
     expect(prepareCacheTo([{ type: 's3', attrs: {} }], env)[0]!.name).toBe('s3 one/manifests/tsbuild')
+  })
+
+  it('has the server and the credentials from the environment, too', async () => {
+    await using it = await start()
+    await using machines = new Machines()
+    const keys = { AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 's', AWS_ENDPOINT_URL_S3: it.s3.server.origin }
+    const env = { ...keys, AWS_BUCKET: 'bucket', AWS_REGION: 'eu-x' }
+    await using importer = await prepareCacheFrom([{ type: 's3', attrs: {} }], env)[0]!.open(machines.next())
+    expect(await importer.load({ signal })).toEqual({ documents: [], foreign: undefined })
+    expect(it.s3.server.seen).toEqual(['GET /bucket/manifests/tsbuild'])
   })
 
   it('leaves a cache of BuildKit alone, and says that it is one', async () => {

@@ -57,7 +57,7 @@ function parse(attrs: S3Attributes, env: Env) {
   const manifests = keyPart(attrs, 'manifests_prefix', 'manifests/')
   const blobs = keyPart(attrs, 'blobs_prefix', 'blobs/')
   const documentKeys = namesOf(attrs).map((name) => checkedKey(attrs, 'name', `${prefix}${manifests}${name}`))
-  const endpoint = attrs.text('endpoint_url')
+  const endpoint = attrs.text('endpoint_url') || env.AWS_ENDPOINT_URL_S3 || env.AWS_ENDPOINT_URL
   const parallel = attrs.integer('upload_parallelism') ?? 4
   if (parallel < 1) attrs.fail('upload_parallelism must be a positive integer')
   const attempts = attrs.integer('retry_max_attempts')

@@ -135,6 +135,21 @@ describe('credentials for Amazon', () => {
     expect(found.asked).toHaveLength(3)
   })
 
+  it('are found again before they end', async () => {
+    await using server = await new TestServer(({ response }) => response.end(JSON.stringify(given))).start()
+    await using client = new RegistryClient({ credentials: false, env: {} })
+    const env = { AWS_CONTAINER_CREDENTIALS_FULL_URI: server.origin }
+    let now = NOW
+    const find = awsCredentials({ client, env, home: '/nowhere', region: 'eu-x', now: () => now }, undefined)
+    await find(signal)
+    now = Date.parse(LATER) - 6 * 60_000
+    await find(signal)
+    expect(server.seen).toHaveLength(1)
+    now += 2 * 60_000
+    await find(signal)
+    expect(server.seen).toHaveLength(2)
+  })
+
   it.each<[string, Case, RegExp]>([
     ['there are none', {}, /there are no credentials: set AWS_ACCESS_KEY_ID/],
     ['a profile is not there', { env: { AWS_PROFILE: 'gone' } }, /there is no profile gone/],

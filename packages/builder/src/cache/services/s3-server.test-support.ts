@@ -17,8 +17,7 @@ export interface TestS3 {
   readonly uploads: Map<string, Map<number, Buffer>>
 }
 
-/** @param conditional false: takes no notice of conditions, as some do */
-export async function startS3({ conditional = true } = {}): Promise<TestS3> {
+export async function startS3(): Promise<TestS3> {
   const objects = new Map<string, TestObject>()
   const uploads = new Map<string, Map<number, Buffer>>()
   const put = (key: string, bytes: Buffer, type?: string, meta?: string) => {
@@ -74,8 +73,8 @@ export async function startS3({ conditional = true } = {}): Promise<TestS3> {
       xml('<CopyObjectResult></CopyObjectResult>')
     } else if (method === 'PUT') {
       const [match, none] = [headers['if-match'], headers['if-none-match']]
-      if (conditional && match !== undefined && there === undefined) return void fail(404, 'NoSuchKey')
-      if (conditional && ((match !== undefined && match !== there?.etag) || (none === '*' && there !== undefined)))
+      if (match !== undefined && there === undefined) return void fail(404, 'NoSuchKey')
+      if ((match !== undefined && match !== there?.etag) || (none === '*' && there !== undefined))
         return void fail(412, 'PreconditionFailed')
       response.writeHead(200, { etag: put(key, body, headers['content-type']) }).end()
     } else if (there === undefined) {
