@@ -2,7 +2,7 @@
 import type { Descriptor, OpenContent } from '@tsbuild/registry-client'
 import type { PreparedExport } from '../cache/backend.ts'
 import { collectDocument } from '../cache/export.ts'
-import type { ExportedCache } from '../options.ts'
+import type { ExportedCache } from '../results.ts'
 import { hasCode } from '../util/has-code.ts'
 import { blobSource } from './blob-source.ts'
 import { cacheServices } from './caches.ts'

@@ -1,6 +1,6 @@
 /** The end of a build: outputs and shared caches, side by side. */
 import { formatReference, parseReference } from '@tsbuild/registry-client'
-import type { BuildResult, OutputResult } from '../options.ts'
+import type { BuildResult, OutputResult } from '../results.ts'
 import { exportCaches } from './cache-exports.ts'
 import type { Explainer } from './explain.ts'
 import { exportAll } from './outputs.ts'

@@ -6,7 +6,8 @@
  */
 import type { Descriptor, Repository, Source } from '@tsbuild/registry-client'
 import type { AssembledImage } from '../image/assemble.ts'
-import type { OutputResult, OutputSpec } from '../options.ts'
+import type { OutputSpec } from '../options.ts'
+import type { OutputResult } from '../results.ts'
 import type { Store } from '../store/store.ts'
 import type { Annotation } from './annotations.ts'
 
