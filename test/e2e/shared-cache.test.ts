@@ -111,6 +111,28 @@ describe.skipIf(needs.skip)(`a shared cache${needs.note}`, () => {
     expect(third.digest).toBe(first.digest)
   })
 
+  it('is written by a build that reads none', { timeout }, async () => {
+    const [to, from] = caches.local!()
+    const options = { ...SMALL, cacheTo: [to], cacheFrom: [from] }
+    await on('a', FILES, options)
+    const anew = await on('a', FILES, { ...options, noCache: true })
+    expect(anew.steps).toEqual({ total: SMALL_STEPS, cached: 0 })
+    expect(anew.cache).toMatchObject({ imported: [{ hits: 0 }], exported: [{ records: 2 * SMALL_STEPS }] })
+    // The latest is what others find.
+    const other = await on('b', FILES, { ...SMALL, cacheFrom: [from] })
+    expect(other).toMatchObject({ digest: anew.digest, steps: { cached: SMALL_STEPS } })
+  })
+
+  it('is one for all platforms', { timeout }, async () => {
+    const [to, from] = caches.local!()
+    const platforms = ['linux/amd64', 'linux/arm64']
+    const options = { dockerfileText: 'FROM scratch\nARG TARGETARCH\nCOPY a /$TARGETARCH\nCOPY tool /\n', platforms }
+    const first = await on('a', FILES, { ...options, cacheTo: [to] })
+    expect(first.cache.exported).toMatchObject([{ records: 4 }])
+    const second = await on('b', FILES, { ...options, cacheFrom: [from] })
+    expect(second).toMatchObject({ digest: first.digest, steps: { total: 4, cached: 4 } })
+  })
+
   it('is pushed from without a download', { timeout }, async () => {
     const [to, from] = caches.registry!()
     const name = `${proxy.host}/shared-cache-${count}-app:1`

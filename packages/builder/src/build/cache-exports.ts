@@ -15,8 +15,7 @@ const NOTHING = { blobs: 0, size: 0 }
 
 /** What the outputs of a build come to. */
 export interface OutputsUnderWay {
-  /** Repositories that the image was pushed to. Settles when all outputs have. */
-  readonly repositories: Promise<readonly string[]>
+  readonly done: Promise<unknown>
   readonly signal: AbortSignal
 }
 
@@ -81,8 +80,9 @@ async function exportCache(cache: PreparedExport, steps: readonly SolvedStep[], 
         throw error
       }
     }
+  const pushed = settings.outputs.flatMap(({ pushesTo }) => pushesTo?.(settings.tags) ?? [])
   // A registry takes from the image what it has got with it.
-  const pushed = cache.type === 'registry' ? await outputs.repositories : []
+  if (pushed.some((repository) => isOfRegistry(cache, repository))) await outputs.done
   await using exporter = await cache.open!(cacheServices(session))
   const mountFrom = ({ digest }: Descriptor) => [...(solver.caches?.repositoriesOf(digest) ?? []), ...pushed]
   try {
@@ -90,4 +90,9 @@ async function exportCache(cache: PreparedExport, steps: readonly SolvedStep[], 
   } catch (error) {
     throw hasCode(lost, 'CACHE_LAYER_LOST') ? lost : error
   }
+}
+
+/** Whether a cache is in the registry that a repository (`registry/repository`) is in. */
+function isOfRegistry({ type, name }: PreparedExport, repository: string): boolean {
+  return type === 'registry' && name.startsWith(`registry ${repository.slice(0, repository.indexOf('/') + 1)}`)
 }

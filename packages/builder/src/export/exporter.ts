@@ -78,6 +78,8 @@ export interface PreparedOutput {
   readonly annotations: readonly Annotation[] | undefined
   /** Names are pushed without a tag, so that they must have none. */
   readonly pushByDigest: boolean
+  /** Repositories (`registry/repository`) that an image with these tags is pushed to; undefined for types that do not. */
+  readonly pushesTo?: (tags: readonly string[]) => readonly string[]
   export(context: ExportContext): Promise<OutputResult>
 }
 
