@@ -66,3 +66,9 @@ export const PACKAGES: Readonly<Record<Part, Readonly<Record<string, RegExp>>>> 
     'busybox-static': /^usr\/bin\/busybox$/,
   },
 }
+
+/** What `debug` has of busybox. */
+export const APPLETS =
+  'sh ash awk base64 basename cat chmod chown cp cut date dd df diff dirname du echo env false find free grep gunzip gzip head hostname id kill ln ls md5sum mkdir mktemp more mount mv nslookup od ping printenv printf ps pwd readlink realpath rm rmdir sed sha256sum sleep sort stat tail tar tee test touch tr true umount uname uniq vi wc wget which whoami xargs yes'.split(
+    ' ',
+  )

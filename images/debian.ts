@@ -44,14 +44,16 @@ export class Apt {
     return apt
   }
 
-  /** Fetches a package into a new directory below the lists'. @returns the archive */
-  async download(name: string, version?: string): Promise<string> {
-    const directory = await mkdtemp(join(this.#work, 'package-'))
-    await run('apt-get', [...this.#options, 'download', '-qq', version === undefined ? name : `${name}=${version}`], {
-      cwd: directory,
-    })
-    const [file] = await readdir(directory)
-    return join(directory, file!)
+  /**
+   * Fetches packages into a new directory below the lists', all at once: each call reads the lists anew.
+   *
+   * @returns the archives by package
+   */
+  async download(packages: readonly { readonly name: string; readonly version?: string }[]): Promise<Map<string, string>> {
+    const directory = await mkdtemp(join(this.#work, 'packages-'))
+    const specs = packages.map(({ name, version }) => (version === undefined ? name : `${name}=${version}`))
+    await run('apt-get', [...this.#options, 'download', '-qq', ...specs], { cwd: directory })
+    return new Map((await readdir(directory)).map((file) => [file.slice(0, file.indexOf('_')), join(directory, file)]))
   }
 
   async #get(...args: string[]): Promise<void> {

@@ -35,3 +35,15 @@ try {
 require('${file}')
 `
 }
+
+/** `git submodule` is a script for a shell; what it does for `update` is a command of git that it only hands its words to. */
+export async function writeSubmoduleLauncher(root: string): Promise<void> {
+  const file = join(root, 'usr/lib/git-core/git-submodule')
+  await writeFile(
+    file,
+    `#!/usr/local/bin/node --
+process.execve('/usr/bin/git', ['git', 'submodule--helper', ...process.argv.slice(2)], process.env)
+`,
+  )
+  await chmod(file, 0o755)
+}

@@ -11,9 +11,9 @@ import { tmpdir } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { bundle } from '../packages/cli/src/tools/bundle.ts'
-import { ARCHITECTURES, type Architecture, NAMES, PACKAGES } from './contents.ts'
+import { APPLETS, ARCHITECTURES, type Architecture, NAMES, PACKAGES } from './contents.ts'
 import { Apt, type Pinned, pin, unpack } from './debian.ts'
-import { writeLaunchers } from './launchers.ts'
+import { writeLaunchers, writeSubmoduleLauncher } from './launchers.ts'
 
 const run = promisify(execFile)
 
@@ -64,19 +64,22 @@ async function collectCommand(pins: Pins, architecture: Architecture, target: st
 }
 
 async function collectDebian(pins: Pins, architecture: Architecture, target: string, work: string): Promise<void> {
+  const pinned = pins.debian[architecture]
   const apt = await Apt.open(work, architecture)
+  const archives = await apt.download(Object.entries(pinned).map(([name, { version }]) => ({ name, version })))
   for (const [part, packages] of Object.entries(PACKAGES)) {
     const root = join(target, part)
     for (const [name, wanted] of Object.entries(packages)) {
-      const pinned = pins.debian[architecture][name]
-      if (pinned === undefined) throw new Error(`${name} is not pinned: node images/parts.ts --update`)
+      const archive = archives.get(name)
+      if (archive === undefined) throw new Error(`${name} is not pinned: node images/parts.ts --update`)
       const unpacked = join(work, 'unpacked', name)
-      const control = await unpack(await apt.download(name, pinned.version), pinned, unpacked)
+      const control = await unpack(archive, pinned[name]!, unpacked)
       await takeFiles(unpacked, root, wanted, join('usr/share/doc', name, 'copyright'))
       // Where scanners look for what an image without dpkg is made of.
       await write(join(root, 'var/lib/dpkg/status.d', name), control)
     }
     if (part === 'system') await finishSystem(root)
+    if (part === 'debug') for (const applet of APPLETS) await symlink('busybox', join(root, 'usr/bin', applet))
   }
 }
 
@@ -100,6 +103,7 @@ async function finishSystem(root: string): Promise<void> {
     await symlink(`usr/${name}`, join(root, name))
   }
   await symlink('../../bin/git', join(root, 'usr/lib/git-core/git'))
+  await writeSubmoduleLauncher(root)
   const certificates = join(root, 'usr/share/ca-certificates/mozilla')
   const names = (await readdir(certificates)).sort()
   const texts = await Promise.all(names.map((name) => readFile(join(certificates, name), 'latin1')))
@@ -111,7 +115,7 @@ async function finishSystem(root: string): Promise<void> {
 async function npmPackage(pins: Pins, name: string, work: string): Promise<string> {
   const pinned = pins.npm[name]
   if (pinned === undefined) throw new Error(`${name} is not pinned: node images/parts.ts --update`)
-  const [packed] = await npmPack(`${name}@${pinned.version}`, work)
+  const packed = await npmPack(`${name}@${pinned.version}`, work)
   if (packed.integrity !== pinned.integrity) throw new Error(`${name} is ${packed.integrity}, not ${pinned.integrity}`)
   const directory = join(work, name.replace('/', '-'))
   await rm(directory, { recursive: true, force: true })
@@ -120,12 +124,12 @@ async function npmPackage(pins: Pins, name: string, work: string): Promise<strin
   return directory
 }
 
-async function npmPack(spec: string, work: string): Promise<[{ filename: string; version: string; integrity: string }]> {
+async function npmPack(spec: string, work: string): Promise<{ filename: string; integrity: string }> {
   const { stdout } = await run('npm', ['pack', '--json', '--pack-destination', work, spec], { cwd: work })
-  const packed = JSON.parse(stdout)
-  // npm has compared the file with the registry's word; its name is not always the one that it says.
-  const filename = (await readdir(work)).find((name) => name.endsWith(`-${packed[0].version}.tgz`) && name === packed[0].filename.replace('@', '').replace('/', '-'))
-  return [{ ...packed[0], filename: filename ?? packed[0].filename }]
+  // npm has compared the file with the registry's word.
+  const [packed] = JSON.parse(stdout)
+  // Some versions of npm name a scoped package otherwise than its file.
+  return { ...packed, filename: packed.filename.replace(/^@/, '').replace('/', '-') }
 }
 
 /** Pins the Node and koffi of the checkout and Debian's current packages. */
@@ -139,13 +143,14 @@ async function updatePins(): Promise<void> {
   for (const architecture of ARCHITECTURES) {
     const platform = `linux-${NAMES[architecture].npm}`
     for (const [name, version] of [[`node-${platform}`, node], [`@koromix/koffi-${platform}`, koffi]] as const) {
-      const [{ integrity }] = await npmPack(`${name}@${version}`, work.path)
+      const { integrity } = await npmPack(`${name}@${version}`, work.path)
       npm[name] = { version, integrity }
     }
     const apt = await Apt.open(join(work.path, architecture), architecture)
     const pinned: Record<string, Pinned> = {}
-    for (const name of Object.values(PACKAGES).flatMap((packages) => Object.keys(packages)))
-      pinned[name] = await pin(await apt.download(name))
+    const names = Object.values(PACKAGES).flatMap((packages) => Object.keys(packages))
+    for (const [name, archive] of await apt.download(names.map((name) => ({ name }))))
+      pinned[name] = await pin(archive)
     debian[architecture] = pinned
   }
   await writeFile(PINS, `${JSON.stringify({ npm, debian }, null, 2)}\n`)
