@@ -6,7 +6,7 @@
  *     node images/parts.ts --update           pins what is current
  */
 import { execFile } from 'node:child_process'
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import { promisify } from 'node:util'
@@ -53,7 +53,10 @@ async function collectCommand(pins: Pins, architecture: Architecture, target: st
   await rm(join(home, 'dist/sources.json'))
   // Of koffi the bundle has all but the machine's code, which it looks for beside the package.
   const koffi = 'node_modules/koffi'
-  for (const name of ['package.json', 'index.cjs', 'LICENSE.txt'])
+  const scripts = (await readdir(join(CLI, koffi, 'src'), { recursive: true }))
+    .filter((name) => name.endsWith('.cjs'))
+    .map((name) => join('src', name))
+  for (const name of ['package.json', 'index.cjs', 'LICENSE.txt', ...scripts])
     await copyFile(join(CLI, koffi, name), join(home, koffi, name))
   const platform = `linux-${NAMES[architecture].npm}`
   const native = `@koromix/koffi-${platform}`
@@ -102,6 +105,8 @@ async function finishSystem(root: string): Promise<void> {
     await mkdir(join(root, 'usr', name), { recursive: true })
     await symlink(`usr/${name}`, join(root, name))
   }
+  await mkdir(join(root, 'tmp'))
+  await chmod(join(root, 'tmp'), 0o1777)
   await symlink('../../bin/git', join(root, 'usr/lib/git-core/git'))
   await writeSubmoduleLauncher(root)
   const certificates = join(root, 'usr/share/ca-certificates/mozilla')
