@@ -46,7 +46,7 @@ export const PACKAGES: Readonly<Record<Part, Readonly<Record<string, RegExp>>>> 
     'libnghttp2-14': LIBRARY,
     'libp11-kit0': LIBRARY,
     libpsl5: LIBRARY,
-    'librtmp1': LIBRARY,
+    librtmp1: LIBRARY,
     'libsasl2-2': LIBRARY,
     'libssh2-1': LIBRARY,
     'libtasn1-6': LIBRARY,

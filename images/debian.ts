@@ -28,18 +28,21 @@ export class Apt {
   static async open(work: string, architecture: string): Promise<Apt> {
     for (const name of ['lists/partial', 'archives/partial']) await mkdir(join(work, name), { recursive: true })
     const deb822 = '/etc/apt/sources.list.d/debian.sources'
-    const apt = new Apt(work, [
-      ['Dir::Etc::sourcelist', existsSync(deb822) ? deb822 : '/etc/apt/sources.list'],
-      ['Dir::Etc::sourceparts', '-'],
-      ['Dir::State', work],
-      ['Dir::State::lists', join(work, 'lists')],
-      ['Dir::State::status', '/dev/null'],
-      ['Dir::Cache', work],
-      ['APT::Architecture', architecture],
-      ['APT::Architectures', architecture],
-      ['APT::Sandbox::User', 'root'],
-      ['Acquire::Languages', 'none'],
-    ].flatMap(([name, value]) => ['-o', `${name}=${value}`]))
+    const apt = new Apt(
+      work,
+      [
+        ['Dir::Etc::sourcelist', existsSync(deb822) ? deb822 : '/etc/apt/sources.list'],
+        ['Dir::Etc::sourceparts', '-'],
+        ['Dir::State', work],
+        ['Dir::State::lists', join(work, 'lists')],
+        ['Dir::State::status', '/dev/null'],
+        ['Dir::Cache', work],
+        ['APT::Architecture', architecture],
+        ['APT::Architectures', architecture],
+        ['APT::Sandbox::User', 'root'],
+        ['Acquire::Languages', 'none'],
+      ].flatMap(([name, value]) => ['-o', `${name}=${value}`]),
+    )
     await apt.#get('update', '-qq')
     return apt
   }
@@ -49,7 +52,9 @@ export class Apt {
    *
    * @returns the archives by package
    */
-  async download(packages: readonly { readonly name: string; readonly version?: string }[]): Promise<Map<string, string>> {
+  async download(
+    packages: readonly { readonly name: string; readonly version?: string }[],
+  ): Promise<Map<string, string>> {
     const directory = await mkdtemp(join(this.#work, 'packages-'))
     const specs = packages.map(({ name, version }) => (version === undefined ? name : `${name}=${version}`))
     await run('apt-get', [...this.#options, 'download', '-qq', ...specs], { cwd: directory })

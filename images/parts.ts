@@ -147,15 +147,17 @@ async function updatePins(): Promise<void> {
   const debian: Record<string, Record<string, Pinned>> = {}
   for (const architecture of ARCHITECTURES) {
     const platform = `linux-${NAMES[architecture].npm}`
-    for (const [name, version] of [[`node-${platform}`, node], [`@koromix/koffi-${platform}`, koffi]] as const) {
+    for (const [name, version] of [
+      [`node-${platform}`, node],
+      [`@koromix/koffi-${platform}`, koffi],
+    ] as const) {
       const { integrity } = await npmPack(`${name}@${version}`, work.path)
       npm[name] = { version, integrity }
     }
     const apt = await Apt.open(join(work.path, architecture), architecture)
     const pinned: Record<string, Pinned> = {}
     const names = Object.values(PACKAGES).flatMap((packages) => Object.keys(packages))
-    for (const [name, archive] of await apt.download(names.map((name) => ({ name }))))
-      pinned[name] = await pin(archive)
+    for (const [name, archive] of await apt.download(names.map((name) => ({ name })))) pinned[name] = await pin(archive)
     debian[architecture] = pinned
   }
   await writeFile(PINS, `${JSON.stringify({ npm, debian }, null, 2)}\n`)

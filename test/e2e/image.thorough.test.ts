@@ -72,10 +72,9 @@ describe.skipIf(skip)(`the image of tsbuild${note}`, () => {
 
   const buildImage = async (target: string, ...outputs: string[]): Promise<void> => {
     const parts = `parts=${place.join('parts')}`
-    await place.must(
-      ['build', '--target', target, '--build-context', parts, ...outputs, `${repository}/images`],
-      { env: { SOURCE_DATE_EPOCH: EPOCH } },
-    )
+    await place.must(['build', '--target', target, '--build-context', parts, ...outputs, `${repository}/images`], {
+      env: { SOURCE_DATE_EPOCH: EPOCH },
+    })
   }
 
   beforeAll(async () => {
@@ -90,7 +89,13 @@ describe.skipIf(skip)(`the image of tsbuild${note}`, () => {
     // The image that a machine with all rights makes of it.
     const result = place.join('expected')
     await place.must(
-      ['build', ...flags.map((flag) => flag.replace('/busybox', base)), '-o', `type=oci,dest=${result},tar=false`, place.join('context')],
+      [
+        'build',
+        ...flags.map((flag) => flag.replace('/busybox', base)),
+        '-o',
+        `type=oci,dest=${result},tar=false`,
+        place.join('context'),
+      ],
       { env: { SOURCE_DATE_EPOCH: EPOCH, TOKEN: 's3cret' } },
     )
     expected = await digestIn(result)
@@ -155,8 +160,12 @@ describe.skipIf(skip)(`the image of tsbuild${note}`, () => {
 
   it('says as a random user of group 0 what RUN needs, and builds what has none', async () => {
     const user = { uid: 1_000_650_000, gid: 0 }
-    const doctor = await inContainer('random-doctor', ['doctor'], { user, readonlyRoot: true })
+    const env = ['KUBERNETES_SERVICE_HOST=192.0.2.1']
+    const doctor = await inContainer('random-doctor', ['doctor'], { user, env, readonlyRoot: true })
     expect(doctor.stdout).toMatch(/missing +isolation of RUN.*runAsUser: 0/s)
+    const refused = await inContainer('random-run', build, { user, readonlyRoot: true })
+    expect(refused.code).toBe(1)
+    expect(refused.stderr).toMatch(/cannot run commands in isolation: .*may not chroot/)
     await place.files({ Dockerfile: 'FROM busybox\nCOPY data /data\nUSER 5\n', data: 'data\n' }, 'no-run')
     const args = ['build', '--build-context', 'busybox=oci-layout:///busybox']
     const result = await inContainer(

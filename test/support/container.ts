@@ -58,9 +58,24 @@ function configOf(container: Container): unknown {
     hostname: 'container',
     mounts: [
       { destination: '/proc', type: 'proc', source: 'proc' },
-      { destination: '/dev', type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'strictatime', 'mode=755', 'size=65536k'] },
-      { destination: '/dev/pts', type: 'devpts', source: 'devpts', options: ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666'] },
-      { destination: '/dev/shm', type: 'tmpfs', source: 'shm', options: ['nosuid', 'noexec', 'nodev', 'mode=1777', 'size=65536k'] },
+      {
+        destination: '/dev',
+        type: 'tmpfs',
+        source: 'tmpfs',
+        options: ['nosuid', 'strictatime', 'mode=755', 'size=65536k'],
+      },
+      {
+        destination: '/dev/pts',
+        type: 'devpts',
+        source: 'devpts',
+        options: ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666'],
+      },
+      {
+        destination: '/dev/shm',
+        type: 'tmpfs',
+        source: 'shm',
+        options: ['nosuid', 'noexec', 'nodev', 'mode=1777', 'size=65536k'],
+      },
       { destination: '/sys', type: 'sysfs', source: 'sysfs', options: ['nosuid', 'noexec', 'nodev', 'ro'] },
       ...Object.entries(container.volumes).map(([destination, { source, readonly }]) => ({
         destination,
@@ -70,10 +85,9 @@ function configOf(container: Container): unknown {
       })),
     ],
     linux: {
-      namespaces: [
-        ...['pid', 'ipc', 'uts', 'mount', 'network'],
-        ...(userNamespace === undefined ? [] : ['user']),
-      ].map((type) => ({ type })),
+      namespaces: [...['pid', 'ipc', 'uts', 'mount', 'network'], ...(userNamespace === undefined ? [] : ['user'])].map(
+        (type) => ({ type }),
+      ),
       ...(userNamespace === undefined ? {} : { uidMappings: ids, gidMappings: ids }),
       resources: {
         devices: [{ allow: false, access: 'rwm' }, ...DEVICES],
