@@ -56,6 +56,8 @@ export const PACKAGES: Readonly<Record<Part, Readonly<Record<string, RegExp>>>> 
     'util-linux': /^usr\/bin\/unshare$/,
   },
   rootless: {
+    // Waits in a new user namespace until its ids are mapped.
+    dash: /^usr\/bin\/(dash|sh)$/,
     uidmap: /^usr\/bin\/new[ug]idmap$/,
     libsubid4: LIBRARY,
     libaudit1: LIBRARY,
