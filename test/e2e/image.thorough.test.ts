@@ -1,5 +1,5 @@
 /** The image of tsbuild, built by tsbuild, in the containers that CI systems give. */
-import { chmod, chown, mkdir, readFile } from 'node:fs/promises'
+import { chmod, chown, cp, mkdir, readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { collectParts } from '../../images/parts.ts'
 import { busyboxLayout } from '../support/base-images.ts'
@@ -81,7 +81,10 @@ describe.skipIf(skip)(`the image of tsbuild${note}`, () => {
     if (skip) return
     place = await openWorkspace()
     await collectParts(place.join('parts'), [process.arch === 'arm64' ? 'arm64' : 'amd64'])
-    base = await busyboxLayout()
+    base = place.join('busybox')
+    await cp(await busyboxLayout(), base, { recursive: true })
+    // Users that root of a container is mapped to look for its files here.
+    await chmod(place.path, 0o711)
     const layout = `type=oci,dest=${place.join('image')},tar=false`
     await buildImage('default', '-o', layout, '-o', `type=local,dest=${place.join('rootfs')}`)
     image = (await readLayout(place.join('image'))).images[0]!

@@ -1,5 +1,5 @@
 /** RUN: resolves secrets and sources in the main process, runs in the worker. */
-import { BuildError, defineError } from '../errors.ts'
+import { type BuildError, defineError } from '../errors.ts'
 import { hashKey, snapshotName, stepKey } from '../graph/key.ts'
 import type { RunMount, RunStep, SourceStep } from '../graph/step.ts'
 import { isExecFailure } from '../sandbox/errors.ts'
@@ -113,7 +113,8 @@ export function runHandler(services: RunServices): StepHandler<RunStep> {
       const { step } = visit
       const parent = step.parent === undefined ? EMPTY_ROOTFS : (visit.input(step.parent) as RootfsResult)
       await using inputs = new RunInputs(visit, services)
-      const stack = await filesFor(step, parent, inputs, services, visit.signal)
+      const stack = await services.layers.snapshots(parent.stack)
+      for (const mount of step.mounts) await inputs.add(mount)
       for (let attempt = 0; ; attempt++) {
         const started = services.now()
         const made = { key: key!, nonce: services.nonce() }
@@ -154,28 +155,6 @@ export function runHandler(services: RunServices): StepHandler<RunStep> {
         throw await services.failures({ step, params, kept, error })
       }
     },
-  }
-}
-
-/**
- * What the process is going to see. Where nothing can be run, its files can often not be made either, and then why nothing
- * can be run is what helps.
- */
-async function filesFor(
-  { mounts }: RunStep,
-  parent: RootfsResult,
-  inputs: RunInputs,
-  { layers, worker }: RunServices,
-  signal: AbortSignal,
-): Promise<readonly SnapshotId[]> {
-  try {
-    const stack = await layers.snapshots(parent.stack)
-    for (const mount of mounts) await inputs.add(mount)
-    return stack
-  } catch (error) {
-    if (error instanceof BuildError && error.code === 'WORKER_OPERATION_FAILED')
-      await worker.call('run.prepare', {}, { signal })
-    throw error
   }
 }
 
