@@ -32,6 +32,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: 'Say why the steps of the latest build ran',
     load: () => import('./explain.ts'),
   },
+  {
+    name: 'kaniko',
+    group: 'Building',
+    summary: "Build with the flags of kaniko's executor",
+    load: () => import('./kaniko.ts'),
+  },
   { name: 'images', group: 'Images', summary: 'List the images of the local store', load: () => import('./images.ts') },
   {
     name: 'inspect',
