@@ -121,6 +121,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./doctor.ts'),
   },
   {
+    name: 'migrate',
+    group: 'Other',
+    summary: 'Print the command for a command line of kaniko, docker, buildah or podman',
+    load: () => import('./migrate.ts'),
+  },
+  {
     name: 'completion',
     group: 'Other',
     summary: 'Print the completion script of a shell',

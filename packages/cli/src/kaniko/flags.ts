@@ -3,6 +3,7 @@
 import type { ParsedArguments } from '../flags/parse.ts'
 import { parseBoolean } from '../flags/parse.ts'
 import type { Environment } from '../io.ts'
+import { UsageError } from '../usage-error.ts'
 import { CACHE_FLAGS } from './cache-flags.ts'
 import { type KanikoDraft, newDraft } from './draft.ts'
 import { IMAGE_FLAGS } from './image-flags.ts'
@@ -38,10 +39,26 @@ export const KANIKO_ENVIRONMENT: readonly (readonly [name: string, text: string]
   ['FF_KANIKO_…, KANIKO_CLEANUP and others', 'No effect: said at verbosity debug'],
 ]
 
-/** Lets each flag that was given write into a new draft, in the order of the table, and then the environment. */
-export function draftKaniko(values: ParsedArguments['values'], env: Environment): KanikoDraft {
+/**
+ * Lets each flag that was given write into a new draft, in the order of the table, and then the environment.
+ *
+ * @param onRefused told of flags that are not supported, which are left out then
+ * @throws UsageError for values that are wrong, and for what is not supported unless `onRefused` takes it
+ */
+export function draftKaniko(
+  values: ParsedArguments['values'],
+  env: Environment,
+  onRefused?: (error: UsageError) => void,
+): KanikoDraft {
   const draft = newDraft(env)
-  for (const flag of KANIKO_FLAGS) apply(flag, values[flag.name], draft)
+  for (const flag of KANIKO_FLAGS) {
+    try {
+      apply(flag, values[flag.name], draft)
+    } catch (error) {
+      if (!(error instanceof UsageError && /is not supported$/.test(error.message) && onRefused)) throw error
+      onRefused(error)
+    }
+  }
   if (env.KANIKO_REGISTRY_MIRROR !== undefined)
     draft.mirrors = [...draft.mirrors, ['docker.io', env.KANIKO_REGISTRY_MIRROR]]
   draft.mirrors = [...draft.mirrors, ...registryMap(env.KANIKO_REGISTRY_MAP ?? '')]
