@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { TestRegistry } from '@tsbuild/registry-client/testing'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { ShellLine } from '../../packages/cli/src/migrate/shell-words.ts'
 import { must, run } from '../support/process.ts'
 import { gate, repository } from '../support/tools.ts'
 import { openWorkspace, type Workspace } from '../support/workspace.ts'
@@ -11,6 +12,7 @@ import { openWorkspace, type Workspace } from '../support/workspace.ts'
 const FILES = { Dockerfile: 'FROM scratch\nARG A\nLABEL a=$A\nCOPY f /f\nCOPY g /g\n', f: 'one', g: 'two' }
 
 const tls = gate('openssl')
+const running = gate('root', 'docker-registry', 'busybox')
 
 describe('tsbuild kaniko', () => {
   let place: Workspace
@@ -169,6 +171,26 @@ describe('tsbuild kaniko', () => {
       expect(code).toBe(1)
       expect(stderr).toContain(message)
     }
+  })
+
+  it.skipIf(running.skip)(`passes on what a RUN prints, and its exit code${running.note}`, async () => {
+    const dockerfile = `FROM ${inject('registry')}/busybox\nRUN echo out && echo err >&2 && exit 7\n`
+    const dir = await place.files({ Dockerfile: dockerfile }, 'failing')
+    const { code, stdout, stderr } = await kaniko(['-c', dir, '--no-push', '--log-format', 'text'])
+    expect({ code, stdout }).toEqual({ code: 7, stdout: 'out\n' })
+    expect(stderr).toMatch(/^err$/m)
+    expect(stderr).toContain('ERROR: error building image: ')
+  })
+
+  it('prints the command of tsbuild itself, which builds the same', async () => {
+    const line = `executor -c ${context} --no-push --oci-layout-path=migrated --reproducible --label 'a=b c'`
+    const { stdout } = await place.must(['migrate', 'kaniko', line])
+    await place.must([...new ShellLine(stdout).words.slice(1)])
+    const { manifests } = JSON.parse(read('migrated/index.json'))
+    expect(
+      (await kaniko(['-c', context, '--no-push', '--reproducible', '--label', 'a=b c', '--digest-file', 'same'])).code,
+    ).toBe(0)
+    expect(manifests[0].digest).toBe(read('same'))
   })
 
   it('is a program of its own, which says at debug what has no effect', async () => {
