@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { TestRegistry } from '@tsbuild/registry-client/testing'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { ShellLine } from '../../packages/cli/src/migrate/shell-words.ts'
+import { git as runGit, startGitServer } from '../support/git-server.ts'
 import { must, run } from '../support/process.ts'
 import { gate, repository } from '../support/tools.ts'
 import { openWorkspace, type Workspace } from '../support/workspace.ts'
@@ -12,7 +13,11 @@ import { openWorkspace, type Workspace } from '../support/workspace.ts'
 const FILES = { Dockerfile: 'FROM scratch\nARG A\nLABEL a=$A\nCOPY f /f\nCOPY g /g\n', f: 'one', g: 'two' }
 
 const tls = gate('openssl')
+const git = gate('git')
 const running = gate('root', 'docker-registry', 'busybox')
+
+const prefixed = (directory: string, files: Readonly<Record<string, string>>): Record<string, string> =>
+  Object.fromEntries(Object.entries(files).map(([name, text]) => [`${directory}/${name}`, text]))
 
 describe('tsbuild kaniko', () => {
   let place: Workspace
@@ -108,6 +113,21 @@ describe('tsbuild kaniko', () => {
     expect((await kaniko([...args, 'd3', '--context', 'context'])).code).toBe(0)
     expect(read('d2')).toBe(read('d1'))
     expect((await kaniko([...args, 'd4', '--context', 'tar://none'])).stderr).toContain('tar://none: no such file')
+  })
+
+  it.skipIf(git.skip)(`fetches a git repository with the token of the environment${git.note}`, async () => {
+    const repositories = await place.files({ ...prefixed('app.git/sub', FILES) }, 'repositories')
+    const path = join(repositories, 'app.git')
+    runGit(path, 'init', '-q', '-b', 'main')
+    runGit(path, 'add', '-A')
+    runGit(path, 'commit', '-q', '-m', 'one')
+    const token = Buffer.from('not-a-secret:').toString('base64')
+    await using server = await startGitServer(repositories, `Basic ${token}`)
+    const env = { GIT_PULL_METHOD: 'http', GIT_TOKEN: 'not-a-secret' }
+    const args = ['-c', `git://${server.host}/app#refs/heads/main`, '--context-sub-path', 'sub', '--no-push']
+    expect(await kaniko(args, { env })).toMatchObject({ code: 0 })
+    expect((await kaniko(args, { env: { GIT_PULL_METHOD: 'http' } })).code).toBe(1)
+    expect((await kaniko([...args, '--git', 'branch=none'], { env })).code).toBe(1)
   })
 
   it('takes from the shared cache what another machine has put there', async () => {
