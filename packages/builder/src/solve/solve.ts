@@ -208,10 +208,10 @@ export class Solver {
     this.counts.total++
     const { step } = visit
     const { cache, isNeeded } = this.#options
-    const anew = step.noCache || this.#isNew(visit)
-    const lookup = async () => (anew ? undefined : await cache.lookup(key, isNeeded?.(step) === true))
+    const lookup = async () => await cache.lookup(key, isNeeded?.(step) === true)
+    let found = step.noCache || this.#isNew(visit) ? undefined : await lookup()
     // Another build may have made it while it was waited for, or since it was looked up.
-    const found = (await lookup()) ?? ((await this.#takeTurn(visit, key, tell)) ? await lookup() : undefined)
+    if (found === undefined && (await this.#takeTurn(visit, key, tell))) found = await lookup()
     if (found) {
       await this.#turns.end(step)
       this.counts.cached++

@@ -53,7 +53,9 @@ export class StageFingerprints {
       return keyed
     }
     const computed = await Promise.all(
-      sources.map((source, i) => digests[i] ?? cache.fingerprint((source as StageFiles).key, (source as StageFiles).compute)),
+      sources.map(async (source, i) =>
+        isFiles(source) ? (digests[i] ?? (await cache.fingerprint(source.key, source.compute))) : source,
+      ),
     )
     return keyWith(computed)
   }
