@@ -15,7 +15,8 @@ import { asBuildError, resolveBuildSettings } from './build/settings.ts'
 import { openSolver } from './build/solver.ts'
 import { readSources } from './build/sources.ts'
 import type { ParsedDockerfile } from './instructions/nodes.ts'
-import type { BuildOptions, BuildResult, Place } from './options.ts'
+import type { BuildOptions, Place } from './options.ts'
+import type { BuildResult } from './results.ts'
 
 /**
  * Builds the image that a Dockerfile describes.

@@ -2,7 +2,7 @@
 import type { Descriptor, OpenContent } from '@tsbuild/registry-client'
 import type { PreparedExport } from '../cache/backend.ts'
 import { collectDocument } from '../cache/export.ts'
-import type { ExportedCache } from '../options.ts'
+import type { ExportedCache } from '../results.ts'
 import { hasCode } from '../util/has-code.ts'
 import { blobSource } from './blob-source.ts'
 import { cacheServices } from './caches.ts'
@@ -15,8 +15,7 @@ const NOTHING = { blobs: 0, size: 0 }
 
 /** What the outputs of a build come to. */
 export interface OutputsUnderWay {
-  /** Repositories that the image was pushed to. Settles when all outputs have. */
-  readonly repositories: Promise<readonly string[]>
+  readonly done: Promise<unknown>
   readonly signal: AbortSignal
 }
 
@@ -81,8 +80,9 @@ async function exportCache(cache: PreparedExport, steps: readonly SolvedStep[], 
         throw error
       }
     }
+  const pushed = settings.outputs.flatMap(({ pushesTo }) => pushesTo?.(settings.tags) ?? [])
   // A registry takes from the image what it has got with it.
-  const pushed = cache.type === 'registry' ? await outputs.repositories : []
+  if (pushed.some((repository) => isOfRegistry(cache, repository))) await outputs.done
   await using exporter = await cache.open!(cacheServices(session))
   const mountFrom = ({ digest }: Descriptor) => [...(solver.caches?.repositoriesOf(digest) ?? []), ...pushed]
   try {
@@ -90,4 +90,9 @@ async function exportCache(cache: PreparedExport, steps: readonly SolvedStep[], 
   } catch (error) {
     throw hasCode(lost, 'CACHE_LAYER_LOST') ? lost : error
   }
+}
+
+/** Whether a cache is in the registry that a repository (`registry/repository`) is in. */
+function isOfRegistry({ type, name }: PreparedExport, repository: string): boolean {
+  return type === 'registry' && name.startsWith(`registry ${repository.slice(0, repository.indexOf('/') + 1)}`)
 }
