@@ -91,6 +91,7 @@ export async function openSolver(
   const below = new Set(stepsBehind(tops(all)).flatMap((step) => (step.kind === 'file' ? inputsOf(step) : [])))
   const solver = new Solver({
     cache,
+    locks: store.locks,
     observer: explainer.observe(),
     onWork: prepare,
     // Packing overlaps with the steps that follow, which the worker gets first. Errors are met again when the image is

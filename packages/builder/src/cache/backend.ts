@@ -13,6 +13,7 @@
  */
 import type { Descriptor, OpenContent, RegistryClient, Repository } from '@tsbuild/registry-client'
 import type { CompressionChoice } from '../layer/compression-attributes.ts'
+import type { DocumentCodec } from './codec.ts'
 import type { CacheDocument } from './document.ts'
 
 /** What backends may use of a build. */
@@ -21,6 +22,8 @@ export interface CacheServices {
   repository(reference: string, options: { readonly insecure: boolean }): Repository
   /** Asks other servers than registries with the user's proxies and authorities. */
   readonly client: RegistryClient
+  /** How documents are written down; undefined: plainly. */
+  readonly codec?: DocumentCodec
 }
 
 /** A checked `--cache-from`, ready to be opened. */
@@ -30,6 +33,8 @@ export interface PreparedImport {
   readonly name: string
   /** What of its attributes will have no effect. */
   readonly warnings: readonly string[]
+  /** Reads what it needs before the build does anything. @throws BuildError CACHE_INVALID */
+  check?(): Promise<void>
   /** Asks nobody: what cannot be reached is {@link CacheImporter.load}'s to say. */
   open(services: CacheServices): Promise<CacheImporter>
 }
@@ -44,6 +49,8 @@ export interface PreparedExport extends CompressionChoice {
   readonly mode: 'min' | 'max'
   /** The build succeeds where the export fails. */
   readonly ignoreError: boolean
+  /** See {@link PreparedImport.check}. */
+  check?(): Promise<void>
   /** undefined: the cache is written into the image (see backends/inline.ts). */
   readonly open: ((services: CacheServices) => Promise<CacheExporter>) | undefined
 }
