@@ -19,6 +19,7 @@ import { runHandler } from '../steps/run-step.ts'
 import type { RootfsResult } from '../steps/types.ts'
 import type { LazyWorker } from '../steps/worker-client.ts'
 import { missingCapabilities } from '../util/rights.ts'
+import { BuildCacheMounts } from './cache-mounts.ts'
 import type { Explainer } from './explain.ts'
 import { failureHandler } from './failure.ts'
 import { imageSource, openLayers, prepareRun } from './layers.ts'
@@ -44,6 +45,7 @@ export interface BuildSolver {
   readonly images: ReadonlyMap<string, FoundImage>
   readonly counts: Solver['counts']
   readonly caches: SharedCaches | undefined
+  readonly mounts: BuildCacheMounts
   solve(): Promise<SolvedImage[]>
   /** What solving gave. */
   rootfses: Solver['rootfses']
@@ -88,6 +90,8 @@ export async function openSolver(
   const exported = new Set(all.flatMap((plan) => ancestors(plan.rootfs)))
   const onDisk = wantedOnDisk(all, settings)
   const below = new Set(stepsBehind(tops(all)).flatMap((step) => (step.kind === 'file' ? inputsOf(step) : [])))
+  const choices = settings.cacheTo.map((to) => to.mounts)
+  const mounts = new BuildCacheMounts(session, worker, caches, choices)
   const solver = new Solver({
     cache,
     observer: explainer.observe(),
@@ -135,6 +139,7 @@ export async function openSolver(
         lacking,
         allowSecretsInLayers: options.allowSecretsInLayers === true,
         failures: failureHandler({ parsed, settings, session, worker }),
+        beforeCache: (mount, signal) => mounts.before(mount, signal),
       }),
     },
   })
@@ -144,6 +149,7 @@ export async function openSolver(
     images,
     counts: solver.counts,
     caches,
+    mounts,
     rootfses: () => solver.rootfses(),
     fingerprints: cache.fingerprints,
     async solve() {

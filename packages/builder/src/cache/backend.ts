@@ -14,6 +14,7 @@
 import type { Descriptor, OpenContent, RegistryClient, Repository } from '@tsbuild/registry-client'
 import type { CompressionChoice } from '../layer/compression-attributes.ts'
 import type { CacheDocument } from './document.ts'
+import type { MountChoice } from './mount-attributes.ts'
 
 /** What backends may use of a build. */
 export interface CacheServices {
@@ -30,6 +31,8 @@ export interface PreparedImport {
   readonly name: string
   /** What of its attributes will have no effect. */
   readonly warnings: readonly string[]
+  /** Whether cache mounts are filled from it. */
+  readonly mounts: boolean
   /** Asks nobody: what cannot be reached is {@link CacheImporter.load}'s to say. */
   open(services: CacheServices): Promise<CacheImporter>
 }
@@ -42,6 +45,8 @@ export interface PreparedExport extends CompressionChoice {
   readonly warnings: readonly string[]
   /** `min`: layers of the image only; `max`: those of all steps. */
   readonly mode: 'min' | 'max'
+  /** Which cache mounts it carries. */
+  readonly mounts: MountChoice | undefined
   /** The build succeeds where the export fails. */
   readonly ignoreError: boolean
   /** undefined: the cache is written into the image (see backends/inline.ts). */

@@ -19,7 +19,9 @@ export const localBackend: CacheBackend = {
     const digest = attrs.text('digest') || undefined
     if (digest !== undefined && !isDigest(digest)) attrs.fail(`invalid digest ${JSON.stringify(digest)}`)
     const importer = openImporter(directory, digest ?? tagOf(attrs))
-    return { type: 'local', name: importer.name, warnings: attrs.warnings, open: async () => importer }
+    const { name } = importer
+    const mounts = attrs.flag('mounts', true)
+    return { type: 'local', name, warnings: attrs.warnings, mounts, open: async () => importer }
   },
   to(values) {
     const { attrs, common } = exportAttributes(
