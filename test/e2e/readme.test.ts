@@ -7,13 +7,15 @@ import { openWorkspace, type Workspace } from '../support/workspace.ts'
 
 const needs = gate('docker-registry', 'busybox')
 
-/** Code blocks of README.md in one language. */
-function blocks(language: string): string[] {
-  const text = readFileSync(`${repository}/README.md`, 'utf8')
+/** Code blocks of a document in one language. */
+function blocks(language: string, document = 'README.md'): string[] {
+  const text = readFileSync(`${repository}/${document}`, 'utf8')
   return [...text.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\``, 'gms'))].map((match) => match[1]!)
 }
 
 const scripts = blocks('sh').filter((script) => /^tsbuild /m.test(script))
+/** Services have tests of their own. */
+const caching = blocks('sh', 'docs/caching.md').filter((script) => /localhost:5000|type=local/.test(script))
 
 /** A project of which everything in the README can be built. */
 async function project(place: Workspace): Promise<string> {
@@ -24,12 +26,13 @@ async function project(place: Workspace): Promise<string> {
   })
 }
 
-describe('README.md', () => {
+describe('README.md and docs/caching.md', () => {
   it('has commands', () => {
     expect(scripts.length).toBeGreaterThanOrEqual(3)
+    expect(caching.length).toBeGreaterThanOrEqual(4)
   })
 
-  const titled = scripts.map(
+  const titled = [...scripts, ...caching].map(
     (script) => [script.split('\n').find((line) => line.startsWith('tsbuild '))!, script] as const,
   )
   it.skipIf(needs.skip).each(titled)(`commands work${needs.note}: %s …`, async (_title, script) => {

@@ -42,6 +42,9 @@ describe.skipIf(needs.skip)(`a shared cache${needs.note}`, () => {
   `
   const FILES = { tool: 'tool', a: 'a' }
   const STEPS = 7
+  /** Needs no worker. */
+  const SMALL = { dockerfileText: 'FROM scratch\nCOPY a /a\nCOPY tool /tool\nCOPY a /again/\n' }
+  const SMALL_STEPS = 3
 
   async function on(
     machine: string,
@@ -95,14 +98,39 @@ describe.skipIf(needs.skip)(`a shared cache${needs.note}`, () => {
 
   it('exports what came from the cache as well', { timeout }, async () => {
     const [to, from] = caches.local!()
-    const first = await on('a', FILES, { cacheTo: [withMode(to, 'max')] })
+    const first = await on('a', FILES, { ...SMALL, cacheTo: [withMode(to, 'max')] })
     const again: CacheSpec = { type: 'local', attrs: { dest: place.join('again'), mode: 'max' } }
-    const second = await on('b', FILES, { cacheFrom: [from], cacheTo: [again] })
-    expect(second.cache.exported).toMatchObject([{ records: STEPS, sent: { blobs: 7 } }])
+    const second = await on('b', FILES, { ...SMALL, cacheFrom: [from], cacheTo: [again] })
+    expect(second.cache.exported).toMatchObject([{ records: SMALL_STEPS, sent: { blobs: SMALL_STEPS } }])
     await rm(place.join('cache'), { recursive: true })
-    const third = await on('c', FILES, { cacheFrom: [{ type: 'local', attrs: { src: place.join('again') } }] })
-    expect(third.steps).toEqual({ total: STEPS, cached: STEPS })
+    const third = await on('c', FILES, {
+      ...SMALL,
+      cacheFrom: [{ type: 'local', attrs: { src: place.join('again') } }],
+    })
+    expect(third.steps).toEqual({ total: SMALL_STEPS, cached: SMALL_STEPS })
     expect(third.digest).toBe(first.digest)
+  })
+
+  it('is written by a build that reads none', { timeout }, async () => {
+    const [to, from] = caches.local!()
+    const options = { ...SMALL, cacheTo: [to], cacheFrom: [from] }
+    await on('a', FILES, options)
+    const anew = await on('a', FILES, { ...options, noCache: true })
+    expect(anew.steps).toEqual({ total: SMALL_STEPS, cached: 0 })
+    expect(anew.cache).toMatchObject({ imported: [{ hits: 0 }], exported: [{ records: 2 * SMALL_STEPS }] })
+    // The latest is what others find.
+    const other = await on('b', FILES, { ...SMALL, cacheFrom: [from] })
+    expect(other).toMatchObject({ digest: anew.digest, steps: { cached: SMALL_STEPS } })
+  })
+
+  it('is one for all platforms', { timeout }, async () => {
+    const [to, from] = caches.local!()
+    const platforms = ['linux/amd64', 'linux/arm64']
+    const options = { dockerfileText: 'FROM scratch\nARG TARGETARCH\nCOPY a /$TARGETARCH\nCOPY tool /\n', platforms }
+    const first = await on('a', FILES, { ...options, cacheTo: [to] })
+    expect(first.cache.exported).toMatchObject([{ records: 4 }])
+    const second = await on('b', FILES, { ...options, cacheFrom: [from] })
+    expect(second).toMatchObject({ digest: first.digest, steps: { total: 4, cached: 4 } })
   })
 
   it('is pushed from without a download', { timeout }, async () => {
@@ -133,15 +161,15 @@ describe.skipIf(needs.skip)(`a shared cache${needs.note}`, () => {
     { timeout },
     async (how) => {
       const [to, from] = caches.local!()
-      const files = await layerFiles(await on('a', FILES, { cacheTo: [to] }))
-      expect(files).toHaveLength(4)
+      const files = await layerFiles(await on('a', FILES, { ...SMALL, cacheTo: [to] }))
+      expect(files).toHaveLength(SMALL_STEPS)
       for (const file of files) {
         if (how === 'truncated') await truncate(file, 10)
         else if (how === 'poisoned') await writeFile(file, readFileSync(file).fill('x', 20))
         else await rm(file)
       }
       const dest = place.join('image.tar')
-      const result = await on('b', FILES, { cacheFrom: [from], outputs: [{ type: 'oci', attrs: { dest } }] })
+      const result = await on('b', FILES, { ...SMALL, cacheFrom: [from], outputs: [{ type: 'oci', attrs: { dest } }] })
       const { length } = result.warnings
       expect([length > 0, length <= 2, result.warnings.map(({ message }) => message)]).toMatchObject([
         true,
@@ -150,13 +178,13 @@ describe.skipIf(needs.skip)(`a shared cache${needs.note}`, () => {
       ])
       expect(await blobsOf('b', result)).toHaveLength(result.platforms[0]!.layers.length)
       // What was made is found where it was made.
-      expect((await on('b', FILES)).digest).toBe(result.digest)
+      expect((await on('b', FILES, SMALL)).digest).toBe(result.digest)
     },
   )
 
   it('whose record lies about a layer is not believed', { timeout }, async () => {
     const [to, from] = caches.local!()
-    await on('a', FILES, { cacheTo: [to] })
+    await on('a', FILES, { ...SMALL, cacheTo: [to] })
     // Two steps have each other's layer.
     await editDocument((text) => {
       const document = JSON.parse(text)
@@ -167,11 +195,11 @@ describe.skipIf(needs.skip)(`a shared cache${needs.note}`, () => {
       return JSON.stringify(document)
     })
     const outputs = [{ type: 'oci', attrs: { dest: place.join('image.tar') } }] as const
-    const result = await on('b', FILES, { cacheFrom: [from], outputs })
+    const result = await on('b', FILES, { ...SMALL, cacheFrom: [from], outputs })
     expect(result.warnings.map(({ message }) => message).join()).toMatch(/does not match its diffID/)
     expect(await blobsOf('b', result)).toHaveLength(result.platforms[0]!.layers.length)
     // Nothing of it is remembered: another machine has the same files from the steps.
-    expect((await on('b', FILES, { outputs })).steps.cached).toBe(STEPS)
+    expect((await on('b', FILES, { ...SMALL, outputs })).steps.cached).toBe(SMALL_STEPS)
   })
 
   /** Replaces the document of the local cache. */
@@ -202,14 +230,16 @@ describe.skipIf(needs.skip)(`a shared cache${needs.note}`, () => {
     const nowhere = { type: 'registry', attrs: { ref: '127.0.0.1:1/a:b' } } as const
     const outputs = [{ type: 'oci', attrs: { dest: place.join('image.tar') } }] as const
     const ignored: CacheSpec = { type: 'registry', attrs: { ...nowhere.attrs, 'ignore-error': 'true' } }
-    const result = await on('a', FILES, { cacheFrom: [nowhere], cacheTo: [ignored], outputs })
+    const result = await on('a', FILES, { ...SMALL, cacheFrom: [nowhere], cacheTo: [ignored], outputs })
     expect(result.warnings.map(({ message }) => message)).toEqual([
       expect.stringMatching(/^cache registry 127.0.0.1:1\/a:b cannot be used: /),
       expect.stringMatching(/^cache registry 127.0.0.1:1\/a:b was not exported: /),
     ])
     expect(result.cache).toMatchObject({ imported: [{ hits: 0 }], exported: [{ records: 0 }] })
     await rm(place.join('image.tar'))
-    await expect(on('a', FILES, { cacheTo: [nowhere], outputs })).rejects.toMatchObject({ code: 'CACHE_NOT_EXPORTED' })
+    await expect(on('a', FILES, { ...SMALL, cacheTo: [nowhere], outputs })).rejects.toMatchObject({
+      code: 'CACHE_NOT_EXPORTED',
+    })
     // The output was written all the same.
     expect(existsSync(place.join('image.tar'))).toBe(true)
   })
@@ -253,9 +283,9 @@ describe.skipIf(needs.skip)(`a shared cache${needs.note}`, () => {
   it('is compressed as it is told, which changes no image', { timeout }, async () => {
     const [to, from] = caches.local!()
     const attrs = { ...to.attrs, compression: 'zstd', mode: 'max' }
-    const first = await on('a', FILES, { cacheTo: [{ type: 'local', attrs }] })
-    const second = await on('b', FILES, { cacheFrom: [from] })
-    expect(second.steps).toEqual({ total: STEPS, cached: STEPS })
+    const first = await on('a', FILES, { ...SMALL, cacheTo: [{ type: 'local', attrs }] })
+    const second = await on('b', FILES, { ...SMALL, cacheFrom: [from] })
+    expect(second.steps).toEqual({ total: SMALL_STEPS, cached: SMALL_STEPS })
     expect(second.digest).toBe(first.digest)
   })
 })

@@ -23,21 +23,19 @@ export {
 } from './explanation.ts'
 export type { ImageStore } from './image/image-store.ts'
 export type { LockEntry } from './lockfile/index.ts'
+export type { Console, Place, TmpfsVolume } from './options.ts'
+export type { BuildWarning, ProgressEvent, ProgressListener, ProgressVertex } from './progress.ts'
 export type {
   BlobCount,
   BuildResult,
   CallResult,
   CheckResult,
-  Console,
   ExportedCache,
   ImportedCache,
   OutputResult,
-  Place,
   PlatformResult,
   RunImageResult,
-  TmpfsVolume,
-} from './options.ts'
-export type { BuildWarning, ProgressEvent, ProgressListener, ProgressVertex } from './progress.ts'
+} from './results.ts'
 export { excerpt, type Location, type Position, type Range, SourceFile } from './source.ts'
 export type {
   CollectionSettings,

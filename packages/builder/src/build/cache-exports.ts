@@ -3,7 +3,7 @@ import type { Descriptor, OpenContent } from '@tsbuild/registry-client'
 import type { CacheExport, PreparedExport } from '../cache/backend.ts'
 import { collectDocument } from '../cache/export.ts'
 import { chunkBlobs, type SharedMount } from '../cache/mounts.ts'
-import type { BlobCount, ExportedCache } from '../options.ts'
+import type { BlobCount, ExportedCache } from '../results.ts'
 import { hasCode } from '../util/has-code.ts'
 import { blobSource } from './blob-source.ts'
 import { cacheServices } from './caches.ts'
@@ -17,8 +17,7 @@ const NO_MOUNTS = { ids: [], sent: NOTHING, present: NOTHING }
 
 /** What the outputs of a build come to. */
 export interface OutputsUnderWay {
-  /** Repositories that the image was pushed to. Settles when all outputs have. */
-  readonly repositories: Promise<readonly string[]>
+  readonly done: Promise<unknown>
   readonly signal: AbortSignal
 }
 
@@ -99,8 +98,9 @@ async function exportCache(cache: PreparedExport, steps: readonly SolvedStep[], 
         throw error
       }
     }
+  const pushed = settings.outputs.flatMap(({ pushesTo }) => pushesTo?.(settings.tags) ?? [])
   // A registry takes from the image what it has got with it.
-  const pushed = cache.type === 'registry' ? await outputs.repositories : []
+  if (pushed.some((repository) => isOfRegistry(cache, repository))) await outputs.done
   await using exporter = await cache.open!(cacheServices(session))
   const mountFrom = ({ digest }: Descriptor) => [...(solver.caches?.repositoriesOf(digest) ?? []), ...pushed]
   try {
@@ -130,4 +130,9 @@ function total(blobs: readonly Descriptor[]): BlobCount {
 
 function less(all: BlobCount, some: BlobCount): BlobCount {
   return { blobs: Math.max(0, all.blobs - some.blobs), size: Math.max(0, all.size - some.size) }
+}
+
+/** Whether a cache is in the registry that a repository (`registry/repository`) is in. */
+function isOfRegistry({ type, name }: PreparedExport, repository: string): boolean {
+  return type === 'registry' && name.startsWith(`registry ${repository.slice(0, repository.indexOf('/') + 1)}`)
 }

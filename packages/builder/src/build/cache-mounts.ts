@@ -1,4 +1,4 @@
-/** The cache mounts of a build's RUNs: filled from shared caches before their first use, and packed for them at the end. */
+/** The cache mounts of a build's RUNs, in all attempts to solve it: filled from shared caches before their first use, and packed for them at the end. */
 import { createReadStream, createWriteStream } from 'node:fs'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
@@ -11,6 +11,7 @@ import { throwIfAborted } from '../errors.ts'
 import { type CacheSpec, cacheMountName } from '../steps/cache-mount-name.ts'
 import type { WorkerClient } from '../steps/worker-api.ts'
 import type { Session } from './session.ts'
+import type { BuildSettings } from './settings.ts'
 
 /** Chunks that are fetched at the same time. */
 const CONCURRENCY = 6
@@ -23,19 +24,20 @@ export class BuildCacheMounts {
   /** Every mount that a RUN of this build has used, by name, with the way it was used first. */
   readonly #used = new Map<string, { readonly spec: CacheSpec; readonly ready: Promise<void> }>()
   readonly #packed = new Map<string, Promise<SharedMount | undefined>>()
+  /** Files with the chunks of what was packed, by digest. */
+  readonly #files = new Map<string, string>()
   #directory: Promise<string> | undefined
 
-  /** @param choices of all exports */
   constructor(
     session: Session,
     worker: WorkerClient,
     caches: SharedCaches | undefined,
-    choices: readonly (MountChoice | undefined)[],
+    { cacheTo }: Pick<BuildSettings, 'cacheTo'>,
   ) {
     this.#session = session
     this.#worker = worker
     this.#caches = caches
-    this.#maxSize = Math.max(0, ...choices.map((choice) => choice?.maxSize ?? 0))
+    this.#maxSize = Math.max(0, ...cacheTo.map(({ mounts }) => mounts?.maxSize ?? 0))
   }
 
   /**
@@ -44,6 +46,8 @@ export class BuildCacheMounts {
    */
   before(spec: CacheSpec, signal: AbortSignal): Promise<void> {
     const name = cacheMountName(spec)
+    // A build that is solved again writes to it once more.
+    this.#packed.delete(name)
     const known = this.#used.get(name)
     if (known !== undefined) return known.ready
     // What is to begin empty does.
@@ -134,12 +138,16 @@ export class BuildCacheMounts {
     return this.#files.has(digest) ? createReadStream(this.#files.get(digest)!, { start: offset }) : undefined
   }
 
-  readonly #files = new Map<string, string>()
-
   #pack(name: string, spec: CacheSpec, signal: AbortSignal): Promise<SharedMount | undefined> {
     let packed = this.#packed.get(name)
     if (packed === undefined) {
-      packed = this.#session.task(`packing cache mount ${spec.id}`, () => this.#packNow(name, spec, signal))
+      packed = this.#session
+        .task(`packing cache mount ${spec.id}`, () => this.#packNow(name, spec, signal))
+        .catch((error: unknown) => {
+          throwIfAborted(signal)
+          this.#warn(spec, `not part of the cache: ${error instanceof Error ? error.message : String(error)}`)
+          return undefined
+        })
       this.#packed.set(name, packed)
     }
     return packed
@@ -148,7 +156,9 @@ export class BuildCacheMounts {
   async #packNow(name: string, spec: CacheSpec, signal: AbortSignal): Promise<SharedMount | undefined> {
     this.#directory ??= this.#session.store.blobs.temporary('mounts').then((made) => this.#session.use(made).path)
     const out = await this.#directory
-    const created = Date.now()
+    // Later than what is known of it, whatever the clock of its machine says: the latest counts.
+    const known = (await this.#caches?.mountContents(name)) ?? []
+    const created = Math.max(Date.now(), ...known.map(({ mount }) => mount.created + 1))
     const { sharing, id } = spec
     const packed = await this.#worker.call('mount.pack', { name, sharing, out, maxSize: this.#maxSize }, { signal })
     switch (packed.status) {

@@ -1,5 +1,6 @@
 /** The calls that look at what failed RUNs left. */
-import type { DebugOptions, Place, RunImageResult, StoreOptions } from '../options.ts'
+import type { DebugOptions, Place, StoreOptions } from '../options.ts'
+import type { RunImageResult } from '../results.ts'
 import { runInteractive } from '../steps/interactive.ts'
 import { LazyWorker } from '../steps/worker-client.ts'
 import { callInStore } from './call-in-store.ts'

@@ -1,6 +1,5 @@
 /** The end of a build: outputs and shared caches, side by side. */
-import { formatReference, parseReference } from '@tsbuild/registry-client'
-import type { BuildResult, OutputResult } from '../options.ts'
+import type { BuildResult } from '../results.ts'
 import { exportCaches } from './cache-exports.ts'
 import type { Explainer } from './explain.ts'
 import { exportAll } from './outputs.ts'
@@ -19,21 +18,11 @@ export async function finish(
   // An image that could not be written is no reason to wait for the caches.
   const failed = new AbortController()
   const outputs = exportAll(solved, solver, session, settings)
-  const repositories = outputs.then(({ outputs }) => outputs.flatMap(pushedTo))
-  for (const waiting of [outputs, repositories]) waiting.catch((error: unknown) => failed.abort(error))
+  outputs.catch((error: unknown) => failed.abort(error))
   const signal = AbortSignal.any([session.signal, failed.signal])
-  const exports = exportCaches(solved, solver, session, settings, { repositories, signal })
+  const exports = exportCaches(solved, solver, session, settings, { done: outputs, signal })
   await Promise.allSettled([outputs, exports])
   const [built, exported] = [await outputs, await exports]
   const explanation = await explainer.finish()
   return { ...built, explanation, cache: { imported: solver.caches?.summary() ?? [], exported } }
-}
-
-/** Repositories that an output has pushed to. */
-function pushedTo({ type, names = [] }: OutputResult): string[] {
-  if (type !== 'registry' && type !== 'image') return []
-  return names.map((name) => {
-    const { registry, repository } = parseReference(name)
-    return formatReference({ registry, repository })
-  })
 }

@@ -1,5 +1,5 @@
 /** The end of a process that the caller asked for, where failing is a result. */
-import type { RunImageResult } from '../options.ts'
+import type { RunImageResult } from '../results.ts'
 import type { RunOutcome } from '../steps/worker-api.ts'
 
 export function processResult(outcome: RunOutcome): RunImageResult {

@@ -19,7 +19,7 @@ import { runHandler } from '../steps/run-step.ts'
 import type { RootfsResult } from '../steps/types.ts'
 import type { LazyWorker } from '../steps/worker-client.ts'
 import { missingCapabilities } from '../util/rights.ts'
-import { BuildCacheMounts } from './cache-mounts.ts'
+import type { BuildCacheMounts } from './cache-mounts.ts'
 import type { Explainer } from './explain.ts'
 import { failureHandler } from './failure.ts'
 import { imageSource, openLayers, prepareRun } from './layers.ts'
@@ -73,7 +73,7 @@ export async function openSolver(
   settings: BuildSettings,
   trust: 'records' | 'worker',
   explainer: Explainer,
-  caches: SharedCaches | undefined,
+  { caches, mounts }: Pick<BuildSolver, 'caches' | 'mounts'>,
 ): Promise<BuildSolver> {
   const { store, signal } = session
   const { options } = settings
@@ -90,8 +90,6 @@ export async function openSolver(
   const exported = new Set(all.flatMap((plan) => ancestors(plan.rootfs)))
   const onDisk = wantedOnDisk(all, settings)
   const below = new Set(stepsBehind(tops(all)).flatMap((step) => (step.kind === 'file' ? inputsOf(step) : [])))
-  const choices = settings.cacheTo.map((to) => to.mounts)
-  const mounts = new BuildCacheMounts(session, worker, caches, choices)
   const solver = new Solver({
     cache,
     observer: explainer.observe(),

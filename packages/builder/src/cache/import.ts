@@ -4,11 +4,13 @@
  * again.
  */
 import type { Descriptor } from '@tsbuild/registry-client'
+import { BuildError } from '../errors.ts'
 import { snapshotName } from '../graph/key.ts'
 import type { LayerSource } from '../graph/layer.ts'
 import type { CacheImporter } from './backend.ts'
 import { type Compression, parseCompression } from './compression.ts'
 import { blobsOf, type CacheDocument, type CacheRecord, EMPTY_DOCUMENT, mergeDocuments } from './document.ts'
+import { cacheErrors } from './errors.ts'
 import type { SharedMount } from './mounts.ts'
 
 /** A result of a step, as a cache knows it. Times are milliseconds. */
@@ -155,16 +157,15 @@ class OneCache {
       try {
         const { documents, foreign } = await this.#importer.load({ signal })
         this.#take(mergeDocuments(...documents))
-        if (foreign !== undefined)
-          this.#problem = 'it was written by BuildKit, which has no keys in common with this builder'
+        if (foreign !== undefined) throw cacheErrors.unusable([name, 'BuildKit wrote it, whose keys are other ones'])
       } catch (error) {
         // Nobody wants to know any more.
         if (signal.aborted) return
-        this.#problem = error instanceof Error ? error.message : String(error)
+        const known = error instanceof BuildError ? error : cacheErrors.unusable([name, String(error)])
+        this.#problem = known.message
+        warn(known.message)
       }
     })
-    if (this.#problem !== undefined)
-      warn(this.#problem.includes(name) ? this.#problem : `cache ${name} is not used: ${this.#problem}`)
   }
 
   #take(document: CacheDocument): void {

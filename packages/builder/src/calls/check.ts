@@ -1,8 +1,8 @@
 /** `--call=check`: the findings as the reference prints them, as text and as JSON. */
 import type { RawInstruction } from '../dockerfile/ast.ts'
 import type { BuildError } from '../errors.ts'
-import type { CheckResult } from '../options.ts'
 import type { BuildWarning } from '../progress.ts'
+import type { CheckResult } from '../results.ts'
 import { excerpt, type Location, lineSpan, type Range, type SourceFile } from '../source.ts'
 import { base64, contextLines, fileName, type LocationJson, locationJson } from './locations.ts'
 

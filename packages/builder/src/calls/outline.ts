@@ -1,6 +1,6 @@
 /** `--call=outline`: what one target takes: build arguments, secrets, ssh agents. */
 import { descriptionOf, type LintFacts, type MountFact, type StageFacts } from '../lint/index.ts'
-import type { CallResult } from '../options.ts'
+import type { CallResult } from '../results.ts'
 import type { ArgFact } from '../stages/args.ts'
 import type { ResolvedStages } from '../stages/resolve.ts'
 import type { StageNode } from '../stages/stage-graph.ts'

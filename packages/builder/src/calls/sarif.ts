@@ -1,6 +1,6 @@
 /** `--call=check,format=sarif`: findings for code scanning services (SARIF 2.1.0). */
 import { rules } from '../lint/index.ts'
-import type { CheckResult } from '../options.ts'
+import type { CheckResult } from '../results.ts'
 import type { Range } from '../source.ts'
 import { lineSpan } from '../source.ts'
 import type { CheckReport } from './check.ts'

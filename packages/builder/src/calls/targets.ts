@@ -1,7 +1,7 @@
 /** `--call=targets`: the stages of a file that can be built. */
 import type { ParsedDockerfile } from '../instructions/nodes.ts'
 import { descriptionOf } from '../lint/index.ts'
-import type { CallResult } from '../options.ts'
+import type { CallResult } from '../results.ts'
 import { columns } from './columns.ts'
 import { base64, type LocationJson, locationJson } from './locations.ts'
 

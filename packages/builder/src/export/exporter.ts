@@ -6,7 +6,8 @@
  */
 import type { Descriptor, Repository, Source } from '@tsbuild/registry-client'
 import type { AssembledImage } from '../image/assemble.ts'
-import type { OutputResult, OutputSpec } from '../options.ts'
+import type { OutputSpec } from '../options.ts'
+import type { OutputResult } from '../results.ts'
 import type { Store } from '../store/store.ts'
 import type { Annotation } from './annotations.ts'
 
@@ -77,6 +78,8 @@ export interface PreparedOutput {
   readonly annotations: readonly Annotation[] | undefined
   /** Names are pushed without a tag, so that they must have none. */
   readonly pushByDigest: boolean
+  /** Repositories (`registry/repository`) that an image with these tags is pushed to; undefined for types that do not. */
+  readonly pushesTo?: (tags: readonly string[]) => readonly string[]
   export(context: ExportContext): Promise<OutputResult>
 }
 

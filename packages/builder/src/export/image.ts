@@ -50,6 +50,7 @@ function imageExporter(type: OutputSpec['type'] & ('image' | 'registry')): Expor
         epoch: format.epoch,
         annotations: format.annotations,
         pushByDigest: naming.byDigest,
+        pushesTo: (tags) => (push ? givenNames(naming, tags).map(withoutTag) : []),
         async export(context) {
           if (push && naming.prefix === undefined && naming.own === undefined && context.tags.length === 0)
             throw exportErrors.outputInvalid(['tag is needed when pushing to registry'], {
@@ -85,8 +86,13 @@ function readNaming(attrs: Attributes<(typeof ATTRIBUTES)[number]>): Naming {
   }
 }
 
-function namesOf({ own, byDigest, prefix }: Naming, built: BuiltImages, { tags }: ExportContext): string[] {
-  const given = byDigest ? [...bareNames(own), ...tags.map(withoutTag)] : [...normalizedNames(own), ...tags]
+function givenNames({ own, byDigest }: Naming, tags: readonly string[]): string[] {
+  return byDigest ? [...bareNames(own), ...tags.map(withoutTag)] : [...normalizedNames(own), ...tags]
+}
+
+function namesOf(naming: Naming, built: BuiltImages, { tags }: ExportContext): string[] {
+  const { prefix } = naming
+  const given = givenNames(naming, tags)
   if (given.length === 0 && prefix !== undefined) return [withDigest(prefix, built.descriptor.digest)]
   return [...new Set(given)]
 }

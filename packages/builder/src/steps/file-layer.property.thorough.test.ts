@@ -241,7 +241,8 @@ it.skipIf(!isRoot)(
           const step = { kind: 'file', name: '', at: undefined, noCache: true, parent, link, ops } as FileStep
           const visit = { step, signal, input: (of: unknown) => results.get(of)!, progress: () => {}, log: () => {}, vertex: {} } as unknown as Visit<FileStep> // biome-ignore format: one object
           // The identity of what is below has a number of its own.
-          keys.push(made.length > 0 || (await handler.key(visit)))
+          const key = await handler.key(visit)
+          keys.push(made.length > 0 || key)
           const result = (await handler.run(visit, String(++count))) as RootfsResult
           expect(result.stack.top!.coming === undefined).toBe(way === 'files')
           made.push(result.stack)
