@@ -50,6 +50,11 @@ export class MountArchive {
     return this.#leftOut
   }
 
+  /** Whether there was nothing to be put into it. */
+  get isEmpty(): boolean {
+    return this.#entries === 0
+  }
+
   get size(): number {
     return this.#size
   }

@@ -154,7 +154,7 @@ export type MountPacked =
       readonly chunks: readonly { readonly digest: string; readonly size: number }[]
       readonly leftOut: LeftOut | undefined
     }
-  /** There is none, another build has it to itself, or it was written to all the time. */
+  /** There is none, or nothing in it; another build has it to itself, or it was written to all the time. */
   | { readonly status: 'absent' | 'busy' | 'changing' }
   /** It is too big: `what` says of what there is too much. */
   | { readonly status: 'too-big'; readonly what: string }

@@ -160,6 +160,9 @@ describe.skipIf(!isRoot)('a cache mount that is packed and put back (needs root)
       fs.closeSync(locked.fd)
     }
     expect(await pack('d')).toMatchObject({ status: 'absent' })
+    // Nor would one with nothing in it be of use to anybody.
+    await make('d')
+    expect(await pack('d')).toMatchObject({ status: 'absent' })
   })
 
   it('is empty when a chunk is cut short, another one, or not there', async () => {

@@ -67,6 +67,8 @@ async function pack(directory: string, out: string, archive: MountArchive): Prom
       chunks.at(-1)!.catch(() => undefined)
       if (chunks.length > AT_ONCE) await chunks.at(-1 - AT_ONCE)
     }
+    // Nothing to be carried: what a cache has of it, from a job that had more luck, is of more use.
+    if (archive.isEmpty) return { status: 'absent' }
     const { size, leftOut } = archive
     const diffID = `sha256:${hash.digest('hex')}`
     return { status: 'packed', diffID, size, leftOut, chunks: await Promise.all(chunks) }
