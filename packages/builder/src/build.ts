@@ -1,6 +1,7 @@
 /**
  * Builds images: read the Dockerfile, parse it, plan a graph per platform, solve it, assemble images, export them.
  */
+import { BuildCacheMounts } from './build/cache-mounts.ts'
 import { openCaches } from './build/caches.ts'
 import { checkInputs } from './build/check-inputs.ts'
 import { Explainer } from './build/explain.ts'
@@ -41,9 +42,10 @@ export async function build(call: BuildOptions<Place>): Promise<BuildResult> {
     const worker = openWorker(session, options, hasRun(parsed))
     const { plans, undated, images } = await planAll(parsed, session, settings)
     await using explainer = new Explainer(session, options)
+    const shared = { caches, mounts: new BuildCacheMounts(session, worker, caches, settings) }
     return await withLostLayers(session, async (trust) => {
       const what = { parsed, plans, undated, images }
-      const solver = await openSolver(what, worker, session, settings, trust, explainer, caches)
+      const solver = await openSolver(what, worker, session, settings, trust, explainer, shared)
       return await finish(await solver.solve(), solver, session, settings, explainer)
     })
   } catch (error) {

@@ -32,6 +32,8 @@ export interface ImportedCache {
   readonly hits: number
   /** Layers that had to be downloaded. */
   readonly fetched: BlobCount
+  /** Cache mounts of RUN that were filled from it, by their ids, and the chunks that had to be downloaded for them. */
+  readonly mounts: { readonly ids: readonly string[] } & BlobCount
   /** Why it was of no use. */
   readonly problem: string | undefined
 }
@@ -46,6 +48,8 @@ export interface ExportedCache {
   readonly sent: BlobCount
   /** Layers that were there already, or that a registry took from another of its repositories. */
   readonly present: BlobCount
+  /** Cache mounts of RUN that are part of it (`mounts=true`), by their ids, and what their chunks came to. */
+  readonly mounts: { readonly ids: readonly string[]; readonly sent: BlobCount; readonly present: BlobCount }
   /** Why it failed, where `ignore-error` lets the build succeed all the same. */
   readonly problem: string | undefined
 }

@@ -40,8 +40,22 @@ it.each<[Partial<BuildResult>, string]>([
       outputs: [],
       cache: {
         imported: [
-          { name: 'registry x/y:z', records: 9, hits: 5, fetched: { blobs: 1, size: 2000 }, problem: undefined },
-          { name: 'local /a', records: 0, hits: 0, fetched: { blobs: 0, size: 0 }, problem: 'it is gone' },
+          {
+            name: 'registry x/y:z',
+            records: 9,
+            hits: 5,
+            fetched: { blobs: 1, size: 2000 },
+            mounts: { ids: ['npm'], blobs: 2, size: 7000 },
+            problem: undefined,
+          },
+          {
+            name: 'local /a',
+            records: 0,
+            hits: 0,
+            fetched: { blobs: 0, size: 0 },
+            mounts: { ids: [], blobs: 0, size: 0 },
+            problem: 'it is gone',
+          },
         ],
         exported: [
           {
@@ -49,15 +63,25 @@ it.each<[Partial<BuildResult>, string]>([
             records: 7,
             sent: { blobs: 2, size: 3000 },
             present: { blobs: 1, size: 10 },
+            mounts: { ids: [], sent: { blobs: 0, size: 0 }, present: { blobs: 0, size: 0 } },
+            problem: undefined,
+          },
+          {
+            name: 'local /c',
+            records: 7,
+            sent: { blobs: 0, size: 0 },
+            present: { blobs: 0, size: 0 },
+            mounts: { ids: ['a', 'b'], sent: { blobs: 1, size: 5 }, present: { blobs: 1, size: 2000 } },
             problem: undefined,
           },
         ],
       },
     },
     'built 2 layers, 1.00MB; 5 steps, 2 cached; 1.5s\ndigest sha256:abc\n' +
-      'cache from registry x/y:z: used 5 of 9 results, fetched 1 layer, 2.00kB\n' +
+      'cache from registry x/y:z: used 5 of 9 results, fetched 1 layer, 2.00kB; filled 1 cache mount, 7.00kB\n' +
       'cache from local /a: not used\n' +
-      'cache to local /b: 7 results; sent 2 layers, 3.00kB; had 1 layer, 10B\n',
+      'cache to local /b: 7 results; sent 2 layers, 3.00kB; had 1 layer, 10B\n' +
+      'cache to local /c: 7 results; sent 0 layers, 0B; had 0 layers, 0B; 2 cache mounts, sent 5B, had 2.00kB\n',
   ],
   [
     { outputs: [{ type: 'local', dest: 'out\x1b[2J' }] },

@@ -18,12 +18,15 @@ export function renderSummary(result: BuildResult, ms: number, stream = 'to stdo
     const where = [...(output.dest ? [output.dest === '-' ? stream : output.dest] : []), ...names]
     lines.push(`${output.type}${where.length > 0 ? ` ${where.join(', ')}` : ''}`)
   }
-  for (const { name, hits, records, fetched, problem } of result.cache.imported) {
-    const use = problem === undefined ? `used ${hits} of ${records} results, fetched ${counted(fetched)}` : 'not used'
-    lines.push(`cache from ${name}: ${use}`)
+  for (const { name, hits, records, fetched, mounts, problem } of result.cache.imported) {
+    const filled = mounts.ids.length === 0 ? '' : `; filled ${countedMounts(mounts.ids)}, ${formatBytes(mounts.size)}`
+    const use = `used ${hits} of ${records} results, fetched ${counted(fetched)}${filled}`
+    lines.push(`cache from ${name}: ${problem === undefined ? use : 'not used'}`)
   }
-  for (const { name, records, sent, present, problem } of result.cache.exported) {
-    const work = `${records} ${records === 1 ? 'result' : 'results'}; sent ${counted(sent)}; had ${counted(present)}`
+  for (const { name, records, sent, present, mounts, problem } of result.cache.exported) {
+    const carried = `${countedMounts(mounts.ids)}, sent ${formatBytes(mounts.sent.size)}, had ${formatBytes(mounts.present.size)}`
+    const results = `${records} ${records === 1 ? 'result' : 'results'}; sent ${counted(sent)}; had ${counted(present)}`
+    const work = mounts.ids.length === 0 ? results : `${results}; ${carried}`
     lines.push(`cache to ${name}: ${problem === undefined ? work : 'not exported'}`)
   }
   return `${['', ...lines.map(escapeControls)].join('\n')}\n`
@@ -34,6 +37,10 @@ function contents(result: BuildResult): string {
   const size = layers.reduce((sum, layer) => sum + layer.size, 0)
   const platforms = result.platforms.length > 1 ? `${result.platforms.length} platforms, ` : ''
   return `built ${platforms}${counted({ blobs: layers.length, size })}`
+}
+
+function countedMounts(ids: readonly string[]): string {
+  return `${ids.length} cache ${ids.length === 1 ? 'mount' : 'mounts'}`
 }
 
 function counted({ blobs, size }: BlobCount): string {

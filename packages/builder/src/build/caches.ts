@@ -7,7 +7,8 @@ import type { BuildSettings } from './settings.ts'
 export async function openCaches(session: Session, { cacheFrom }: BuildSettings): Promise<SharedCaches | undefined> {
   if (cacheFrom.length === 0) return undefined
   const importers = []
-  for (const cache of cacheFrom) importers.push(session.use(await cache.open(cacheServices(session))))
+  for (const cache of cacheFrom)
+    importers.push({ importer: session.use(await cache.open(cacheServices(session))), mounts: cache.mounts })
   return session.use(
     new SharedCaches(importers, {
       signal: session.signal,

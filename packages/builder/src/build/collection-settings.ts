@@ -2,8 +2,8 @@
  * `$TSBUILD_GC`, how automatic collection is configured: `off`, or `max-used-space=50GB,min-free-space=20%,interval=6h`.
  */
 import { parseDuration } from '../instructions/duration.ts'
-import { parseBytes } from '../instructions/size.ts'
 import type { CollectionSettings, Space } from '../store/index.ts'
+import { parseBytes } from '../util/bytes.ts'
 import { optionErrors } from './option-types.ts'
 
 /** {@link CollectionSettings} with the time from one collection to the next, milliseconds; undefined: there are none. */

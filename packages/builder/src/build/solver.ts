@@ -20,6 +20,7 @@ import { runHandler } from '../steps/run-step.ts'
 import type { RootfsResult } from '../steps/types.ts'
 import type { LazyWorker } from '../steps/worker-client.ts'
 import { missingCapabilities } from '../util/rights.ts'
+import type { BuildCacheMounts } from './cache-mounts.ts'
 import type { Explainer } from './explain.ts'
 import { failureHandler } from './failure.ts'
 import { imageSource, openLayers, prepareRun } from './layers.ts'
@@ -45,6 +46,7 @@ export interface BuildSolver {
   readonly images: ReadonlyMap<string, FoundImage>
   readonly counts: Solver['counts']
   readonly caches: SharedCaches | undefined
+  readonly mounts: BuildCacheMounts
   solve(): Promise<SolvedImage[]>
   /** What solving gave. */
   rootfses: Solver['rootfses']
@@ -72,7 +74,7 @@ export async function openSolver(
   settings: BuildSettings,
   trust: 'records' | 'worker',
   explainer: Explainer,
-  caches: SharedCaches | undefined,
+  { caches, mounts }: Pick<BuildSolver, 'caches' | 'mounts'>,
 ): Promise<BuildSolver> {
   const { store, signal } = session
   const { options } = settings
@@ -137,6 +139,7 @@ export async function openSolver(
         lacking,
         allowSecretsInLayers: options.allowSecretsInLayers === true,
         failures: failureHandler({ parsed, settings, session, worker }),
+        beforeCache: (mount, signal) => mounts.before(mount, signal),
       }),
     },
   })
@@ -146,6 +149,7 @@ export async function openSolver(
     images,
     counts: solver.counts,
     caches,
+    mounts,
     rootfses: () => solver.rootfses(),
     fingerprints: cache.fingerprints,
     async solve() {

@@ -3,9 +3,12 @@ import { COMPRESSION_ATTRIBUTES, compressionOf } from '../layer/compression-attr
 import { AttributeReader } from '../util/attributes.ts'
 import type { PreparedExport } from './backend.ts'
 import { cacheErrors } from './errors.ts'
+import { MOUNT_ATTRIBUTES, mountChoice } from './mount-attributes.ts'
 
 /** Every `--cache-to` has these. */
-const EXPORT_ATTRIBUTES = ['mode', 'ignore-error', ...COMPRESSION_ATTRIBUTES] as const
+const EXPORT_ATTRIBUTES = ['mode', 'ignore-error', 'mounts', ...MOUNT_ATTRIBUTES, ...COMPRESSION_ATTRIBUTES] as const
+/** Every `--cache-from` has these. */
+const IMPORT_ATTRIBUTES = ['mounts'] as const
 
 /** Attributes of one entry; those that only the other flag has are of no effect, which people rely on. */
 class CacheAttributes<Name extends string> extends AttributeReader<Name> {
@@ -40,8 +43,9 @@ export function importAttributes<Name extends string>(
   values: ReadonlyMap<string, string>,
   known: readonly Name[],
   ofExport: readonly string[] = [],
-): AttributeReader<Name> {
-  return new CacheAttributes('--cache-from', type, known, [...EXPORT_ATTRIBUTES, ...ofExport], values)
+): AttributeReader<Name | (typeof IMPORT_ATTRIBUTES)[number]> {
+  const all = [...known, ...IMPORT_ATTRIBUTES]
+  return new CacheAttributes('--cache-from', type, all, [...EXPORT_ATTRIBUTES, ...ofExport], values)
 }
 
 /** Reads a `--cache-to`; `known` and `ofImport` are what its type has beside what all have. */
@@ -59,6 +63,7 @@ export function exportAttributes<Name extends string>(
     type,
     mode: attrs.oneOf('mode', ['min', 'max'], 'min'),
     ignoreError: attrs.flag('ignore-error', false),
+    mounts: mountChoice(attrs),
     ...compressionOf(attrs),
     warnings: attrs.warnings,
   }

@@ -4,6 +4,7 @@ import { type Descriptor, digestOf, mediaTypes, type OpenContent } from '@tsbuil
 import { describe, expect, it } from 'vitest'
 import type { CacheExporter, CacheImporter } from './backend.ts'
 import { type CacheDocument, type CacheRecord, EMPTY_DOCUMENT, mergeDocuments, serializeDocument } from './document.ts'
+import { chunkBlobs, type SharedMount } from './mounts.ts'
 
 /** One place that a cache is kept in. */
 export interface BackendSubject extends AsyncDisposable {
@@ -81,6 +82,24 @@ export function backendContract(kind: string, create: (writers: number) => Promi
       const caches = Array.from({ length: writers }, () => exampleCache())
       await Promise.all(caches.map((cache) => save(subject, cache)))
       await expectThere(subject, ...caches)
+    })
+
+    it('keeps what cache mounts held, the latest of each', async () => {
+      await using subject = await create(1)
+      const [one, two, late] = [exampleMount('a', 1), exampleMount('b', 2), exampleMount('a', 3)]
+      expect(await save(subject, one)).toMatchObject({ sent: { blobs: 3 } })
+      await save(subject, late)
+      expect(await save(subject, two)).toMatchObject({ sent: { blobs: 3 } })
+      // What is older than what is there does not take its place.
+      await save(subject, one)
+      const wanted = mergeDocuments(one.document, two.document, late.document)
+      expect(wanted.mounts?.map(({ created }) => created).sort()).toEqual([2, 3])
+      expect(serialized(await load(subject))).toBe(serializeDocument(wanted).toString())
+      await using importer = await subject.importer()
+      await importer.load({ signal: new AbortController().signal })
+      for (const cache of [two, late])
+        for (const chunk of chunkBlobs(cache.document.mounts![0]!))
+          expect(await read(importer, chunk)).toEqual(cache.contents.get(chunk.digest))
     })
 
     it.each<Damage>(['missing', 'truncated', 'poisoned'])('gives nothing of a blob that is %s', async (how) => {
@@ -202,6 +221,21 @@ export function exampleCache(): ExampleCache {
     record('file', { kind: 'file', nonce: undefined, layer: layer(layers[1]!) }),
   ]
   return { document: { records, fingerprints: new Map([[hash(`files ${made}`), `sha256:${hash('x')}`]]) }, contents }
+}
+
+/** The same with a cache mount of one chunk. */
+function exampleMount(id: string, created: number): ExampleCache {
+  const { document, contents } = exampleCache()
+  const chunk = randomBytes(5000)
+  const mount: SharedMount = {
+    key: hash(id).slice(0, 40),
+    id,
+    created,
+    diffID: digestOf(`archive ${id}`),
+    size: 10_000,
+    chunks: [{ digest: digestOf(chunk), size: chunk.length }],
+  }
+  return { document: { ...document, mounts: [mount] }, contents: new Map([...contents, [digestOf(chunk), chunk]]) }
 }
 
 function hash(text: string): string {

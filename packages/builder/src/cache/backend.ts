@@ -15,6 +15,7 @@ import type { Descriptor, OpenContent, RegistryClient, Repository } from '@tsbui
 import type { CompressionChoice } from '../layer/compression-attributes.ts'
 import type { DocumentCodec } from './codec.ts'
 import type { CacheDocument } from './document.ts'
+import type { MountChoice } from './mount-attributes.ts'
 
 /** What backends may use of a build. */
 export interface CacheServices {
@@ -35,6 +36,8 @@ export interface PreparedImport {
   readonly warnings: readonly string[]
   /** Reads what it needs before the build does anything. @throws BuildError CACHE_INVALID */
   check?(): Promise<void>
+  /** Whether cache mounts are filled from it. */
+  readonly mounts: boolean
   /** Asks nobody: what cannot be reached is {@link CacheImporter.load}'s to say. */
   open(services: CacheServices): Promise<CacheImporter>
 }
@@ -47,6 +50,8 @@ export interface PreparedExport extends CompressionChoice {
   readonly warnings: readonly string[]
   /** `min`: layers of the image only; `max`: those of all steps. */
   readonly mode: 'min' | 'max'
+  /** Which cache mounts it carries. */
+  readonly mounts: MountChoice | undefined
   /** The build succeeds where the export fails. */
   readonly ignoreError: boolean
   /** See {@link PreparedImport.check}. */

@@ -8,10 +8,11 @@
  * layer. The document has what the name is made of, not the name: whoever writes it can say nothing of the snapshots of
  * other steps.
  */
-import { descriptorSchema, isLayerType, schema } from '@tsbuild/registry-client'
+import { type Descriptor, descriptorSchema, isLayerType, schema } from '@tsbuild/registry-client'
 import { KEY_VERSION, snapshotName } from '../graph/key.ts'
 import type { Layer } from '../graph/layer.ts'
 import { COMPRESSION_TEXT } from './compression.ts'
+import { chunkBlobs, latestMounts, mountsThatFit, type SharedMount, sharedMountSchema } from './mounts.ts'
 
 /** Media type of the document where it is a blob of its own. */
 export const CACHE_MEDIA_TYPE = 'application/vnd.tsbuild.cacheconfig.v1+json'
@@ -35,6 +36,15 @@ export interface CacheDocument {
   readonly records: readonly CacheRecord[]
   /** Digests of copied files by key. */
   readonly fingerprints: ReadonlyMap<string, string>
+  /** What cache mounts held, each once. */
+  readonly mounts?: readonly SharedMount[] | undefined
+}
+
+/** A blob that a document needs beside it. */
+export interface CacheBlob {
+  readonly descriptor: Descriptor
+  /** Of layers. */
+  readonly diffID?: string | undefined
 }
 
 export const EMPTY_DOCUMENT: CacheDocument = { records: [], fingerprints: new Map() }
@@ -44,10 +54,19 @@ export function layersOf({ records }: CacheDocument): Layer[] {
   return [...new Map(records.flatMap(({ layer }) => (layer ? [[layer.descriptor.digest, layer]] : []))).values()]
 }
 
-/** Both documents in one. Of two records of one result, the one that has a layer stays. */
+/** All that a document needs beside it, each once: layers, and chunks of cache mounts. */
+export function blobsOf(document: CacheDocument): CacheBlob[] {
+  const layers = layersOf(document)
+  const chunks = (document.mounts ?? []).flatMap(chunkBlobs).map((descriptor): CacheBlob => ({ descriptor }))
+  if (chunks.length === 0) return layers
+  return [...new Map([...chunks, ...layers].map((blob) => [blob.descriptor.digest, blob])).values()]
+}
+
+/** Both documents in one. Of two records of one result, the one that has a layer stays; of two mounts, the latest. */
 export function mergeDocuments(...documents: readonly CacheDocument[]): CacheDocument {
   const records = new Map<string, CacheRecord>()
   const fingerprints = new Map<string, string>()
+  const mounts = latestMounts(documents.flatMap((document) => document.mounts ?? []))
   for (const document of documents) {
     for (const record of document.records) {
       const name = snapshotName(record)
@@ -55,23 +74,25 @@ export function mergeDocuments(...documents: readonly CacheDocument[]): CacheDoc
     }
     for (const [key, digest] of document.fingerprints) fingerprints.set(key, digest)
   }
-  return { records: [...records.values()], fingerprints }
+  return { records: [...records.values()], fingerprints, ...(mounts.length > 0 && { mounts }) }
 }
 
 interface StoredDocument {
   readonly keyVersion: number
   readonly records: readonly CacheRecord[]
   readonly fingerprints: Readonly<Record<string, string>>
+  readonly mounts?: readonly SharedMount[] | undefined
 }
 
 /** Deterministic: equal documents have equal bytes. */
-export function serializeDocument({ records, fingerprints }: CacheDocument): Buffer {
+export function serializeDocument({ records, fingerprints, mounts = [] }: CacheDocument): Buffer {
   const order = (a: CacheRecord, b: CacheRecord) =>
     compare(a.key, b.key) || a.created - b.created || compare(a.nonce ?? '', b.nonce ?? '')
   const stored: StoredDocument = {
     keyVersion: KEY_VERSION,
     records: records.toSorted(order),
     fingerprints: Object.fromEntries([...fingerprints].sort(([a], [b]) => compare(a, b))),
+    ...(mounts.length > 0 && { mounts: mounts.toSorted((a, b) => compare(a.key, b.key)) }),
   }
   return Buffer.from(JSON.stringify(stored))
 }
@@ -98,6 +119,7 @@ const documentSchema = schema.object<StoredDocument>({
     'records',
   ),
   fingerprints: schema.table(schema.text, 'texts'),
+  mounts: schema.optional(schema.list(sharedMountSchema, 'cache mounts')),
 })
 
 /**
@@ -106,9 +128,13 @@ const documentSchema = schema.object<StoredDocument>({
  * @throws schema.SchemaProblem when it is none
  */
 export function parseCacheDocument(bytes: Uint8Array): CacheDocument {
-  const { keyVersion, records, fingerprints } = schema.parseDocument(bytes, documentSchema)
+  const { keyVersion, records, fingerprints, mounts = [] } = schema.parseDocument(bytes, documentSchema)
   if (keyVersion !== KEY_VERSION) return EMPTY_DOCUMENT
-  return { records: records.map(withPlainLayer), fingerprints: new Map(Object.entries(fingerprints)) }
+  return {
+    records: records.map(withPlainLayer),
+    fingerprints: new Map(Object.entries(fingerprints)),
+    ...(mounts.length > 0 && { mounts: mountsThatFit(mounts) }),
+  }
 }
 
 /** Of a layer only what names it: where else its bytes may be had, for one, is not the document's to say. */
@@ -125,6 +151,13 @@ export function withLayers(document: CacheDocument, has: (layer: Layer) => boole
     record.layer !== undefined && !has(record.layer) ? { ...record, layer: undefined } : record,
   )
   return { ...document, records }
+}
+
+/** {@link withLayers}, and without the mounts of which a chunk is not there. */
+export function withBlobs(document: CacheDocument, has: (digest: string) => boolean): CacheDocument {
+  const { mounts = [], ...rest } = withLayers(document, ({ descriptor }) => has(descriptor.digest))
+  const whole = mounts.filter(({ chunks }) => chunks.every(({ digest }) => has(digest)))
+  return whole.length > 0 ? { ...rest, mounts: whole } : rest
 }
 
 /** Bytes of a document that is read. */
@@ -162,5 +195,10 @@ export function documentToWrite(
     })
   const others = [...merged.fingerprints].filter(([key]) => !own.fingerprints.has(key))
   const room = Math.max(0, limits.fingerprints - own.fingerprints.size)
-  return { records, fingerprints: new Map([...own.fingerprints, ...others.slice(0, room)]) }
+  const mounts = mountsThatFit(merged.mounts ?? [], own.mounts)
+  return {
+    records,
+    fingerprints: new Map([...own.fingerprints, ...others.slice(0, room)]),
+    ...(mounts.length > 0 && { mounts }),
+  }
 }

@@ -2,7 +2,7 @@ import { type Descriptor, digestOf, mediaTypes } from '@tsbuild/registry-client'
 import { expect, it } from 'vitest'
 import { snapshotName } from '../graph/key.ts'
 import type { CacheImporter } from './backend.ts'
-import type { CacheRecord } from './document.ts'
+import { type CacheRecord, EMPTY_DOCUMENT } from './document.ts'
 import { cacheErrors } from './errors.ts'
 import { SharedCaches } from './import.ts'
 
@@ -33,7 +33,8 @@ const holding = (name: string, ...records: CacheRecord[]) =>
     foreign: undefined,
   }))
 
-function open(...importers: CacheImporter[]) {
+function open(...opened: CacheImporter[]) {
+  const importers = opened.map((importer) => ({ importer, mounts: importer.name !== 'deaf' }))
   const titles: string[] = []
   const warnings: string[] = []
   const caches = new SharedCaches(importers, {
@@ -93,12 +94,36 @@ it('counts what is used and fetched, and knows where a registry has it', async (
   const options = { signal: new AbortController().signal }
   for await (const _ of source.openBlob(blob('1'), options));
   expect(caches.summary()).toEqual([
-    { name: 'a', records: 2, hits: 1, fetched: { blobs: 1, size: 1 }, problem: undefined },
+    {
+      name: 'a',
+      records: 2,
+      hits: 1,
+      fetched: { blobs: 1, size: 1 },
+      mounts: { ids: [], blobs: 0, size: 0 },
+      problem: undefined,
+    },
   ])
   expect(caches.repositoriesOf(blob('1').digest)).toEqual(['host/a'])
   expect(caches.repositoriesOf(blob('x').digest)).toEqual([])
   caches.distrust(snapshotName(one))
   expect(caches.summary()).toMatchObject([{ hits: 0 }])
+})
+
+it('has what cache mounts held, the latest first, and counts it apart', async () => {
+  const key = 'c'.repeat(40)
+  const chunk = blob('1')
+  const mounted = (name: string, created: number) => {
+    const mount = { key, id: 'npm', created, diffID: digestOf('tar'), size: 10, chunks: [chunk] }
+    return cacheOf(name, async () => ({ documents: [{ ...EMPTY_DOCUMENT, mounts: [mount] }], foreign: undefined }))
+  }
+  const { caches } = open(mounted('a', 1), mounted('b', 2), mounted('deaf', 3))
+  const found = await caches.mountContents(key)
+  expect(found.map(({ cache }) => cache)).toEqual(['b', 'a'])
+  expect(await caches.mountContents('d'.repeat(40))).toEqual([])
+  for await (const _ of found[0]!.open(chunk, new AbortController().signal));
+  found[0]!.used()
+  const used = { fetched: { blobs: 0, size: 0 }, mounts: { ids: ['npm'], blobs: 1, size: 1 } }
+  expect(caches.summary()).toMatchObject([{ mounts: { ids: [] } }, used, { mounts: { ids: [] } }])
 })
 
 it('delays nobody who does not ask, and ends what is under way', async () => {

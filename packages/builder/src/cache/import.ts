@@ -9,8 +9,9 @@ import { snapshotName } from '../graph/key.ts'
 import type { LayerSource } from '../graph/layer.ts'
 import type { CacheImporter } from './backend.ts'
 import { type Compression, parseCompression } from './compression.ts'
-import { type CacheDocument, type CacheRecord, EMPTY_DOCUMENT, layersOf, mergeDocuments } from './document.ts'
+import { blobsOf, type CacheDocument, type CacheRecord, EMPTY_DOCUMENT, mergeDocuments } from './document.ts'
 import { cacheErrors } from './errors.ts'
+import type { SharedMount } from './mounts.ts'
 
 /** A result of a step, as a cache knows it. Times are milliseconds. */
 export interface SharedRecord extends Omit<CacheRecord, 'compression'> {
@@ -29,8 +30,21 @@ export interface CacheImport {
   readonly hits: number
   /** What had to be downloaded. Sizes are bytes. */
   readonly fetched: { readonly blobs: number; readonly size: number }
+  /** Cache mounts that were filled from it, by their ids, and what had to be downloaded for them. */
+  readonly mounts: { readonly ids: readonly string[]; readonly blobs: number; readonly size: number }
   /** Why it was not used. */
   readonly problem: string | undefined
+}
+
+/** What a cache knows of a cache mount. */
+export interface MountedContent {
+  readonly mount: SharedMount
+  /** See {@link CacheImport.name}. */
+  readonly cache: string
+  /** A chunk, like `CacheImporter.openBlob`. */
+  open(chunk: Descriptor, signal: AbortSignal): AsyncIterable<Buffer>
+  /** Called when the mount was filled with it. */
+  used(): void
 }
 
 export interface SharedCachesOptions {
@@ -53,9 +67,12 @@ export class SharedCaches implements AsyncDisposable {
   readonly #liars = new Set<LayerSource>()
 
   /** Begins to ask the caches. */
-  constructor(importers: readonly CacheImporter[], options: SharedCachesOptions) {
+  constructor(
+    importers: readonly { readonly importer: CacheImporter; readonly mounts: boolean }[],
+    options: SharedCachesOptions,
+  ) {
     const signal = AbortSignal.any([options.signal, this.#end.signal])
-    this.#caches = importers.map((importer) => new OneCache(importer))
+    this.#caches = importers.map(({ importer, mounts }) => new OneCache(importer, mounts))
     this.#loaded = Promise.all(this.#caches.map((cache) => cache.load({ ...options, signal }))).then(() => undefined)
     // Whoever waits is told.
     this.#loaded.catch(() => undefined)
@@ -82,6 +99,13 @@ export class SharedCaches implements AsyncDisposable {
   /** A cache has said something of files that is not so. */
   distrustFingerprints(source: LayerSource): void {
     this.#liars.add(source)
+  }
+
+  /** What the caches have of a cache mount, the latest first. */
+  async mountContents(key: string): Promise<MountedContent[]> {
+    await this.#loaded
+    const found = this.#caches.flatMap((cache) => cache.mountContent(key) ?? [])
+    return found.sort((a, b) => b.mount.created - a.mount.created)
   }
 
   used(snapshot: string): void {
@@ -113,7 +137,7 @@ export class SharedCaches implements AsyncDisposable {
 class OneCache {
   readonly source: LayerSource
   document: CacheDocument = EMPTY_DOCUMENT
-  /** Digests of its layers. */
+  /** Digests of its blobs. */
   blobs: ReadonlySet<string> = new Set()
   readonly #importer: CacheImporter
   readonly #byKey = new Map<string, SharedRecord[]>()
@@ -121,9 +145,13 @@ class OneCache {
   readonly #used = new Set<string>()
   #failed = 0
   #fetched = { blobs: 0, size: 0 }
+  readonly #withMounts: boolean
+  readonly #filled = new Set<string>()
+  #fetchedChunks = { blobs: 0, size: 0 }
   #problem: string | undefined
 
-  constructor(importer: CacheImporter) {
+  constructor(importer: CacheImporter, withMounts: boolean) {
+    this.#withMounts = withMounts
     const { name, repository } = importer
     this.#importer = importer
     this.source = { kind: 'cache', name, repository, openBlob: (...call) => this.#openBlob(...call) }
@@ -149,7 +177,7 @@ class OneCache {
 
   #take(document: CacheDocument): void {
     this.document = document
-    this.blobs = new Set(layersOf(document).map(({ descriptor }) => descriptor.digest))
+    this.blobs = new Set(blobsOf(document).map(({ descriptor }) => descriptor.digest))
     this.#snapshots = new Map(document.records.map((record) => [snapshotName(record), record]))
     for (const record of document.records) {
       const shared = { ...record, compression: parseCompression(record.compression), source: this.source }
@@ -173,15 +201,32 @@ class OneCache {
   summary(distrusted: ReadonlySet<string>): CacheImport {
     const hits = [...this.#used].filter((snapshot) => !distrusted.has(snapshot)).length
     const records = this.document.records.length
-    return { name: this.source.name, records, hits, fetched: this.#fetched, problem: this.#problem }
+    return {
+      name: this.source.name,
+      records,
+      hits,
+      fetched: this.#fetched,
+      mounts: { ids: [...this.#filled].sort(), ...this.#fetchedChunks },
+      problem: this.#problem,
+    }
+  }
+
+  mountContent(key: string): MountedContent | undefined {
+    const mount = this.#withMounts ? this.document.mounts?.find((one) => one.key === key) : undefined
+    if (mount === undefined) return undefined
+    const open = async function* (this: OneCache, chunk: Descriptor, signal: AbortSignal) {
+      yield* this.#importer.openBlob(chunk, { signal })
+      this.#fetchedChunks = counted(this.#fetchedChunks, chunk)
+    }
+    return { mount, cache: this.source.name, open: open.bind(this), used: () => void this.#filled.add(mount.id) }
   }
 
   async *#openBlob(...[descriptor, options]: Parameters<LayerSource['openBlob']>): AsyncGenerator<Buffer> {
     yield* this.#importer.openBlob(descriptor, options)
-    this.#count(descriptor)
+    this.#fetched = counted(this.#fetched, descriptor)
   }
+}
 
-  #count({ size }: Descriptor): void {
-    this.#fetched = { blobs: this.#fetched.blobs + 1, size: this.#fetched.size + size }
-  }
+function counted(before: { readonly blobs: number; readonly size: number }, { size }: Descriptor) {
+  return { blobs: before.blobs + 1, size: before.size + size }
 }

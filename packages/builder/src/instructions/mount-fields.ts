@@ -1,9 +1,9 @@
 /** The single fields of `RUN --mount`: keys, aliases, kinds of values. */
 import type { Location } from '../source.ts'
+import { parseBytes } from '../util/bytes.ts'
 import { parseBool } from './bool.ts'
 import { instructionErrors } from './errors.ts'
 import type { MountField } from './nodes.ts'
-import { parseBytes } from './size.ts'
 
 const types = ['bind', 'cache', 'tmpfs', 'secret', 'ssh'] as const
 export const sharings = ['shared', 'private', 'locked'] as const

@@ -19,6 +19,8 @@ export interface TarEntry {
   readonly size: number
   /** Seconds since the epoch; written as whole seconds. */
   readonly mtime: number
+  /** What comes to the time, 0 to 999: layers do without. */
+  readonly milliseconds?: number | undefined
   /** Target of a symlink; path of the earlier entry for a hard link. */
   readonly linkname?: string | undefined
   readonly device?: { readonly major: number; readonly minor: number } | undefined
@@ -79,6 +81,7 @@ function paxRecords(entry: TarEntry, name: Buffer, link: Buffer): Buffer {
   if (link.length > NAME_LENGTH || !isAscii(link)) add('linkpath', link)
   const mtime = Math.floor(entry.mtime)
   if (mtime < 0 || mtime > MAX_SIZE) add('mtime', String(mtime))
+  else if (entry.milliseconds) add('mtime', `${mtime}.${String(entry.milliseconds).padStart(3, '0')}`)
   if (name.length > NAME_LENGTH || !isAscii(name)) add('path', name)
   if (entry.size > MAX_SIZE) add('size', String(entry.size))
   if (entry.uid > MAX_ID) add('uid', String(entry.uid))

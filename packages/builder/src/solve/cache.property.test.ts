@@ -355,7 +355,9 @@ async function outcome(build: Build, machine: Machine, cloud?: Cloud): Promise<u
   const tops = graphOf(build)
   const task = async <T>(_: string, work: () => Promise<T>) => await work()
   const signal = new AbortController().signal
-  const shared = cloud && new SharedCaches([cloud.importer()], { signal, task, warn: expect.unreachable })
+  const shared =
+    cloud &&
+    new SharedCaches([{ importer: cloud.importer(), mounts: true }], { signal, task, warn: expect.unreachable })
   for (;;) {
     const opened = machine.solver(shared)
     try {

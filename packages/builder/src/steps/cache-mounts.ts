@@ -6,12 +6,13 @@
  *
  * What is in `data` belongs to the processes that have it mounted, now as well: nothing in it is walked by its path.
  */
-import { createHash, randomUUID } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import {
   chmodSync,
   chownSync,
   existsSync,
   mkdirSync,
+  opendirSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -24,13 +25,10 @@ import { resolveBelow } from '../sandbox/native/resolve.ts'
 import { directorySize } from '../snapshot/size.ts'
 import type { MountInfo } from '../store/index.ts'
 import { type Locks, openLocks } from '../store/locks.ts'
-import { relativeToRoot } from '../util/inroot.ts'
 import { beAlive, isAbandoned, type Life } from '../util/life.ts'
 import { makeDirectorySync } from '../util/make-directory.ts'
 import { removeTree } from '../util/remove-tree.ts'
-import type { RunMountSpec } from './worker-api.ts'
-
-type CacheSpec = RunMountSpec & { type: 'cache' }
+import { type CacheSpec, cacheMountName } from './cache-mount-name.ts'
 
 /** A cache directory in use; disposing releases its lock. */
 export interface OpenCache extends AsyncDisposable {
@@ -71,15 +69,7 @@ export class CacheMounts {
     seed: ((directory: string) => Promise<void>) | undefined,
     signal: AbortSignal,
   ): Promise<OpenCache> {
-    // As in the reference, another owner, mode or seed is another cache.
-    const { id, seed: layers, mode, uid, gid } = spec
-    // A seeded cache holds what its source is, no more: another source is another cache, too.
-    const part = relativeToRoot(spec.source)
-    const seeded = layers === undefined ? [] : [...layers, ...(part === '' ? [] : [`source=${part}`])]
-    const name = createHash('sha256')
-      .update([id, ...seeded, mode, uid, gid].join('\0'))
-      .digest('hex')
-      .slice(0, 40)
+    const name = cacheMountName(spec)
     const { directory, lock } = await this.#take(name, spec.sharing, signal)
     const use = await this.#locks.share(inUse(basename(directory)), signal).catch(async (error: unknown) => {
       await lock?.[Symbol.asyncDispose]()
@@ -134,6 +124,57 @@ export class CacheMounts {
     return true
   }
 
+  /** Whether there is nothing in a cache yet. */
+  isEmpty(name: string): boolean {
+    return isEmptyDirectory(join(this.#directory, name, 'data'))
+  }
+
+  /**
+   * Gives a cache its first content: it is made beside its place, and put there when it is whole, unless somebody uses
+   * the cache by then or it has got content.
+   *
+   * @param fill fills an empty directory that nobody else knows
+   * @returns whether it is there now
+   */
+  async fill(spec: CacheSpec, fill: (directory: string) => Promise<void>): Promise<boolean> {
+    const name = cacheMountName(spec)
+    const directory = join(this.#directory, name)
+    const data = join(directory, 'data')
+    if (!isEmptyDirectory(data)) return false
+    using life = beAlive(this.#lives)
+    this.#sweep(directory)
+    const fresh = newDirectory(directory, spec, life)
+    try {
+      await fill(fresh)
+      await using alone = await this.#locks.tryAcquire(inUse(name))
+      if (alone === undefined || !isEmptyDirectory(data)) return false
+      renameSync(fresh, data)
+      return true
+    } finally {
+      // What is in it has been read from elsewhere: it is of no use in part.
+      if (existsSync(fresh)) removeTree(fresh)
+    }
+  }
+
+  /**
+   * Reads what a cache holds, as a RUN would use it: not while another process has locked it, and side by side with
+   * those that share it.
+   *
+   * @returns undefined when there is none, `busy` when another build has it to itself
+   */
+  async read<T>(
+    name: string,
+    sharing: CacheSpec['sharing'],
+    use: (directory: string) => Promise<T>,
+    signal: AbortSignal,
+  ): Promise<T | 'busy' | undefined> {
+    await using lock = sharing === 'shared' ? undefined : await this.#locks.tryAcquire(name)
+    if (sharing !== 'shared' && lock === undefined) return 'busy'
+    await using _use = await this.#locks.share(inUse(name), signal)
+    const data = join(this.#directory, name, 'data')
+    return existsSync(data) ? await use(data) : undefined
+  }
+
   #names(): string[] {
     if (!existsSync(this.#directory)) return []
     return readdirSync(this.#directory).filter((name) => NAME.test(name))
@@ -171,14 +212,9 @@ export class CacheMounts {
     data: string,
     spec: CacheSpec,
     seed: ((directory: string) => Promise<void>) | undefined,
-    { owner }: Life,
+    life: Life,
   ): Promise<void> {
-    makeDirectorySync(directory, 0o700)
-    writeFileSync(join(directory, 'id'), spec.id)
-    const fresh = join(directory, `${owner}.new-${randomUUID()}`)
-    mkdirSync(fresh)
-    chownSync(fresh, spec.uid, spec.gid)
-    chmodSync(fresh, spec.mode)
+    const fresh = newDirectory(directory, spec, life)
     await seed?.(fresh)
     try {
       renameSync(fresh, data)
@@ -187,6 +223,28 @@ export class CacheMounts {
       // Another process was first.
       if (!existsSync(data)) throw error
     }
+  }
+}
+
+/** An empty directory on its way to become a cache's. */
+function newDirectory(directory: string, spec: CacheSpec, { owner }: Life): string {
+  makeDirectorySync(directory, 0o700)
+  writeFileSync(join(directory, 'id'), spec.id)
+  const fresh = join(directory, `${owner}.new-${randomUUID()}`)
+  mkdirSync(fresh)
+  chownSync(fresh, spec.uid, spec.gid)
+  chmodSync(fresh, spec.mode)
+  return fresh
+}
+
+/** Also one that is not there. */
+function isEmptyDirectory(path: string): boolean {
+  if (!existsSync(path)) return true
+  const directory = opendirSync(path)
+  try {
+    return directory.readSync() === null
+  } finally {
+    directory.closeSync()
   }
 }
 

@@ -72,6 +72,8 @@ export interface RunServices {
   readonly lacking: string | undefined
   /** What becomes of root filesystems that a failed RUN leaves; undefined: they are thrown away. */
   readonly failures: FailureHandler | undefined
+  /** Told of every cache mount before it is opened: may give it its first content. */
+  readonly beforeCache: (mount: RunMountSpec & { type: 'cache' }, signal: AbortSignal) => Promise<void>
 }
 
 /** A RUN that failed for good. */
@@ -115,6 +117,7 @@ export function runHandler(services: RunServices): StepHandler<RunStep> {
       await using inputs = new RunInputs(visit, services)
       const stack = await services.layers.snapshots(parent.stack)
       for (const mount of step.mounts) await inputs.add(mount)
+      for (const mount of inputs.mounts) if (mount.type === 'cache') await services.beforeCache(mount, visit.signal)
       for (let attempt = 0; ; attempt++) {
         const started = services.now()
         const made = { key: key!, nonce: services.nonce() }

@@ -144,6 +144,21 @@ export interface PackResult {
   readonly pieces: PieceTable | undefined
 }
 
+/** What became of packing a cache mount. Sizes are bytes. */
+export type MountPacked =
+  | {
+      readonly status: 'packed'
+      readonly diffID: string
+      /** Of the archive. */
+      readonly size: number
+      readonly chunks: readonly { readonly digest: string; readonly size: number }[]
+      readonly leftOut: LeftOut | undefined
+    }
+  /** There is none, or nothing in it; another build has it to itself, or it was written to all the time. */
+  | { readonly status: 'absent' | 'busy' | 'changing' }
+  /** It is too big: `what` says of what there is too much. */
+  | { readonly status: 'too-big'; readonly what: string }
+
 /** Argument of a worker that will probably have to run processes in namespaces. */
 export const WILL_RUN = '--will-run'
 
@@ -206,6 +221,18 @@ export interface WorkerOperations {
   'mount.list': { params: object; result: readonly MountInfo[] }
   /** Deletes one that no process has mounted; whether it is gone. */
   'mount.remove': { params: { id: string }; result: boolean }
+  /** Which cache mounts hold nothing yet, by name. */
+  'mount.isEmpty': { params: { name: string }; result: boolean }
+  /** Packs what a cache mount holds into chunks: one file each in the directory `out`, named by its digest. */
+  'mount.pack': {
+    params: { name: string; sharing: 'shared' | 'private' | 'locked'; out: string; maxSize: number }
+    result: MountPacked
+  }
+  /** Gives an empty cache mount the content that files with its chunks hold; whether it took it. */
+  'mount.fill': {
+    params: { mount: RunMountSpec & { type: 'cache' }; chunks: readonly string[]; diffID: string; size: number }
+    result: boolean
+  }
   /** Looks whether all that was used until now is as it was committed. */
   'snapshot.verify': { params: Record<string, never>; result: void }
   /** Unpacks a layer blob on top of `below` and verifies its diffID. */

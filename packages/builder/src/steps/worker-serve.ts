@@ -9,6 +9,7 @@ import { openStore, openStoreToRead } from '../store/store.ts'
 import { makeDirectorySync } from '../util/make-directory.ts'
 import { CacheMounts } from './cache-mounts.ts'
 import type { OpenParams, WorkerEvent, WorkerOperations } from './worker-api.ts'
+import { fillMount, packMount } from './worker-cache-mounts.ts'
 import type { OperationContext } from './worker-files.ts'
 import { applyFiles, fingerprintFiles } from './worker-files.ts'
 import { packSnapshot, unpackBlob } from './worker-layers.ts'
@@ -97,6 +98,9 @@ export function serve(cloner: LastingCloner | undefined): void {
     'snapshot.purge': () => opened().snapshots.purge(),
     'mount.list': async () => opened().mounts.list(),
     'mount.remove': ({ id }) => opened().mounts.remove(id),
+    'mount.isEmpty': async ({ name }) => opened().mounts.isEmpty(name),
+    'mount.pack': (params, call) => packMount(params, opened().mounts, call.signal),
+    'mount.fill': (params, call) => fillMount(params, opened().mounts, call.signal),
     'layer.unpack': (params, call) => unpackBlob(params, context(call)),
     'layer.pack': async (params, call) => packSnapshot(params, context(call), await opened().pieces()),
     'files.apply': (params, call) => applyFiles(params, context(call)),

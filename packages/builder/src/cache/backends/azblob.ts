@@ -28,7 +28,9 @@ export const azblobBackend: CacheBackend = {
   from(values, env) {
     const attrs = importAttributes('azblob', values, ATTRIBUTES)
     const { name, place } = parse(attrs, env)
-    return { type: 'azblob', name, warnings: attrs.warnings, open: async (services) => objectImporter(place(services)) }
+    const { warnings } = attrs
+    const mounts = attrs.flag('mounts', true)
+    return { type: 'azblob', name, warnings, mounts, open: async (services) => objectImporter(place(services)) }
   },
   to(values, env) {
     const { attrs, common } = exportAttributes('azblob', values, ATTRIBUTES)

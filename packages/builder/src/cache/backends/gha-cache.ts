@@ -8,7 +8,7 @@ import { type Descriptor, digestOf, type OpenContent, schema, verified } from '@
 import pLimit from 'p-limit'
 import type { CacheExport, CacheExporter, CacheImporter } from '../backend.ts'
 import { type DocumentCodec, PLAIN } from '../codec.ts'
-import { type CacheDocument, documentToWrite, EMPTY_DOCUMENT, layersOf, MAX_DOCUMENT_BYTES } from '../document.ts'
+import { blobsOf, type CacheDocument, documentToWrite, EMPTY_DOCUMENT, MAX_DOCUMENT_BYTES } from '../document.ts'
 import { cacheErrors, forCache } from '../errors.ts'
 import type { ActionsService, FoundEntry } from '../services/actions-service.ts'
 import { parseActionsToken } from '../services/actions-token.ts'
@@ -200,9 +200,9 @@ async function sendPacks(
   const alive = await each(listed, async ({ key }) => (await entries.find(key, signal)) !== undefined)
   const there = listed.filter((_, i) => alive[i])
   const places = placesOf(there)
-  const layers = layersOf(document).map(({ descriptor }) => descriptor)
-  const descriptors = new Map(layers.map((descriptor) => [descriptor.digest as string, descriptor]))
-  const fresh = packsOf(layers.filter(({ digest }) => !places.has(digest)))
+  const blobs = blobsOf(document).map(({ descriptor }) => descriptor)
+  const descriptors = new Map(blobs.map((descriptor) => [descriptor.digest as string, descriptor]))
+  const fresh = packsOf(blobs.filter(({ digest }) => !places.has(digest)))
   const sent = { blobs: 0, size: 0 }
   const written = await each(fresh, async (pack) => {
     const size = pack.blobs.reduce((sum, blob) => sum + blob.size, 0)
@@ -228,8 +228,8 @@ async function sendPacks(
     sent.size += size
     return { ...pack, key }
   })
-  const total = layers.reduce((sum, { size }) => sum + size, 0)
-  const present = { blobs: layers.length - sent.blobs, size: total - sent.size }
+  const total = blobs.reduce((sum, { size }) => sum + size, 0)
+  const present = { blobs: blobs.length - sent.blobs, size: total - sent.size }
   return { sent, present, packs: [...written, ...there] }
 }
 

@@ -4,7 +4,7 @@
  */
 import { type Digest, digestOf, schema } from '@tsbuild/registry-client'
 import type { DocumentCodec } from '../codec.ts'
-import { type CacheDocument, layersOf } from '../document.ts'
+import { blobsOf, type CacheDocument } from '../document.ts'
 
 /** An entry with blobs, one after the other. */
 export interface Pack {
@@ -65,7 +65,7 @@ export function placesOf(packs: readonly Pack[]): Map<string, { readonly key: st
 /** Those of the packs that hold something of a document, each once. */
 export function packsFor(document: CacheDocument, packs: readonly Pack[]): Pack[] {
   const places = placesOf(packs)
-  const keys = new Set(layersOf(document).map(({ descriptor }) => places.get(descriptor.digest)?.key))
+  const keys = new Set(blobsOf(document).map(({ descriptor }) => places.get(descriptor.digest)?.key))
   return [...new Map(packs.filter(({ key }) => keys.has(key)).map((pack) => [pack.key, pack])).values()]
 }
 

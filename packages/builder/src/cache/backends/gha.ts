@@ -24,7 +24,9 @@ export const ghaBackend: CacheBackend = {
     const parsed = parse(attrs, env)
     if (parsed === undefined) return undefined
     const { name, place } = parsed
-    return { type: 'gha', name, warnings: attrs.warnings, open: async (services) => actionsImporter(place(services)) }
+    const { warnings } = attrs
+    const mounts = attrs.flag('mounts', true)
+    return { type: 'gha', name, warnings, mounts, open: async (services) => actionsImporter(place(services)) }
   },
   to(values, env) {
     const { attrs, common } = exportAttributes('gha', values, ATTRIBUTES)

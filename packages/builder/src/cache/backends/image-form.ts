@@ -12,7 +12,7 @@ import {
 } from '@tsbuild/registry-client'
 import type { AttributeReader } from '../../util/attributes.ts'
 import { DOCUMENT_TYPES, type DocumentCodec } from '../codec.ts'
-import { type CacheDocument, EMPTY_DOCUMENT, layersOf, MAX_DOCUMENT_BYTES, withLayers } from '../document.ts'
+import { blobsOf, type CacheDocument, EMPTY_DOCUMENT, MAX_DOCUMENT_BYTES, withBlobs } from '../document.ts'
 import { type InlineCaches, readInline } from './inline.ts'
 import { readBlob } from './read-blob.ts'
 
@@ -38,10 +38,10 @@ export function formOf(attrs: AttributeReader<(typeof FORM_ATTRIBUTES)[number]>)
 
 /** The manifest of a document whose bytes are the blob `config`. */
 export function writeForm({ type, mediaType }: ImageForm, document: CacheDocument, config: Descriptor): Buffer {
-  const layers = layersOf(document).map(({ descriptor, diffID }) => ({
+  const layers = blobsOf(document).map(({ descriptor, diffID }) => ({
     ...descriptor,
     // As BuildKit has it, and what looks at caches reads.
-    annotations: { 'containerd.io/uncompressed': diffID },
+    ...(diffID !== undefined && { annotations: { 'containerd.io/uncompressed': diffID } }),
   }))
   const content = type === 'manifest' ? { config, layers } : { manifests: [...layers, config] }
   return Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType, ...content }))
@@ -81,7 +81,7 @@ export async function readForm(
     if (configs.some(({ mediaType }) => mediaType === BUILDKIT_MEDIA_TYPE)) return { kind: 'buildkit' }
     return { kind: 'image', root }
   }
-  const kept = new Set(
+  const kept = new Set<string>(
     (root.kind === 'index' ? root.index.manifests : root.manifest.layers).map(({ digest }) => digest),
   )
   try {
@@ -89,7 +89,7 @@ export async function readForm(
     return {
       kind: 'cache',
       digest: fetched.descriptor.digest,
-      document: withLayers(document, ({ descriptor }) => kept.has(descriptor.digest)),
+      document: withBlobs(document, (digest) => kept.has(digest)),
       damaged: undefined,
     }
   } catch (error) {

@@ -28,11 +28,12 @@ export const inlineBackend: CacheBackend = {
   from: undefined,
   to(values) {
     const { common } = exportAttributes('inline', values, [])
-    const warnings =
-      common.mode === 'max'
-        ? [...common.warnings, '--cache-to type=inline: mode=max has no effect: an image has its own layers only']
-        : common.warnings
-    return { ...common, warnings, mode: 'min', name: 'inline', open: undefined }
+    const warnings = [...common.warnings]
+    if (common.mode === 'max')
+      warnings.push('--cache-to type=inline: mode=max has no effect: an image has its own layers only')
+    if (common.mounts !== undefined)
+      warnings.push('--cache-to type=inline: mounts=true has no effect: an image carries no cache mounts')
+    return { ...common, warnings, mode: 'min', mounts: undefined, name: 'inline', open: undefined }
   },
 }
 

@@ -20,8 +20,9 @@ export const localBackend: CacheBackend = {
     const digest = attrs.text('digest') || undefined
     if (digest !== undefined && !isDigest(digest)) attrs.fail(`invalid digest ${JSON.stringify(digest)}`)
     const reference = digest ?? tagOf(attrs)
+    const mounts = attrs.flag('mounts', true)
     const open = async ({ codec = PLAIN }: CacheServices) => openImporter(directory, reference, codec)
-    return { type: 'local', name: nameOf(directory), warnings: attrs.warnings, open }
+    return { type: 'local', name: nameOf(directory), warnings: attrs.warnings, mounts, open }
   },
   to(values) {
     const { attrs, common } = exportAttributes(

@@ -23,7 +23,8 @@ export const registryBackend: CacheBackend = {
     const attrs = importAttributes('registry', values, ATTRIBUTES, FORM_ATTRIBUTES)
     const place = placeOf(attrs)
     const { type, name, warnings } = { type: 'registry', name: place.name, warnings: attrs.warnings }
-    return { type, name, warnings, open: async (services) => openImporter(place, services) }
+    const mounts = attrs.flag('mounts', true)
+    return { type, name, warnings, mounts, open: async (services) => openImporter(place, services) }
   },
   to(values) {
     const { attrs, common } = exportAttributes('registry', values, [...ATTRIBUTES, ...FORM_ATTRIBUTES])

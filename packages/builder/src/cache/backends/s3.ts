@@ -37,7 +37,9 @@ export const s3Backend: CacheBackend = {
   from(values, env) {
     const attrs = importAttributes('s3', values, ATTRIBUTES)
     const { name, place } = parse(attrs, env)
-    return { type: 's3', name, warnings: attrs.warnings, open: async (services) => objectImporter(place(services)) }
+    const { warnings } = attrs
+    const mounts = attrs.flag('mounts', true)
+    return { type: 's3', name, warnings, mounts, open: async (services) => objectImporter(place(services)) }
   },
   to(values, env) {
     const { attrs, common } = exportAttributes('s3', values, ATTRIBUTES)

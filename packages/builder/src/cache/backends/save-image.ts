@@ -12,12 +12,12 @@ import { snapshotName } from '../../graph/key.ts'
 import type { CacheExport, CacheExporter } from '../backend.ts'
 import type { DocumentCodec } from '../codec.ts'
 import {
+  blobsOf,
   type CacheDocument,
   documentToWrite,
   EMPTY_DOCUMENT,
-  layersOf,
   serializeDocument,
-  withLayers,
+  withBlobs,
 } from '../document.ts'
 import { cacheErrors } from '../errors.ts'
 import { type Found, type ImageForm, readForm, writeForm } from './image-form.ts'
@@ -98,7 +98,7 @@ class ImageWriter {
   readonly #place: ImagePlace
   readonly #own: CacheDocument
   readonly #signal: AbortSignal
-  /** Layers that others named and the place has not any more. */
+  /** Blobs that others named and the place has not any more. */
   readonly #lost = new Set<string>()
 
   constructor(place: ImagePlace, own: CacheDocument, signal: AbortSignal) {
@@ -109,7 +109,7 @@ class ImageWriter {
 
   withoutLost(document: CacheDocument): CacheDocument {
     if (this.#lost.size === 0) return document
-    return withLayers(document, ({ descriptor }) => !this.#lost.has(descriptor.digest))
+    return withBlobs(document, (digest) => !this.#lost.has(digest))
   }
 
   /** @returns the digest of the manifest; undefined when it is to be tried again, in the next round */
@@ -139,9 +139,9 @@ class ImageWriter {
   }
 
   async #findLost(document: CacheDocument): Promise<boolean> {
-    const own = new Set(layersOf(this.#own).map(({ descriptor }) => descriptor.digest))
+    const own = new Set(blobsOf(this.#own).map(({ descriptor }) => descriptor.digest))
     const before = this.#lost.size
-    for (const { descriptor } of layersOf(document)) {
+    for (const { descriptor } of blobsOf(document)) {
       if (own.has(descriptor.digest)) continue
       if (!(await this.#place.target.hasBlob(descriptor, { signal: this.#signal }))) this.#lost.add(descriptor.digest)
     }
@@ -165,7 +165,11 @@ async function stays(place: ImagePlace, written: string, own: CacheDocument, sig
 
 function hasAll(document: CacheDocument, own: CacheDocument): boolean {
   const names = new Set(document.records.map(snapshotName))
-  return own.records.every((record) => names.has(snapshotName(record)))
+  const mounts = new Map((document.mounts ?? []).map(({ key, created }) => [key, created]))
+  return (
+    own.records.every((record) => names.has(snapshotName(record))) &&
+    (own.mounts ?? []).every(({ key, created }) => (mounts.get(key) ?? -1) >= created)
+  )
 }
 
 function isEqual(a: CacheDocument, b: CacheDocument): boolean {

@@ -1,7 +1,7 @@
 import { type Descriptor, type OpenContent, onceMore, type Target } from '@tsbuild/registry-client'
 import pLimit from 'p-limit'
 import type { CacheExport, CacheExporter } from '../backend.ts'
-import { type CacheDocument, layersOf } from '../document.ts'
+import { blobsOf, type CacheDocument } from '../document.ts'
 
 /** Blobs on their way at the same time. */
 const CONCURRENCY = 6
@@ -25,7 +25,7 @@ export async function sendBlobs(
   const present = { blobs: 0, size: 0 }
   const limit = pLimit(CONCURRENCY)
   await Promise.allSettled(
-    layersOf(document).map(({ descriptor }) =>
+    blobsOf(document).map(({ descriptor }) =>
       limit(async () => {
         signal.throwIfAborted()
         const mountFrom = typeof options.mountFrom === 'function' ? options.mountFrom(descriptor) : options.mountFrom
