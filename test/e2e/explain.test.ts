@@ -100,6 +100,40 @@ it('is about the build that is named', async () => {
   expect([code, stderr]).toMatchObject([1, expect.stringContaining('no such build is remembered')])
 })
 
+it('compares files by where they go, not by what their directories are called', async () => {
+  const text = (from: string) => `
+    FROM scratch AS files
+    COPY ${from} /moved/
+    FROM scratch
+    COPY --from=files /moved /`
+  const moved = await place.files({
+    Dockerfile: text('a'),
+    'a/one': '1',
+    'a/two': '2',
+    'b/one': '1',
+    'b/two': 'changed',
+  })
+  await place.must(['--progress=plain', moved])
+  await writeFile(`${moved}/Dockerfile`, text('b'))
+  await place.must(['--progress=plain', moved])
+  await writeFile(`${moved}/b/one`, 'changed')
+  await place.must(['--progress=plain', moved])
+  expect(await steps()).toMatchObject([
+    { step: expect.stringContaining('COPY b'), cause: { changes: [{ path: 'b/one', change: 'content' }], changed: 1 } },
+    { from: expect.stringContaining('COPY b') },
+  ])
+  await writeFile(`${moved}/Dockerfile`, text('a'))
+  await writeFile(`${moved}/a/one`, 'changed')
+  await writeFile(`${moved}/a/two`, 'changed')
+  await place.must(['--progress=plain', moved])
+  await writeFile(`${moved}/a/two`, 'again')
+  await place.must(['--progress=plain', moved])
+  expect(await steps()).toMatchObject([
+    { cause: { changes: [{ path: 'a/two', change: 'content' }], changed: 1 } },
+    { from: expect.stringContaining('COPY a') },
+  ])
+})
+
 it('neither shows nor keeps what looks secret, wherever the Dockerfile puts it', async () => {
   const secret = await place.files({
     Dockerfile: [

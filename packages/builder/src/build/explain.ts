@@ -55,9 +55,19 @@ export class Explainer implements AsyncDisposable {
 
   readonly onFingerprint = (fingerprint: string, files: () => Iterable<FingerprintedFile>): void =>
     this.#listings.note(fingerprint, function* () {
-      for (const { source, node, content } of files()) {
+      let [place, directories] = ['', 0]
+      for (const { source, target, name, node, content } of files()) {
         const { type, mode, uid, gid } = node
-        yield { path: source, type, mode: mode.toString(8), owner: `${uid}:${gid}`, content }
+        // Of a directory what is in it is copied, whatever it is called.
+        if (name !== undefined) place = type === 'directory' ? `/${directories++}` : name
+        yield {
+          name: `${place}/${target}`,
+          path: source,
+          type,
+          mode: mode.toString(8),
+          owner: `${uid}:${gid}`,
+          content,
+        }
       }
     })
 
