@@ -1,5 +1,7 @@
 /** `tsbuild explain`: what it says is what was changed. Builds of files alone, which take no worker. */
-import { chmod, rm, writeFile } from 'node:fs/promises'
+import { chmod, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { zstdDecompressSync } from 'node:zlib'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { openWorkspace, type Workspace } from '../support/workspace.ts'
 
@@ -96,4 +98,74 @@ it('is about the build that is named', async () => {
   expect(await explained(context)).not.toContain('1 step')
   const { code, stderr } = await place.run(['explain', '--target', 'x', context])
   expect([code, stderr]).toMatchObject([1, expect.stringContaining('no such build is remembered')])
+})
+
+it('compares files by where they go, not by what their directories are called', async () => {
+  const text = (from: string) => `
+    FROM scratch AS files
+    COPY ${from} /moved/
+    FROM scratch
+    COPY --from=files /moved /`
+  const moved = await place.files({
+    Dockerfile: text('a'),
+    'a/one': '1',
+    'a/two': '2',
+    'b/one': '1',
+    'b/two': 'changed',
+  })
+  await place.must(['--progress=plain', moved])
+  await writeFile(`${moved}/Dockerfile`, text('b'))
+  await place.must(['--progress=plain', moved])
+  await writeFile(`${moved}/b/one`, 'changed')
+  await place.must(['--progress=plain', moved])
+  expect(await steps()).toMatchObject([
+    { step: expect.stringContaining('COPY b'), cause: { changes: [{ path: 'b/one', change: 'content' }], changed: 1 } },
+    { from: expect.stringContaining('COPY b') },
+  ])
+  await writeFile(`${moved}/Dockerfile`, text('a'))
+  await writeFile(`${moved}/a/one`, 'changed')
+  await writeFile(`${moved}/a/two`, 'changed')
+  await place.must(['--progress=plain', moved])
+  await writeFile(`${moved}/a/two`, 'again')
+  await place.must(['--progress=plain', moved])
+  expect(await steps()).toMatchObject([
+    { cause: { changes: [{ path: 'a/two', change: 'content' }], changed: 1 } },
+    { from: expect.stringContaining('COPY a') },
+  ])
+})
+
+it('neither shows nor keeps what looks secret, wherever the Dockerfile puts it', async () => {
+  const secret = await place.files({
+    Dockerfile: [
+      'FROM scratch',
+      'ARG API_TOKEN',
+      'ARG INDEX',
+      'COPY <<EOF /npmrc',
+      '_authToken=$API_TOKEN $INDEX',
+      'EOF',
+      'WORKDIR /app/$API_TOKEN',
+    ].join('\n'),
+  })
+  for (const n of [1, 2]) {
+    const args = [
+      '--build-arg',
+      `API_TOKEN=first-secret-${n}`,
+      '--build-arg',
+      `INDEX=https://user:second-secret-${n}@h/`,
+    ]
+    await place.must(['--progress=plain', ...args, secret])
+  }
+  const text = await explained()
+  expect(text).toContain('because data was ')
+  expect(text).toContain('_authToken=<hidden>')
+  expect(text).not.toContain('-secret-')
+  for (const format of ['text', 'json']) expect(await explained('--format', format)).not.toContain('-secret-')
+  const root = place.join('state/records/builds')
+  for (const name of await readdir(root)) {
+    const { value } = JSON.parse((await readFile(join(root, name), 'utf8')).split('\n')[1]!) as {
+      value: { builds?: string[] }
+    }
+    for (const packed of value.builds ?? [])
+      expect(zstdDecompressSync(Buffer.from(packed, 'base64')).toString()).not.toContain('-secret-')
+  }
 })

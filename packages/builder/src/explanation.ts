@@ -71,8 +71,20 @@ export interface BuildExplanation {
   readonly cached: number
 }
 
+const MAX_LINE = 500
+
+/** A text that others wrote as a part of one line: names of files and texts of instructions may have line feeds. */
+export function oneLine(text: string): string {
+  const line = text.replace(/\r?\n|[\r\u2028\u2029]/g, '\\n')
+  return line.length > MAX_LINE ? `${line.slice(0, MAX_LINE)}…` : line
+}
+
 /** The cause in one line. */
 export function causeText(cause: RebuildCause): string {
+  return oneLine(textOf(cause))
+}
+
+function textOf(cause: RebuildCause): string {
   switch (cause.kind) {
     case 'first-build':
       return 'no earlier build of it is remembered'
@@ -85,7 +97,7 @@ export function causeText(cause: RebuildCause): string {
     case 'instruction':
       return `the instruction was ${cause.before}`
     case 'variable':
-      return `${cause.name} ${cause.redacted ? 'has another value (not shown)' : `was ${shown(cause.before)}, is ${shown(cause.after)}`}`
+      return `${cause.name} ${cause.redacted ? 'has another value (not shown)' : `was ${clipped(shown(cause.before))}, is ${clipped(shown(cause.after))}`}`
     case 'base-image':
       return `${cause.image} was ${short(cause.before)}, is ${short(cause.after)}`
     case 'files':
@@ -93,7 +105,7 @@ export function causeText(cause: RebuildCause): string {
     case 'download':
       return `${cause.url} was ${short(cause.before)}, is ${short(cause.after)}`
     case 'setting':
-      return `${cause.name} was ${cause.before}, is ${cause.after}`
+      return `${cause.name} was ${clipped(cause.before)}, is ${clipped(cause.after)}`
   }
 }
 
@@ -116,6 +128,11 @@ function shown(value: string | undefined): string {
   return value === undefined ? 'not set' : JSON.stringify(value)
 }
 
+/** So that there is room for both. */
+function clipped(text: string): string {
+  return text.length > MAX_LINE / 3 ? `${text.slice(0, MAX_LINE / 3)}…` : text
+}
+
 function short(digest: string): string {
   return digest.slice(0, 19)
 }
@@ -127,9 +144,9 @@ export function explanationText({ steps, cached, comparedWith }: BuildExplanatio
   const lines = [`${count(steps.length, 'step')} ran, ${cached} came from the cache${since}:`]
   for (const group of grouped(steps)) {
     const [first, ...rest] = group
-    lines.push('', first!.step, `  because ${causeText(first!.cause)}`)
-    if (first!.from !== undefined) lines.push(`  in ${first!.from}`)
-    if (rest.length > 0) lines.push('  so these ran as well:', ...rest.map(({ step }) => `    ${step}`))
+    lines.push('', oneLine(first!.step), `  because ${causeText(first!.cause)}`)
+    if (first!.from !== undefined) lines.push(`  in ${oneLine(first!.from)}`)
+    if (rest.length > 0) lines.push('  so these ran as well:', ...rest.map(({ step }) => `    ${oneLine(step)}`))
   }
   return `${lines.join('\n')}\n`
 }

@@ -6,11 +6,11 @@
 import { Comparison, type FoundCause } from '../explain/compare.ts'
 import { Listings } from '../explain/listing.ts'
 import { type BuildPlace, earlierBuilds, latestPlace, type RememberedBuild, rememberBuild } from '../explain/memory.ts'
+import { hideSecrets, withoutMarks } from '../explain/secrets.ts'
 import { Trace, type TracedStep } from '../explain/trace.ts'
-import { type BuildExplanation, causeText, type RebuildCause, type StepExplanation } from '../explanation.ts'
+import { type BuildExplanation, causeText, oneLine, type RebuildCause, type StepExplanation } from '../explanation.ts'
 import type { Step } from '../graph/step.ts'
 import type { BuildOptions, ExplainOptions, Place } from '../options.ts'
-import { redactUrls } from '../redact.ts'
 import type { SolveObserver } from '../solve/solve.ts'
 import type { FingerprintedFile } from '../steps/file-step.ts'
 import { callInStore } from './call-in-store.ts'
@@ -26,6 +26,7 @@ export class Explainer implements AsyncDisposable {
   readonly #live: boolean
   readonly #started = Date.now()
   readonly #listings: Listings
+  readonly #buildArgs: BuildOptions['buildArgs']
   #trace = new Trace()
   #earlier: Promise<RememberedBuild[]> | undefined
   readonly #told: Promise<void>[] = []
@@ -35,12 +36,13 @@ export class Explainer implements AsyncDisposable {
     this.#session = session
     this.#place = placeOf(options)
     this.#live = explain
+    this.#buildArgs = options.buildArgs
     this.#listings = new Listings(session.store.records)
   }
 
   /** Watches a solve; what an earlier one of the same build did is forgotten. */
   observe(): SolveObserver {
-    const trace = new Trace()
+    const trace = new Trace(this.#buildArgs)
     this.#trace = trace
     return {
       keyed: (step, key, digestOf) => trace.keyed(step, key, digestOf),
@@ -53,9 +55,19 @@ export class Explainer implements AsyncDisposable {
 
   readonly onFingerprint = (fingerprint: string, files: () => Iterable<FingerprintedFile>): void =>
     this.#listings.note(fingerprint, function* () {
-      for (const { source, node, content } of files()) {
+      let [place, directories] = ['', 0]
+      for (const { source, target, name, node, content } of files()) {
         const { type, mode, uid, gid } = node
-        yield { path: source, type, mode: mode.toString(8), owner: `${uid}:${gid}`, content }
+        // Of a directory what is in it is copied, whatever it is called.
+        if (name !== undefined) place = type === 'directory' ? `/${directories++}` : name
+        yield {
+          name: `${place}/${target}`,
+          path: source,
+          type,
+          mode: mode.toString(8),
+          owner: `${uid}:${gid}`,
+          content,
+        }
       }
     })
 
@@ -82,7 +94,7 @@ export class Explainer implements AsyncDisposable {
       if (step.outcome !== 'ran') continue
       const found = comparison.why(index)
       const from = found.step === index ? undefined : nameOf(steps[found.step]!)
-      explained.push({ step: step.name, at: step.at, cause: await this.#cause(found), from })
+      explained.push(withoutMarks({ step: step.name, at: step.at, cause: await this.#cause(found), from }))
     }
     const explanation: BuildExplanation = {
       started: this.#started,
@@ -94,8 +106,15 @@ export class Explainer implements AsyncDisposable {
     // A build like the one before it has nothing that has to be remembered twice, and it is the one that is made most.
     if (explained.length === 0 && latest?.explanation.steps.length === 0 && sameKeys(steps, latest.steps))
       return explanation
-    for (const step of steps) if (step.outcome === 'ran') await this.#saveListings(step)
-    await rememberBuild(records, this.#place, { started: this.#started, steps, explanation })
+    try {
+      for (const step of steps) if (step.outcome === 'ran') await this.#saveListings(step)
+      await rememberBuild(records, this.#place, { started: this.#started, steps, explanation })
+    } catch (error) {
+      // What was built is not worse for it.
+      this.#session.signal.throwIfAborted()
+      const problem = error instanceof Error ? error.message : String(error)
+      this.#session.warn({ rule: '', message: `this build is not remembered for \`tsbuild explain\`: ${problem}` })
+    }
     return explanation
   }
 
@@ -108,9 +127,15 @@ export class Explainer implements AsyncDisposable {
     const comparison = new Comparison(this.#trace.steps.slice(), await this.#builds())
     const index = this.#trace.indexOf(step)
     const found = comparison.why(index)
-    const cause = await this.#cause(found)
-    const from = found.step === index ? '' : ` in ${nameOf(this.#trace.steps[found.step]!)}`
-    this.#session.emit({ type: 'explained', id, cause, text: `because ${causeText(cause)}${from}`, time: Date.now() })
+    const cause = withoutMarks(await this.#cause(found))
+    const from = found.step === index ? '' : ` in ${withoutMarks(nameOf(this.#trace.steps[found.step]!))}`
+    this.#session.emit({
+      type: 'explained',
+      id,
+      cause,
+      text: oneLine(`because ${causeText(cause)}${from}`),
+      time: Date.now(),
+    })
   }
 
   async #cause({ cause }: FoundCause): Promise<RebuildCause> {
@@ -143,7 +168,7 @@ function placeOf({
   target = '',
 }: Pick<BuildOptions, PlaceOption>): BuildPlace {
   const file = dockerfileText === undefined ? (dockerfile ?? '') : 'text'
-  return { context: redactUrls(String(context)), dockerfile: redactUrls(String(file)), target }
+  return { context: hideSecrets(String(context)), dockerfile: hideSecrets(String(file)), target }
 }
 
 /**

@@ -5,7 +5,8 @@
 
 import type { RebuildCause } from '../explanation.ts'
 import { canonicalJson } from '../graph/key.ts'
-import { looksSecret, type TracedStep } from './trace.ts'
+import { looksSecret } from './secrets.ts'
+import type { TracedStep } from './trace.ts'
 
 /** The steps of a remembered build. Times are milliseconds since the epoch. */
 export interface EarlierBuild {

@@ -18,6 +18,9 @@ const TOLD = 10
 
 /** One entry: what decides whether a file is the same. Texts without tabs and line feeds. */
 export interface ListedFile {
+  /** What it is compared by: where it stands among the files that are taken, wherever these are taken from. */
+  readonly name: string
+  /** In the source, as it is told. */
   readonly path: string
   readonly type: string
   /** Octal digits. */
@@ -40,15 +43,16 @@ export class Listings {
 
   /** @param files called when somebody asks, or when the listing is saved */
   note(fingerprint: string, files: () => Iterable<ListedFile>): void {
-    this.#seen.set(fingerprint, files)
+    // Stages that have the files of a context have its fingerprint: where they come from is told.
+    if (!this.#seen.has(fingerprint)) this.#seen.set(fingerprint, files)
   }
 
   /** Remembers a listing of this build for later ones. */
   async save(fingerprint: string): Promise<void> {
     const files = this.#seen.get(fingerprint)
     if (files === undefined || (await this.#records.get(KIND, fingerprint)) !== undefined) return
-    const lines = Array.from(files(), ({ path, type, mode, owner, content }) =>
-      [JSON.stringify(path), type, mode, owner, JSON.stringify(content)].join('\t'),
+    const lines = Array.from(files(), ({ name, path, type, mode, owner, content }) =>
+      [JSON.stringify(path), type, mode, owner, JSON.stringify(content), JSON.stringify(name)].join('\t'),
     )
     const text = Buffer.from(lines.join('\n'))
     if (text.length > LIMIT) return
@@ -59,14 +63,14 @@ export class Listings {
   async compare(before: string, after: string): Promise<ListingDifference | undefined> {
     const [old, now] = await Promise.all([this.#load(before), this.#load(after)])
     if (old === undefined || now === undefined) return undefined
-    const changes = [...now.values()].flatMap((file) => change(old.get(file.path), file) ?? [])
-    for (const file of old.values()) if (!now.has(file.path)) changes.push(told(file.path, 'removed'))
+    const changes = [...now.values()].flatMap((file) => change(old.get(file.name), file) ?? [])
+    for (const file of old.values()) if (!now.has(file.name)) changes.push(told(file.path, 'removed'))
     return { changes: changes.slice(0, TOLD), changed: changes.length, total: now.size }
   }
 
   async #load(fingerprint: string): Promise<Map<string, ListedFile> | undefined> {
     const seen = this.#seen.get(fingerprint)
-    if (seen) return new Map(Array.from(seen(), (file) => [file.path, file]))
+    if (seen) return new Map(Array.from(seen(), (file) => [file.name, file]))
     const stored = await this.#records.get<unknown>(KIND, fingerprint)
     if (typeof stored !== 'string') return undefined
     try {
@@ -80,9 +84,10 @@ export class Listings {
 }
 
 function parseLine(line: string): [string, ListedFile] {
-  const [path, type = '', mode = '', owner = '', content] = line.split('\t')
-  const name = JSON.parse(path!) as string
-  return [name, { path: name, type, mode, owner, content: JSON.parse(content!) as string }]
+  const [path, type = '', mode = '', owner = '', content, last] = line.split('\t')
+  const text = (column: string | undefined) => JSON.parse(column!) as string
+  const name = text(last)
+  return [name, { name, path: text(path), type, mode, owner, content: text(content) }]
 }
 
 /** What differs between two sets of files, paths in their order. */

@@ -2,11 +2,10 @@
  * What a build's steps were keyed by, so that a later build can say what is different. Kept as plain data, without what
  * looks secret: of such variables only whether they are equal can be told.
  */
-import { hash } from 'node:crypto'
 import type { StepPlace } from '../explanation.ts'
 import type { KeyPart, StepKey } from '../graph/key.ts'
 import type { SourceStep, Step } from '../graph/step.ts'
-import { redactUrls } from '../redact.ts'
+import { looksSecret, mark, Secrets } from './secrets.ts'
 
 /** A step of a build, or something that steps were made from. */
 export interface TracedStep {
@@ -35,6 +34,12 @@ const MAX_TEXT = 2000
 export class Trace {
   readonly #steps: Writable<TracedStep>[] = []
   readonly #indexes = new Map<Step, number>()
+  readonly #secrets = new Secrets()
+
+  /** @param buildArgs values of those that look secret are kept nowhere */
+  constructor(buildArgs: Readonly<Record<string, string>> = {}) {
+    for (const [name, value] of Object.entries(buildArgs)) this.#secrets.learn(name, value)
+  }
 
   /** In the order of the graph: inputs first. */
   get steps(): readonly TracedStep[] {
@@ -47,6 +52,7 @@ export class Trace {
 
   /** A step's key is known. @param digestOf of inputs that are downloads */
   keyed(step: Step, { key, parts }: StepKey, digestOf: (input: Step) => string | undefined): void {
+    for (const [name, value] of parts) learnFrom(value, name, this.#secrets)
     const input = (from: SourceStep | undefined) => from && this.#input(from, digestOf)
     const below = step.kind === 'run' || step.kind === 'file' ? input(step.parent) : undefined
     const sources =
@@ -55,7 +61,13 @@ export class Trace {
         : step.kind === 'file'
           ? step.ops.map(({ from }) => input(from))
           : []
-    this.#add(step, { key, parts: parts.map(kept), below, sources, digest: undefined })
+    this.#add(step, {
+      key,
+      parts: parts.map(([name, value]): KeyPart => [name, plain(value, this.#secrets)]),
+      below,
+      sources,
+      digest: undefined,
+    })
   }
 
   ended(step: Step, outcome: 'ran' | 'cached'): void {
@@ -72,7 +84,14 @@ export class Trace {
   #add(step: Step, rest: Pick<TracedStep, 'key' | 'parts' | 'below' | 'sources' | 'digest'>): number {
     const { kind, noCache } = step
     const at = step.at && { file: step.at.file.name, line: step.at.range.start.line }
-    this.#steps.push({ kind, name: nameOf(step), at, noCache, outcome: undefined, ...rest })
+    this.#steps.push({
+      kind,
+      name: this.#secrets.hide(nameOf(step), MAX_TEXT),
+      at,
+      noCache,
+      outcome: undefined,
+      ...rest,
+    })
     this.#indexes.set(step, this.#steps.length - 1)
     return this.#steps.length - 1
   }
@@ -80,41 +99,39 @@ export class Trace {
 
 function nameOf(step: Step): string {
   if (step.kind === 'image') return step.ref.replace(/@.*/, '')
-  if (step.kind === 'http' || step.kind === 'git') return redactUrls(step.url)
+  if (step.kind === 'http' || step.kind === 'git') return step.url
   return step.kind === 'context' ? step.context : step.name
 }
 
-const SECRET_NAME = /pass(wd|word|phrase)?|secret|token|key|auth|credential|private/i
-
-/** Whether a variable of this name is not to be shown. */
-export function looksSecret(name: string): boolean {
-  return SECRET_NAME.test(name)
+/** Notes the values of variables that look secret. */
+function learnFrom(value: unknown, name: string, secrets: Secrets): void {
+  if (typeof value !== 'object' || value === null) return
+  if (name === 'env' && Array.isArray(value)) for (const text of value) secrets.learn(...variable(String(text)))
+  else if (!Array.isArray(value)) for (const [key, entry] of Object.entries(value)) learnFrom(entry, key, secrets)
 }
 
 /** A part of a key as it is remembered. */
-function kept([name, value]: KeyPart): KeyPart {
-  return [name, plain(value)]
-}
-
-function plain(value: unknown): unknown {
+function plain(value: unknown, secrets: Secrets): unknown {
   if (typeof value === 'bigint') return String(value)
-  if (typeof value === 'string') return value.length > MAX_TEXT ? hidden(value) : redactUrls(value)
-  if (Array.isArray(value)) return value.map(plain)
+  if (typeof value === 'string') return value.length > MAX_TEXT ? mark(value) : secrets.hide(value, MAX_TEXT)
+  if (Array.isArray(value)) return value.map((entry) => plain(entry, secrets))
   if (typeof value !== 'object' || value === null) return value
   return Object.fromEntries(
     Object.entries(value).map(([name, entry]) => [
       name,
-      name === 'env' && Array.isArray(entry) ? entry.map((text) => variable(String(text))) : plain(entry),
+      name === 'env' && Array.isArray(entry)
+        ? entry.map((text) => plainVariable(String(text), secrets))
+        : plain(entry, secrets),
     ]),
   )
 }
 
-function variable(text: string): string {
-  const end = text.indexOf('=')
-  const name = text.slice(0, end)
-  return looksSecret(name) ? `${name}=${hidden(text.slice(end + 1))}` : (plain(text) as string)
+function plainVariable(text: string, secrets: Secrets): string {
+  const [name, value] = variable(text)
+  return `${name}=${looksSecret(name) ? mark(value) : plain(value, secrets)}`
 }
 
-function hidden(text: string): string {
-  return `sha256:${hash('sha256', text).slice(0, 16)}`
+function variable(text: string): [name: string, value: string] {
+  const end = text.indexOf('=')
+  return end < 0 ? [text, ''] : [text.slice(0, end), text.slice(end + 1)]
 }
