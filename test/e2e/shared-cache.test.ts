@@ -1,6 +1,6 @@
 /** Two machines that have nothing in common but a shared cache. */
 import { existsSync, readFileSync } from 'node:fs'
-import { readdir, rm, truncate, writeFile } from 'node:fs/promises'
+import { readdir, rename, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type BuildOptions, type BuildResult, build, type CacheSpec } from '@tsbuild/builder'
 import { digestOf, OciLayout } from '@tsbuild/registry-client'
@@ -185,13 +185,12 @@ describe.skipIf(needs.skip)(`a shared cache${needs.note}`, () => {
   it('whose record lies about a layer is not believed', { timeout }, async () => {
     const [to, from] = caches.local!()
     await on('a', FILES, { ...SMALL, cacheTo: [to] })
-    // Two steps have each other's layer.
+    // Every step has another one's layer: none of them is found.
     await editDocument((text) => {
       const document = JSON.parse(text)
-      const [one, two] = document.records.filter(({ layer }: { layer?: unknown }) => layer !== undefined)
-      const { diffID } = one.layer
-      one.layer = { ...one.layer, diffID: two.layer.diffID }
-      two.layer = { ...two.layer, diffID }
+      const records = document.records.filter(({ layer }: { layer?: unknown }) => layer !== undefined)
+      const [first, ...rest] = records.map(({ layer }: { layer: { diffID: string } }) => layer.diffID)
+      for (const [i, diffID] of [...rest, first].entries()) records[i].layer.diffID = diffID
       return JSON.stringify(document)
     })
     const outputs = [{ type: 'oci', attrs: { dest: place.join('image.tar') } }] as const
@@ -200,6 +199,69 @@ describe.skipIf(needs.skip)(`a shared cache${needs.note}`, () => {
     expect(await blobsOf('b', result)).toHaveLength(result.platforms[0]!.layers.length)
     // Nothing of it is remembered: another machine has the same files from the steps.
     expect((await on('b', FILES, { ...SMALL, outputs })).steps.cached).toBe(SMALL_STEPS)
+  })
+
+  /** A stage whose files are `word`. */
+  const copyOf = (word: string) => `
+    FROM ${inject('registry')}/busybox AS tools
+    RUN echo ${word} > /made
+    FROM ${inject('registry')}/busybox
+    COPY --from=tools /made /made
+  `
+  const localCache = (mode: string) => caches.local!().map((spec) => withMode(spec, mode)) as [CacheSpec, CacheSpec]
+  const document = async () => {
+    let text = ''
+    await editDocument((found) => {
+      text = found
+      return found
+    })
+    return JSON.parse(text)
+  }
+
+  it('whose fingerprint of files is wrong leaves nothing wrong behind', { timeout }, async () => {
+    const [to] = localCache('max')
+    const from: CacheSpec = { type: 'local', attrs: { src: place.join('cache') } }
+    await on('a', {}, { cacheTo: [to], dockerfileText: copyOf('one') })
+    const one = await document()
+    await on('a', {}, { cacheTo: [to], dockerfileText: copyOf('two') })
+    await editDocument((text) => {
+      const both = JSON.parse(text)
+      // The files of two are those of one, whose layer is not there.
+      for (const key of Object.keys(both.fingerprints)) both.fingerprints[key] = Object.values(one.fingerprints)[0]
+      const copy = one.records.find(({ kind }: { kind: string }) => kind === 'file')
+      delete both.records.find(({ key }: { key: string }) => key === copy.key).layer
+      return JSON.stringify(both)
+    })
+    const made = async (word: string, cacheFrom: CacheSpec[]) => {
+      const dest = place.join(`files-${word}`)
+      const outputs = [{ type: 'local', attrs: { dest } }] as const
+      const { warnings } = await on('b', {}, { cacheFrom, outputs, dockerfileText: copyOf(word) })
+      return { content: readFileSync(join(dest, 'made'), 'utf8'), warnings: warnings.map(({ message }) => message) }
+    }
+    expect(await made('two', [from])).toEqual({
+      content: 'two\n',
+      warnings: [expect.stringMatching(/^the digest of copied files of cache local .* cannot be used: /)],
+    })
+    // Without the cache: nothing is found under the key of other files.
+    expect(await made('one', [])).toEqual({ content: 'one\n', warnings: [] })
+  })
+
+  it('is not asked for fingerprints of what it does not have', { timeout }, async () => {
+    const [to] = localCache('max')
+    const from: CacheSpec = { type: 'local', attrs: { src: place.join('cache') } }
+    await on('a', {}, { cacheTo: [to], dockerfileText: copyOf('one') })
+    const { fingerprints } = await document()
+    await editDocument((text) => {
+      const wrong = JSON.parse(text)
+      for (const key of Object.keys(fingerprints)) wrong.fingerprints[key] = '0'.repeat(64)
+      return JSON.stringify(wrong)
+    })
+    const again: CacheSpec = { type: 'local', attrs: { dest: place.join('again'), mode: 'max' } }
+    const result = await on('b', {}, { cacheFrom: [from], cacheTo: [again], dockerfileText: copyOf('one') })
+    expect(result.steps).toEqual({ total: 2, cached: 2 })
+    await rm(place.join('cache'), { recursive: true })
+    await rename(place.join('again'), place.join('cache'))
+    expect((await document()).fingerprints).toEqual(fingerprints)
   })
 
   /** Replaces the document of the local cache. */

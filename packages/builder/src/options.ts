@@ -81,12 +81,16 @@ export interface DockerfileOptions<P extends Place = string> {
   readonly cwd?: P
   /** Where state is kept; default $TSBUILD_ROOT, else $XDG_DATA_HOME/tsbuild. */
   readonly root?: P
-  /** `HOST` → `HOST[/PATH]`: where images of a registry are looked for first. */
-  readonly mirrors?: Readonly<Record<string, string>>
+  /** `HOST` → one or more `HOST[/PATH]`: where images of a registry are looked for first, in this order. */
+  readonly mirrors?: Readonly<Record<string, string | readonly string[]>>
+  /** Images of a registry that has mirrors are taken from these alone. */
+  readonly mirrorsOnly?: boolean
   /** Files with certificate authorities that registries are trusted with, beside Node's and the system's, in PEM. */
   readonly caFiles?: readonly P[]
   /** `HOST[:PORT]` of registries whose certificate is not checked, and which may speak plain http. */
   readonly insecureRegistries?: readonly string[]
+  /** Base images are read as from {@link DockerfileOptions.insecureRegistries}, whatever registry they are in. */
+  readonly insecurePull?: boolean
   /** Ask registries for newer base images even when the store has some. */
   readonly pull?: boolean
   /**

@@ -15,22 +15,7 @@ for word do
 done
 exec "$node" -- "$0" --quoted "$@"
 */
-// Refuses an old Node in one line, so it must parse on any Node. This folder's package.json makes it a CommonJS script;
-// everything newer is in start.js, which an old Node never reads.
+// This folder's package.json makes it a CommonJS script.
 'use strict'
 
-if (process.argv[2] === '--quoted') {
-  const words = process.argv.slice(3).map((word) => word.replace(/^\\/, ''))
-  process.argv.splice(2, process.argv.length, ...words)
-}
-
-const parts = process.versions.node.split('.')
-const major = Number(parts[0])
-const minor = Number(parts[1])
-
-if ((major === 24 && minor >= 15) || major >= 26) {
-  require('./start.js')
-} else {
-  process.stderr.write(`tsbuild needs Node ^24.15 or >=26, this is ${process.versions.node} (${process.execPath})\n`)
-  process.exitCode = 2
-}
+require('./enter.js').enter([])

@@ -18,10 +18,12 @@ import { UsageError } from './usage-error.ts'
  */
 export async function main(argv: readonly string[], io: Io, trap: SignalTrap): Promise<number> {
   let debug = argv.includes('-D') || argv.includes('--debug')
+  let usageCode: number | undefined
   try {
     const selection = selectCommand(argv, io)
     if (!selection) return await showOverview(io)
     const { command } = await selection.entry.load()
+    usageCode = command.usageCode
     // Where -h means something else (run's host name), alone it still asks for help.
     const args = selection.args.length === 1 && selection.args[0] === '-h' ? ['--help'] : selection.args
     const input = parse(command, args, selection, io)
@@ -36,7 +38,7 @@ export async function main(argv: readonly string[], io: Io, trap: SignalTrap): P
     const code = await command.run(input, { io, signal: trap.signal, global, commands: COMMANDS })
     return trap.exitCode ?? code
   } catch (error) {
-    return await fail(error, { io, trap, debug })
+    return await fail(error, { io, trap, debug, usageCode })
   }
 }
 
@@ -55,11 +57,16 @@ function parse(command: Command, args: readonly string[], { implied }: Selection
   }
 }
 
+/** What a failure is shown by. */
+interface Failing {
+  readonly io: Io
+  readonly trap: SignalTrap
+  readonly debug: boolean
+  readonly usageCode?: number | undefined
+}
+
 /** Shows an error, unless it only says that the command was told to stop, and returns the exit code it stands for. */
-export async function fail(
-  error: unknown,
-  { io, trap, debug }: { readonly io: Io; readonly trap: SignalTrap; readonly debug: boolean },
-): Promise<number> {
+export async function fail(error: unknown, { io, trap, debug, usageCode = EXIT.usage }: Failing): Promise<number> {
   if (trap.exitCode !== undefined) {
     await write(io.stderr, 'ERROR: canceled\n')
     return trap.exitCode
@@ -67,7 +74,7 @@ export async function fail(
   if (trap.signal.aborted) return EXIT.failed
   const { renderError } = await import('./render-error.ts')
   await write(io.stderr, await renderError(error, { debug }))
-  return (await isUsageError(error)) ? EXIT.usage : EXIT.failed
+  return (await isUsageError(error)) ? usageCode : EXIT.failed
 }
 
 function checkArity(name: string, words: readonly string[], { min, max }: Arity): void {

@@ -42,6 +42,8 @@ interface CommandBase {
   readonly description?: string
   readonly arity: Arity
   readonly examples: readonly Example[]
+  /** Exit code of a wrong command line; default 2. */
+  readonly usageCode?: number
 }
 
 /** A section of flags in the help. */
@@ -85,7 +87,8 @@ export function commandFlags(command: Command): readonly FlagSpec[] {
 /** The flags of every command, without letters that mean something else here: -h is a host name to `run`, as in docker. */
 export function globalFlags(command: Command): readonly FlagSpec[] {
   const taken = new Set(command.sections.flatMap((section) => section.flags.map((flag) => flag.alias)))
-  return GLOBAL_FLAGS.map((flag: FlagSpec): FlagSpec => {
+  const names = new Set(command.sections.flatMap((section) => section.flags.map((flag) => flag.name)))
+  return GLOBAL_FLAGS.filter((flag) => !names.has(flag.name)).map((flag: FlagSpec): FlagSpec => {
     const { alias, ...rest } = flag
     return alias !== undefined && taken.has(alias) ? rest : flag
   })

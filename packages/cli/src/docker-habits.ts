@@ -68,7 +68,7 @@ const HABITS: Readonly<Record<string, string>> = {
 const MAX_WORDS = 3
 
 /** Tools whose commands are spelled out from habit. */
-const TOOLS: ReadonlySet<string> = new Set(['docker', 'podman', 'nerdctl', 'buildah', 'buildctl', 'kaniko'])
+const TOOLS: ReadonlySet<string> = new Set(['docker', 'podman', 'nerdctl', 'buildah', 'buildctl'])
 
 /** What a command line of another tool was, and what to write here; undefined for words that no other tool has. */
 export function dockerHabit(words: readonly string[]): { readonly command: string; readonly hint: string } | undefined {

@@ -9,12 +9,13 @@ import { hasCode } from '../util/has-code.ts'
 import { checkSecrets } from './secrets.ts'
 import type { BuildSettings } from './settings.ts'
 
-/** @throws BuildError SECRET_UNREADABLE, SSH_UNAVAILABLE, CONTEXT_NOT_FOUND, CONTEXT_NOT_DIRECTORY, OUTPUT_FAILED */
-export async function checkInputs({ options, env }: BuildSettings): Promise<void> {
+/** @throws BuildError SECRET_UNREADABLE, SSH_UNAVAILABLE, CONTEXT_NOT_FOUND, CONTEXT_NOT_DIRECTORY, OUTPUT_FAILED, CACHE_INVALID */
+export async function checkInputs({ options, env, cacheFrom, cacheTo }: BuildSettings): Promise<void> {
   await checkSecrets(options.secrets ?? [])
   for (const { paths } of options.ssh ?? []) await checkAgent({ paths, authSock: env.SSH_AUTH_SOCK })
   for (const place of Object.values(options.buildContexts ?? {}))
     if (!/^(docker-image|oci-layout):\/\/|^target:/.test(place) && !isRemoteContext(place)) requireDirectory(place)
+  for (const cache of [...cacheFrom, ...cacheTo]) await cache.check?.()
   for (const output of options.outputs ?? []) await checkDestination(output)
 }
 

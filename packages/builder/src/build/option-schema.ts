@@ -100,6 +100,9 @@ const secret: Check = (value, spot) => {
   throw optionErrors.optionInvalid([`${spot.path}: expected one of src, env, value and get`])
 }
 
+/** One mirror of a registry, or several. */
+const mirrors: Check = tableOf((value, spot) => (Array.isArray(value) ? listOf(text) : text)(value, spot))
+
 const lockFile: Check = (value, spot) => (value === false ? value : path(value, spot))
 const updates: Check = (value, spot) => (typeof value === 'boolean' ? value : listOf(text)(value, spot))
 
@@ -119,9 +122,11 @@ const dockerfile: Table<DockerfileOptions> = {
   onProgress: func,
   cwd: path,
   root: path,
-  mirrors: tableOf(text),
+  mirrors,
+  mirrorsOnly: flag,
   caFiles: listOf(path),
   insecureRegistries: listOf(text),
+  insecurePull: flag,
   pull: flag,
   lock: lockFile,
   dockerConfig: path,
@@ -215,7 +220,7 @@ const run: Table<RunImageOptions> = {
   ...store,
   signal,
   onProgress: func,
-  mirrors: tableOf(text),
+  mirrors,
   caFiles: listOf(path),
   insecureRegistries: listOf(text),
   dockerConfig: path,

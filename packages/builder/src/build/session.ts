@@ -65,7 +65,7 @@ export class Session implements AsyncDisposable {
     this.#listener = settings.options.onProgress
     this.images = new ImageResolver({
       store,
-      repository: (reference) => this.repository(reference),
+      repository: (reference) => this.repository(reference, { insecure: settings.options.insecurePull === true }),
       pull: settings.options.pull === true,
       signal: this.signal,
       onOffline: (reference, problem) => this.warn({ rule: '', message: `using the stored ${reference}: ${problem}` }),
@@ -199,6 +199,6 @@ function openRegistryClient(
   overrides: Pick<RegistryClientOptions, 'insecure'> = {},
 ): RegistryClient {
   const { dockerConfig, env, options } = settings
-  const { mirrors, caFiles, insecureRegistries: insecure } = options
-  return new RegistryClient({ dockerConfig, env, mirrors, caFiles, insecure, ...overrides })
+  const { mirrors, mirrorsOnly, caFiles, insecureRegistries: insecure } = options
+  return new RegistryClient({ dockerConfig, env, mirrors, mirrorsOnly, caFiles, insecure, ...overrides })
 }

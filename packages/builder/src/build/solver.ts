@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { availableParallelism } from 'node:os'
 import type { SharedCaches } from '../cache/import.ts'
+import { BuildError } from '../errors.ts'
 import { inputsOf, type RootfsStep, type Step } from '../graph/step.ts'
 import type { FoundImage } from '../image/resolve.ts'
 import type { ParsedDockerfile } from '../instructions/nodes.ts'
@@ -92,6 +93,7 @@ export async function openSolver(
   const below = new Set(stepsBehind(tops(all)).flatMap((step) => (step.kind === 'file' ? inputsOf(step) : [])))
   const solver = new Solver({
     cache,
+    locks: store.locks,
     observer: explainer.observe(),
     onWork: prepare,
     // Packing overlaps with the steps that follow, which the worker gets first. Errors are met again when the image is
@@ -151,12 +153,27 @@ export async function openSolver(
     rootfses: () => solver.rootfses(),
     fingerprints: cache.fingerprints,
     async solve() {
-      const results = await solver.solve(all.map((p) => p.rootfs))
+      const results = await solver.solve(all.map((p) => p.rootfs)).catch(async (error: unknown) => {
+        throw hasRun(all) ? await whyNothingRuns(error, worker, signal) : error
+      })
       await statCache.save()
       const solved = all.map((plan, i) => ({ plan, rootfs: results[i]! }))
       return solved.slice(0, plans.length).map((own, i) => ({ ...own, undated: solved[plans.length + i] }))
     },
   }
+}
+
+/**
+ * Where nothing can be run, files for what would run can often not be made either, as by a user who may not change their
+ * owner. Then why nothing can be run is the error that helps.
+ */
+async function whyNothingRuns(error: unknown, worker: LazyWorker, signal: AbortSignal): Promise<unknown> {
+  if (!(error instanceof BuildError) || error.code !== 'WORKER_OPERATION_FAILED') return error
+  const { at, step } = error
+  return await worker.call('run.prepare', {}, { signal }).then(
+    () => error,
+    (why: unknown) => (why instanceof BuildError ? why.with({ at, step, cause: error }) : error),
+  )
 }
 
 /** An ordinary user's worker has all rights over the ids that it has. */

@@ -13,6 +13,7 @@
  */
 import type { Descriptor, OpenContent, RegistryClient, Repository } from '@tsbuild/registry-client'
 import type { CompressionChoice } from '../layer/compression-attributes.ts'
+import type { DocumentCodec } from './codec.ts'
 import type { CacheDocument } from './document.ts'
 import type { MountChoice } from './mount-attributes.ts'
 
@@ -22,6 +23,8 @@ export interface CacheServices {
   repository(reference: string, options: { readonly insecure: boolean }): Repository
   /** Asks other servers than registries with the user's proxies and authorities. */
   readonly client: RegistryClient
+  /** How documents are written down; undefined: plainly. */
+  readonly codec?: DocumentCodec
 }
 
 /** A checked `--cache-from`, ready to be opened. */
@@ -33,6 +36,8 @@ export interface PreparedImport {
   readonly warnings: readonly string[]
   /** Whether cache mounts are filled from it. */
   readonly mounts: boolean
+  /** Reads what it needs before the build does anything. @throws BuildError CACHE_INVALID */
+  check?(): Promise<void>
   /** Asks nobody: what cannot be reached is {@link CacheImporter.load}'s to say. */
   open(services: CacheServices): Promise<CacheImporter>
 }
@@ -49,6 +54,8 @@ export interface PreparedExport extends CompressionChoice {
   readonly mounts: MountChoice | undefined
   /** The build succeeds where the export fails. */
   readonly ignoreError: boolean
+  /** See {@link PreparedImport.check}. */
+  check?(): Promise<void>
   /** undefined: the cache is written into the image (see backends/inline.ts). */
   readonly open: ((services: CacheServices) => Promise<CacheExporter>) | undefined
 }

@@ -63,6 +63,8 @@ export class SharedCaches implements AsyncDisposable {
   readonly #loaded: Promise<void>
   /** Snapshots that proved not to be there, or other than they should be. */
   readonly #distrusted = new Set<string>()
+  /** Caches whose fingerprints are not believed any more. */
+  readonly #liars = new Set<LayerSource>()
 
   /** Begins to ask the caches. */
   constructor(
@@ -85,13 +87,18 @@ export class SharedCaches implements AsyncDisposable {
       .sort((a, b) => b.created - a.created || Number(b.layer !== undefined) - Number(a.layer !== undefined))
   }
 
-  async fingerprint(key: string): Promise<string | undefined> {
+  /** What each cache says of the same files. */
+  async fingerprints(key: string): Promise<{ readonly digest: string; readonly source: LayerSource }[]> {
     await this.#loaded
-    for (const { document } of this.#caches) {
-      const digest = document.fingerprints.get(key)
-      if (digest !== undefined) return digest
-    }
-    return undefined
+    return this.#caches.flatMap(({ source, document }) => {
+      const digest = this.#liars.has(source) ? undefined : document.fingerprints.get(key)
+      return digest === undefined ? [] : [{ digest, source }]
+    })
+  }
+
+  /** A cache has said something of files that is not so. */
+  distrustFingerprints(source: LayerSource): void {
+    this.#liars.add(source)
   }
 
   /** What the caches have of a cache mount, the latest first. */

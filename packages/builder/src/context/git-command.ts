@@ -3,6 +3,7 @@
  * no hooks, no prompts, no protocols but those that the reference knows.
  */
 import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { throwIfAborted } from '../errors.ts'
 import { contextErrors } from './errors.ts'
 import type { GitRemote } from './git-remote.ts'
@@ -76,6 +77,23 @@ const CONFIG = [
 const NOT_FOUND = 127
 const MAX_OUTPUT = 16 * 1024 * 1024
 
+const SHELL = '/bin/sh'
+/** What the shell does, for containers that have none. */
+const LIKE_SHELL = `
+process.umask(0o022)
+for (const directory of process.env.PATH.split(':')) {
+  const file = directory + '/git'
+  try { require('node:fs').accessSync(file, 1) } catch { continue }
+  process.execve(file, ['git', ...process.argv.slice(1)], process.env)
+}
+process.exit(${NOT_FOUND})`
+
+/** The command to which git's arguments are added. It sets the umask, which decides the modes of a checkout. */
+export function startsGit(shell = SHELL): readonly string[] {
+  if (existsSync(shell)) return [shell, '-c', 'umask 022 && exec git "$@"', 'git']
+  return [process.execPath, '-e', LIKE_SHELL, '--']
+}
+
 /**
  * Runs git to its end; a failure is a normal result. An abort kills it with everything it started.
  *
@@ -90,9 +108,9 @@ export async function git(args: readonly string[], { signal, env, cwd, remote }:
   }
   Object.assign(environment, remote?.env)
   const config = [...CONFIG, ...(remote?.config ?? [])].flatMap((entry) => ['-c', entry])
-  // A shell sets the umask, which decides the modes of a checkout. In a process group of its own, so that git's helpers
-  // end with it.
-  const child = spawn('/bin/sh', ['-c', 'umask 022 && exec git "$@"', 'git', ...config, ...args], {
+  // In a process group of its own, so that git's helpers end with it.
+  const [program, ...before] = startsGit()
+  const child = spawn(program!, [...before, ...config, ...args], {
     cwd,
     env: environment,
     stdio: ['ignore', 'pipe', 'pipe'],

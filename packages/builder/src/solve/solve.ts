@@ -20,6 +20,7 @@ import {
   type StepResult,
   type Visit,
 } from '../steps/types.ts'
+import { type StepLocks, Turns } from './turns.ts'
 
 export type Handlers = { readonly [S in Step as S['kind']]: StepHandler<S> }
 
@@ -34,6 +35,8 @@ export interface SolveOptions {
   readonly now: () => number
   /** Unique ids for progress. */
   readonly nextId: () => string
+  /** Locks that builds share which share the cache. */
+  readonly locks?: StepLocks
   /** Learns what steps are keyed by, and what becomes of them. */
   readonly observer?: SolveObserver
   /** Told when a step is about to do work for the first time, and when one has made a root filesystem. */
@@ -69,6 +72,7 @@ export class Solver {
   /** Layers of RUNs that were run, not found. */
   readonly #ran = new WeakSet<StackLayer>()
   readonly #digests = new StepDigests()
+  readonly #turns: Turns
   readonly #stop = new AbortController()
   readonly #signal: AbortSignal
   #failure: { readonly error: unknown } | undefined
@@ -76,6 +80,7 @@ export class Solver {
   constructor(options: SolveOptions) {
     this.#options = options
     this.#limit = pLimit(options.concurrency)
+    this.#turns = new Turns(options.locks)
     this.#signal = AbortSignal.any([options.signal, this.#stop.signal])
   }
 
@@ -162,8 +167,18 @@ export class Solver {
       }
       return onTop(below(visit), await layer)
     } catch (error) {
+      await this.#turns.end(step)
       throw failed(step, error, tell)
     }
+  }
+
+  /** @returns false for a step that need not take turns */
+  async #takeTurn(visit: Visit<Step>, key: string, tell: Teller): Promise<boolean> {
+    if (visit.step.kind !== 'run' || visit.step.noCache) return false
+    return await this.#turns.take(visit.step, key, this.#signal, () => {
+      tell.started()
+      visit.log('stderr', Buffer.from('waiting for another build, which is running this step\n'))
+    })
   }
 
   async #early<S extends Step>(handler: StepHandler<S>, step: S, tell: Teller): Promise<void> {
@@ -193,9 +208,12 @@ export class Solver {
     this.counts.total++
     const { step } = visit
     const { cache, isNeeded } = this.#options
-    const anew = step.noCache || this.#isNew(visit)
-    const found = anew ? undefined : await cache.lookup(key, isNeeded?.(step) === true)
+    const lookup = async () => await cache.lookup(key, isNeeded?.(step) === true)
+    let found = step.noCache || this.#isNew(visit) ? undefined : await lookup()
+    // Another build may have made it while it was waited for, or since it was looked up.
+    if (found === undefined && (await this.#takeTurn(visit, key, tell))) found = await lookup()
     if (found) {
+      await this.#turns.end(step)
       this.counts.cached++
       tell.cached()
       this.#options.observer?.ended(step, 'cached')
@@ -235,6 +253,7 @@ export class Solver {
     if (created === undefined || started === undefined) return
     const record = { snapshot, made, created, started }
     await this.#options.cache.save(key, record).catch((error: unknown) => this.#fail(error))
+    await this.#turns.end(step)
   }
 
   #makeVisit<S extends Step>(step: S, inputs: ReadonlyMap<Step, StepResult>): Visit<S> {
@@ -256,6 +275,7 @@ export class Solver {
       vertex,
       signal: this.#signal,
       input: (input) => inputs.get(input)!,
+      giveUp: () => this.#turns.end(step),
       log: (stream, data) => emit({ type: 'log', id: vertex.id, stream, data, time: now() }),
       progress: (item, current, total) => emit({ type: 'progress', id: vertex.id, item, current, total, time: now() }),
     }

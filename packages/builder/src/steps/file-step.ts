@@ -15,6 +15,7 @@ import { type SelectedEntry, select } from './file/select.ts'
 import { FileLayerPacker } from './file-layer.ts'
 import type { LayerTrees } from './layer-trees.ts'
 import type { LayerService } from './layers.ts'
+import { type StageFiles, StageFingerprints } from './stage-fingerprints.ts'
 import type { StepCache } from './step-cache.ts'
 import {
   type ComingLayer,
@@ -62,6 +63,7 @@ interface Taken {
 
 export function fileHandler(services: FileServices): StepHandler<FileStep> {
   const packer = new FileLayerPacker(services)
+  const fingerprints = new StageFingerprints(services.cache)
   /** What was fingerprinted is what gets copied, even if the context changes in between. */
   const taken = new WeakMap<Part, Promise<Taken>>()
   const take = (part: Part, op: CopyOp, tree: Tree, signal: AbortSignal): Promise<Taken> => {
@@ -87,16 +89,20 @@ export function fileHandler(services: FileServices): StepHandler<FileStep> {
 
     async key(visit) {
       const { step } = visit
-      const parts: unknown[] = []
-      for (const part of step.ops) parts.push([keyedOp(part.op), await sourceDigest(part, visit, services, take)])
       const under = step.link && !looksUpNames(step) ? 'link' : below(visit).identity
-      return stepKey('file', ['below', under], ['operations', parts], ['lacking', services.lacking])
+      const sources: (string | StageFiles)[] = []
+      for (const part of step.ops) sources.push(await sourceOf(part, visit, services, take))
+      return await fingerprints.keyOf(step, sources, (digests) => {
+        const parts = step.ops.map(({ op }, i) => [keyedOp(op), digests[i]])
+        return stepKey('file', ['below', under], ['operations', parts], ['lacking', services.lacking])
+      })
     },
 
     async run(visit, key) {
       const { now, nonce } = services
       const { step } = visit
       const started = now()
+      await fingerprints.prove(step)
       const parent = below(visit)
       const made = { key: key!, nonce: step.noCache ? nonce() : undefined }
       const id = snapshotName({ kind: 'file', ...made })
@@ -207,9 +213,15 @@ async function digestOf(
   return digest
 }
 
-async function sourceDigest(part: Part, visit: Visit<FileStep>, services: FileServices, take: Take): Promise<string> {
+/** What decides the content that an operation takes: a digest, or files that have one. */
+async function sourceOf(
+  part: Part,
+  visit: Visit<FileStep>,
+  services: FileServices,
+  take: Take,
+): Promise<string | StageFiles> {
   const { op, from } = part
-  const { cache, layers, worker } = services
+  const { layers, worker } = services
   const { signal } = visit
   if (op.op === 'write') {
     const input = from && visit.input(from)
@@ -220,13 +232,16 @@ async function sourceDigest(part: Part, visit: Visit<FileStep>, services: FileSe
   const input = from === undefined ? EMPTY_ROOTFS : visit.input(from)
   if (input.kind === 'tree') return (await take(part, op, input.tree, signal)).digest
   if (input.kind === 'file') return input.digest
-  const key = hashKey('fingerprint', input.identity, selection, keepOwner)
-  return await cache.fingerprint(key, async () => {
-    const tree = services.needsFiles(visit.step) ? undefined : await layerSource(input, services)
-    if (tree) return await digestOf(tree, await select(tree, selection, signal), keepOwner, undefined, services, signal)
-    const stack = await layers.snapshots(input.stack)
-    return await worker.call('files.fingerprint', { stack, selection, keepOwner }, { signal })
-  })
+  return {
+    key: hashKey('fingerprint', input.identity, selection, keepOwner),
+    async compute() {
+      const tree = services.needsFiles(visit.step) ? undefined : await layerSource(input, services)
+      if (tree)
+        return await digestOf(tree, await select(tree, selection, signal), keepOwner, undefined, services, signal)
+      const stack = await layers.snapshots(input.stack)
+      return await worker.call('files.fingerprint', { stack, selection, keepOwner }, { signal })
+    },
+  }
 }
 
 async function workerOp(

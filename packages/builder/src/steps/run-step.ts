@@ -131,6 +131,7 @@ export function runHandler(services: RunServices): StepHandler<RunStep> {
           if (!isExecFailure(caught)) throw caught
           const error = withExecHint(caught, step.platform)
           if (services.failures === undefined || kept === undefined) throw error
+          await visit.giveUp()
           throw await services.failures({ step, params, kept, error: error.with({ step: step.name, at: step.at }) })
         })
         if (outcome.status === 'succeeded') {
@@ -155,6 +156,7 @@ export function runHandler(services: RunServices): StepHandler<RunStep> {
         }
         const error = failure(outcome, step, tail, services)
         if (services.failures === undefined || kept === undefined || outcome.status === 'secret') throw error
+        await visit.giveUp()
         throw await services.failures({ step, params, kept, error })
       }
     },

@@ -31,11 +31,20 @@ export interface SharedResult extends SnapshotNaming, Pick<StackLayer, 'compress
   readonly source: LayerSource
 }
 
+/** What a shared cache says of files that are a part of a root filesystem. */
+export interface SharedFingerprint {
+  readonly digest: string
+  readonly source: LayerSource
+}
+
 /** What shared caches know. Waits until it is known what they hold. */
 export interface SharedResults {
   /** All that is usable, in the order of preference. */
   results(key: string): Promise<readonly SharedResult[]>
-  fingerprint(key: string): Promise<string | undefined>
+  /** What each cache says of the same files. */
+  fingerprints(key: string): Promise<readonly SharedFingerprint[]>
+  /** A cache has said something of files that is not so. */
+  distrustFingerprints(source: LayerSource): void
   /** Told of each result that is used. */
   used(snapshot: SnapshotId): void
   /** The result is not usable. */
@@ -51,7 +60,7 @@ export class StepCache {
   readonly #hasSnapshot: (id: SnapshotId) => Promise<boolean>
   readonly #verify: () => Promise<void>
   readonly #shared: SharedResults | undefined
-  /** Fingerprints that were asked for. */
+  /** Fingerprints that keys of this build are made of. */
   readonly fingerprints = new Map<string, string>()
 
   /**
@@ -133,22 +142,33 @@ export class StepCache {
     await this.#records.put('layer', snapshot, blob, { blobs: [blob.descriptor.digest] })
   }
 
-  /** Content digest of a part of a root filesystem, computed once. */
+  /** Content digest of a part of a root filesystem, computed once, on this machine. */
   async fingerprint(key: string, compute: () => Promise<string>): Promise<string> {
-    const digest = await this.#fingerprint(key, compute)
+    const known = await this.knownFingerprint(key)
+    if (known !== undefined) return known
+    const digest = await compute()
+    await this.#verify()
+    await this.#records.put('fingerprint', key, { digest })
     this.fingerprints.set(key, digest)
     return digest
   }
 
-  async #fingerprint(key: string, compute: () => Promise<string>): Promise<string> {
+  async knownFingerprint(key: string): Promise<string | undefined> {
     const known = await this.#records.get<{ digest: string }>('fingerprint', key)
-    if (known) return known.digest
-    // It is believed for this build only: a layer that is made by it is looked up among the same results.
-    const shared = await this.#shared?.fingerprint(key)
-    if (shared !== undefined) return shared
-    const digest = await compute()
-    await this.#verify()
-    await this.#records.put('fingerprint', key, { digest })
-    return digest
+    if (known) this.fingerprints.set(key, known.digest)
+    return known?.digest
+  }
+
+  async sharedFingerprints(key: string): Promise<readonly SharedFingerprint[]> {
+    return (await this.#shared?.fingerprints(key)) ?? []
+  }
+
+  /** Whether a shared cache has a usable result of a key. */
+  async isSharedBy(source: LayerSource, key: string): Promise<boolean> {
+    return ((await this.#shared?.results(key)) ?? []).some((result) => result.source === source)
+  }
+
+  distrustFingerprints(source: LayerSource): void {
+    this.#shared?.distrustFingerprints(source)
   }
 }

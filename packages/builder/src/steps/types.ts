@@ -51,6 +51,8 @@ export interface Visit<S extends Step> {
   /** Results of `inputsOf(step)`, in that order. */
   input(step: Step): StepResult
   readonly signal: AbortSignal
+  /** The step has failed: other builds that wait for it need not wait for what is done about that. */
+  giveUp(): Promise<void>
   /** Bytes printed by the step's process. */
   log(stream: 'stdout' | 'stderr', data: Buffer): void
   progress(item: string, current: number, total: number): void

@@ -22,6 +22,11 @@ export interface Locks {
   acquire(name: string, signal?: AbortSignal): Promise<AsyncDisposable>
   /** As {@link acquire}, but side by side with others that share it. */
   share(name: string, signal?: AbortSignal): Promise<AsyncDisposable>
+  /**
+   * Waits until whoever has `name` now lets go of it, then holds it; undefined when another one was quicker: those who
+   * come later are not waited for, but for one who takes the place of a holder that died.
+   */
+  follow(name: string, signal?: AbortSignal): Promise<AsyncDisposable | undefined>
   /** Holds `name` if nobody has it now; undefined otherwise. */
   tryAcquire(name: string): Promise<AsyncDisposable | undefined>
 }
@@ -29,23 +34,46 @@ export interface Locks {
 /** Locks as files in a directory, which is made when first needed. */
 export function openLocks(directory: string): Locks {
   async function wait(name: string, kind: 'shared' | 'exclusive', signal?: AbortSignal): Promise<AsyncDisposable> {
-    for (let ms = FIRST_WAIT_MS; ; ms = Math.min(ms * 2, LONGEST_WAIT_MS)) {
-      const lock = take(directory, name, kind)
-      if (lock) return lock
-      throwIfAborted(signal)
-      await delay(ms, undefined, signal && { signal }).catch(() => throwIfAborted(signal))
-    }
+    return await poll(() => take(directory, name, kind), signal)
   }
   return {
     acquire: (name, signal) => wait(name, 'exclusive', signal),
     share: (name, signal) => wait(name, 'shared', signal),
+    async follow(name, signal) {
+      const path = pathOf(directory, name)
+      const fd = openLockFile(path, directory)
+      try {
+        // Whoever lets go of it deletes the file, and the next one has another; whoever dies leaves it to the next.
+        await poll(() => (tryLock(fd, 'exclusive') === 'held' ? undefined : true), signal)
+        if (isSame(path, fd) && tryLock(fd, 'exclusive') === 'locked') return held(path, fd, 'exclusive')
+      } catch (error) {
+        closeSync(fd)
+        throw error
+      }
+      closeSync(fd)
+      return take(directory, name, 'exclusive')
+    },
     tryAcquire: async (name) => take(directory, name, 'exclusive'),
   }
 }
 
+/** Asks again and again, ever more seldom, until there is an answer. */
+async function poll<T>(ask: () => T | undefined, signal: AbortSignal | undefined): Promise<T> {
+  for (let ms = FIRST_WAIT_MS; ; ms = Math.min(ms * 2, LONGEST_WAIT_MS)) {
+    const answer = ask()
+    if (answer !== undefined) return answer
+    throwIfAborted(signal)
+    await delay(ms, undefined, signal && { signal }).catch(() => throwIfAborted(signal))
+  }
+}
+
+function pathOf(directory: string, name: string): string {
+  return join(directory, `${encodeURIComponent(name).slice(0, 200)}.lock`)
+}
+
 /** @throws STORE_FORMAT where the file system has no locks */
 function take(directory: string, name: string, kind: 'shared' | 'exclusive'): AsyncDisposable | undefined {
-  const path = join(directory, `${encodeURIComponent(name).slice(0, 200)}.lock`)
+  const path = pathOf(directory, name)
   const fd = openLockFile(path, directory)
   let kept = false
   let file: Disposable | undefined
@@ -62,6 +90,12 @@ function take(directory: string, name: string, kind: 'shared' | 'exclusive'): As
   } finally {
     if (!kept) closeSync(fd)
   }
+  return held(path, fd, kind, file)
+}
+
+/** @param file what is held instead of the lock */
+function held(path: string, fd: number, kind: 'shared' | 'exclusive', file?: Disposable): AsyncDisposable {
+  let kept = true
   return {
     async [Symbol.asyncDispose]() {
       if (!kept) return

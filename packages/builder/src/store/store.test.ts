@@ -314,6 +314,21 @@ describe('locks', () => {
     expect(readdirSync(join(root, 'locks'))).toEqual([])
   })
 
+  it('are followed: one holder is waited for, and nobody who comes later', async () => {
+    const held = await store.locks.acquire('x')
+    const [one, two] = [store.locks.follow('x'), store.locks.follow('x')]
+    await expect(store.locks.follow('x', AbortSignal.timeout(30))).rejects.toMatchObject({ code: 'CANCELLED' })
+    await held[Symbol.asyncDispose]()
+    const locks = (await Promise.all([one, two])).filter((lock) => lock !== undefined)
+    expect(locks).toHaveLength(1)
+    expect(await store.locks.tryAcquire('x')).toBeUndefined()
+    await locks[0]![Symbol.asyncDispose]()
+    expect(readdirSync(join(root, 'locks'))).toEqual([])
+    const alone = await store.locks.follow('x')
+    expect(await store.locks.tryAcquire('x')).toBeUndefined()
+    await alone![Symbol.asyncDispose]()
+  })
+
   it('can be waited for until aborted', async () => {
     await using _held = await store.locks.acquire('x')
     await expect(store.locks.acquire('x', AbortSignal.timeout(30))).rejects.toMatchObject({ code: 'CANCELLED' })

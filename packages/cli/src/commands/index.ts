@@ -32,6 +32,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: 'Say why the steps of the latest build ran',
     load: () => import('./explain.ts'),
   },
+  {
+    name: 'kaniko',
+    group: 'Building',
+    summary: "Build with the flags of kaniko's executor",
+    load: () => import('./kaniko.ts'),
+  },
   { name: 'images', group: 'Images', summary: 'List the images of the local store', load: () => import('./images.ts') },
   {
     name: 'inspect',
@@ -113,6 +119,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     group: 'Other',
     summary: 'Look at what builds need of this machine',
     load: () => import('./doctor.ts'),
+  },
+  {
+    name: 'migrate',
+    group: 'Other',
+    summary: 'Print the command for a command line of kaniko, docker, buildah or podman',
+    load: () => import('./migrate.ts'),
   },
   {
     name: 'completion',

@@ -39,7 +39,7 @@ export const GLOBAL_FLAGS = [
 /** What the global flags say. */
 export interface GlobalOptions {
   readonly root?: string
-  readonly mirrors?: Readonly<Record<string, string>>
+  readonly mirrors?: Readonly<Record<string, string | readonly string[]>>
   readonly caFiles?: readonly string[]
   readonly insecureRegistries?: readonly string[]
   readonly debug: boolean
@@ -59,11 +59,20 @@ export function globalOptions(values: FlagValues<typeof GLOBAL_FLAGS>): GlobalOp
     throw new UsageError('invalid argument "" for --root: it names no directory', 'leave it out for the default place')
   return {
     ...(values.root === undefined ? {} : { root: values.root }),
-    ...(mirrors.length === 0 ? {} : { mirrors: Object.fromEntries(mirrors) }),
+    ...(mirrors.length === 0 ? {} : { mirrors: mirrorTable(mirrors) }),
     ...optional('caFiles', values['ca-file']?.map(readableFile)),
     ...optional('insecureRegistries', values['insecure-registry']?.map(hostName)),
     debug: values.debug ?? false,
   }
+}
+
+/** One mirror of a registry as it is, several in their order. */
+export function mirrorTable(
+  pairs: readonly [registry: string, mirror: string][],
+): NonNullable<GlobalOptions['mirrors']> {
+  const groups = Map.groupBy(pairs, ([registry]) => registry)
+  const entries = [...groups].map(([registry, group]) => [registry, group.map(([, mirror]) => mirror)] as const)
+  return Object.fromEntries(entries.map(([registry, list]) => [registry, list.length > 1 ? list : list[0]!]))
 }
 
 function optional<K extends string, V>(key: K, value: V | undefined): { [P in K]?: V } {

@@ -10,11 +10,11 @@ export interface ParsedArguments<F extends readonly FlagSpec[] = readonly FlagSp
 }
 
 /** A table of flags made ready for lookups. */
-export class FlagTable {
-  readonly #byName = new Map<string, FlagSpec>()
-  readonly #byAlias = new Map<string, FlagSpec>()
+export class FlagTable<F extends FlagSpec = FlagSpec> {
+  readonly #byName = new Map<string, F>()
+  readonly #byAlias = new Map<string, F>()
 
-  constructor(flags: readonly FlagSpec[]) {
+  constructor(flags: readonly F[]) {
     for (const flag of flags) {
       this.#byName.set(flag.name, flag)
       if (flag.alias) this.#byAlias.set(flag.alias, flag)
@@ -22,7 +22,7 @@ export class FlagTable {
   }
 
   /** @throws UsageError with a suggestion when there is no such flag */
-  long(name: string): FlagSpec {
+  long(name: string): F {
     const flag = this.#byName.get(name)
     if (flag) return flag
     const close = suggest(name, this.#visibleNames())
@@ -30,7 +30,7 @@ export class FlagTable {
   }
 
   /** @param group the whole word, for the message */
-  short(letter: string, group: string): FlagSpec {
+  short(letter: string, group: string): F {
     const flag = this.#byAlias.get(letter)
     if (flag) return flag
     const long = group.slice(1).split('=')[0]!
@@ -42,7 +42,7 @@ export class FlagTable {
   }
 
   /** The flag that a word such as `--root`, `--root=x` or `-D` names, if it is one of this table. */
-  find(word: string): FlagSpec | undefined {
+  find(word: string): F | undefined {
     if (word.startsWith('--')) return this.#byName.get(word.slice(2).split('=')[0]!)
     return this.#byAlias.get(word.slice(1, 2))
   }

@@ -15,7 +15,7 @@ const BUILDER = path('../../../builder/src')
 const CLIENT = path('../../../registry-client')
 
 /** Files that are loaded by name, each with what it needs. */
-const FILES = {
+export const FILES = {
   main: path('../main.ts'),
   'worker-main': join(BUILDER, 'steps/worker-main.ts'),
   cloner: join(BUILDER, 'sandbox/cloner/cloner.ts'),
@@ -42,28 +42,8 @@ export async function bundle(directory: string): Promise<void> {
 
 /** Returns the sources, relative to the package. */
 async function bundleOne(name: keyof typeof FILES, directory: string): Promise<string[]> {
-  const { metafile, outputFiles } = await build({
-    metafile: true,
-    write: false,
-    absWorkingDir: path('../..'),
-    entryPoints: [FILES[name]],
-    outfile: join(directory, `${name}.cjs`),
-    bundle: true,
-    platform: 'node',
-    target: 'node24',
-    plugins: name === 'undici' ? [] : [ownFile('undici'), builtins, koffi],
-    format: 'cjs',
-    supported: { 'dynamic-import': false },
-    define: { 'import.meta.url': 'fileUrl', 'import.meta.dirname': '__dirname', 'import.meta.main': 'false' },
-    banner: {
-      js: "const urlOf = (file) => require('node:url').pathToFileURL(file).href; const fileUrl = urlOf(__filename); const koffiUrl = () => urlOf(require.resolve('koffi'));",
-    },
-    // No comments but those of licences, which get a file of their own: what is read at each start is plain ASCII.
-    minifyWhitespace: true,
-    lineLimit: 120,
-    legalComments: 'external',
-    logLevel: 'warning',
-  })
+  const plugins = name === 'undici' ? [] : [ownFile('undici'), builtins, koffi]
+  const { metafile, outputFiles } = await bundleFile(FILES[name], join(directory, `${name}.cjs`), plugins)
   for (const { path: file, text } of outputFiles) {
     if (!file.endsWith('.cjs') || KEPT[name] === undefined) {
       writeFileSync(file, text)
@@ -81,11 +61,37 @@ async function bundleOne(name: keyof typeof FILES, directory: string): Promise<s
   return Object.keys(metafile.inputs)
 }
 
+/** One file of a bundle, not written yet; what it needs is in it, but for what the plugins leave out. */
+export async function bundleFile(entry: string, outfile: string, plugins: readonly Plugin[]) {
+  return await build({
+    metafile: true,
+    write: false,
+    absWorkingDir: path('../..'),
+    entryPoints: [entry],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    target: 'node24',
+    plugins: [...plugins],
+    format: 'cjs',
+    supported: { 'dynamic-import': false },
+    define: { 'import.meta.url': 'fileUrl', 'import.meta.dirname': '__dirname', 'import.meta.main': 'false' },
+    banner: {
+      js: "const urlOf = (file) => require('node:url').pathToFileURL(file).href; const fileUrl = urlOf(__filename); const koffiUrl = () => urlOf(require.resolve('koffi'));",
+    },
+    // No comments but those of licences, which get a file of their own: what is read at each start is plain ASCII.
+    minifyWhitespace: true,
+    lineLimit: 120,
+    legalComments: 'external',
+    logLevel: 'warning',
+  })
+}
+
 /**
  * Takes from Node's own modules what is used of them. As imports, they would be copied property by property for each
  * file that imports them, which also loads what they only load on demand.
  */
-const builtins: Plugin = {
+export const builtins: Plugin = {
   name: 'builtins',
   setup({ onResolve, onLoad }) {
     onResolve({ filter: /^node:/ }, ({ path: name, kind }) =>
@@ -110,7 +116,7 @@ const builtins: Plugin = {
 }
 
 /** JavaScript of this package looks for the compiled code of the machine beside itself: in its package, not in a bundle. */
-const koffi: Plugin = {
+export const koffi: Plugin = {
   name: 'koffi',
   setup({ onLoad }) {
     onLoad({ filter: /[\\/]koffi[\\/].*\.js$/ }, ({ path: file }) => ({
@@ -120,7 +126,7 @@ const koffi: Plugin = {
 }
 
 /** Leaves a package to a file of the bundle that has it alone. */
-function ownFile(name: string): Plugin {
+export function ownFile(name: string): Plugin {
   return {
     name: 'own-file',
     setup({ onResolve }) {

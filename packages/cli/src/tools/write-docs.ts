@@ -1,5 +1,8 @@
-/** Writes docs/cli.md: `node packages/cli/src/tools/write-docs.ts`. */
+/** Writes docs/cli.md and docs/migrate-kaniko.md: `node packages/cli/src/tools/write-docs.ts`. */
 import { writeFile } from 'node:fs/promises'
 import { cliDocs } from './cli-docs.ts'
+import { kanikoDocs } from './kaniko-docs.ts'
 
-await writeFile(new URL('../../../../docs/cli.md', import.meta.url), await cliDocs())
+const docs = new URL('../../../../docs/', import.meta.url)
+await writeFile(new URL('cli.md', docs), await cliDocs())
+await writeFile(new URL('migrate-kaniko.md', docs), kanikoDocs())

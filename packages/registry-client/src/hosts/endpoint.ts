@@ -33,6 +33,9 @@ export const allCapabilities: ReadonlySet<Capability> = new Set(['pull', 'resolv
 /** What mirrors are used for unless configured otherwise. */
 export const readCapabilities: ReadonlySet<Capability> = new Set(['pull', 'resolve'])
 
+/** What is left of a registry that is read from mirrors alone. */
+export const writeCapabilities: ReadonlySet<Capability> = new Set(['push'])
+
 /** The path a repository has on an endpoint. */
 export function repositoryPath(endpoint: Endpoint, repository: string): string {
   const { rewrite } = endpoint

@@ -46,6 +46,16 @@ describe('servers of a registry', () => {
         `https://registry-1.docker.io/v2/library/x ${all}`,
       ],
     ],
+    [
+      'docker.io',
+      { mirrors: { 'docker.io': 'm.example' }, mirrorsOnly: true },
+      ['https://m.example/v2/library/x pull+resolve ns=docker.io', 'https://registry-1.docker.io/v2/library/x push'],
+    ],
+    [
+      'r.example',
+      { mirrors: { 'docker.io': 'm.example' }, mirrorsOnly: true },
+      [`https://r.example/v2/library/x ${all}`],
+    ],
   ] as const)('%s with %j', async ([registry, options, expected]) => {
     expect(show(await new HostsResolver({ ...none, ...options }).endpoints(registry, 'library/x'))).toEqual(expected)
   })

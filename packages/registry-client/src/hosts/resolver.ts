@@ -11,7 +11,7 @@ import { normalizeRegistry } from '../model/reference.ts'
 import { isLoopback } from '../transport/loopback.ts'
 import { readCertificates } from '../transport/trust.ts'
 import { readCertsDirectory } from './certs.ts'
-import { allCapabilities, type Endpoint, readCapabilities } from './endpoint.ts'
+import { allCapabilities, type Endpoint, readCapabilities, writeCapabilities } from './endpoint.ts'
 import { parseHostsToml } from './hosts-toml.ts'
 import { findRule, parseRegistriesConf, type RegistryRule } from './registries-conf.ts'
 
@@ -19,6 +19,8 @@ import { findRule, parseRegistriesConf, type RegistryRule } from './registries-c
 export interface HostsOptions {
   /** Registry → servers to try before it, as `HOST[:PORT][/PATH]` or URL. */
   readonly mirrors?: Readonly<Record<string, string | readonly string[]>> | undefined
+  /** A registry that has mirrors among these options is not read from itself. */
+  readonly mirrorsOnly?: boolean | undefined
   /** Registries to speak plain http with; true for all. Loopback ones are tried in plain http anyway. */
   readonly plainHttp?: boolean | readonly string[] | undefined
   /** Registries whose certificate is not checked, and which may be plain http; true for all. */
@@ -73,12 +75,21 @@ export class HostsResolver {
   async #load(registry: string, rule: RegistryRule | undefined): Promise<Endpoint[]> {
     const configured = (this.#mirrors.get(registry) ?? []).map((mirror) => this.#mirror(mirror, registry))
     const mirrors = await Promise.all(configured)
-    if (rule !== undefined) return [...mirrors, ...(await this.#byRule(registry, rule))]
+    if (mirrors.length > 0 && this.#options.mirrorsOnly) {
+      const upstream = await this.#upstream(registry, rule)
+      return [...mirrors, ...upstream.map((server) => ({ ...server, capabilities: writeCapabilities }))]
+    }
+    return [...mirrors, ...(await this.#upstream(registry, rule))]
+  }
+
+  /** Without the mirrors of the options. */
+  async #upstream(registry: string, rule: RegistryRule | undefined): Promise<Endpoint[]> {
+    if (rule !== undefined) return await this.#byRule(registry, rule)
     const upstream = await this.#server(registry, registry, listed(this.#options.insecure, registry))
     const file = await this.#hostsToml(registry)
-    if (file === undefined) return [...mirrors, upstream]
+    if (file === undefined) return [upstream]
     const hosts = (await parseHostsToml(file.text, file.path, upstream)).map((host) => this.#asTold(host))
-    return [...mirrors, ...(await Promise.all(hosts))]
+    return await Promise.all(hosts)
   }
 
   /** A server without path, with its certificates. */

@@ -103,6 +103,11 @@ export const registryErrors = {
     message: (what: string, platform: string, available: string) =>
       `no match for platform in manifest: ${what} has no ${platform}${available ? ` (it has ${available})` : ''}: not found`,
   }),
+  platformTwice: define({
+    code: 'PLATFORM_TWICE',
+    doc: 'Of the images that are to be joined into an index, two are for the same platform.',
+    message: (platform: string, one: string, other: string) => `two images for ${platform}: ${one} and ${other}`,
+  }),
   digestMismatch: define({
     code: 'DIGEST_MISMATCH',
     doc: 'Content that arrived does not hash to the digest that was asked for. Nothing of it may be used.',

@@ -2,6 +2,7 @@
 import type { AttributeReader } from '../../util/attributes.ts'
 import { exportAttributes, importAttributes } from '../attributes.ts'
 import type { CacheBackend, CacheServices, Env } from '../backend.ts'
+import { PLAIN } from '../codec.ts'
 import { type AzureAuth, sharedKey } from '../services/azure-auth.ts'
 import { azureToken } from '../services/azure-credentials.ts'
 import { AzureStore } from '../services/azure-store.ts'
@@ -56,7 +57,7 @@ function parse(attrs: AzureAttributes, env: Env) {
   const signature = account.searchParams.get('sig') ?? undefined
   if (secret && Buffer.from(secret, 'base64').length === 0) return attrs.fail('secret_access_key is not in base64')
   const name = `azblob ${account.host}/${container}/${documentKeys[0]}`
-  const place = ({ client }: CacheServices): ObjectPlace => {
+  const place = ({ client, codec = PLAIN }: CacheServices): ObjectPlace => {
     const now = Date.now
     const token = azureToken({ client, env, now })
     const own: AzureAuth | undefined = secret ? sharedKey(accountName, secret) : signature ? () => ({}) : undefined
@@ -68,6 +69,7 @@ function parse(attrs: AzureAttributes, env: Env) {
     const hide = hider(secret, signature)
     return {
       name,
+      codec,
       store: new AzureStore({ client, account, container, auth, hide, now }),
       blobKey: (digest) => `${blobsPath}${digest}`,
       documentKeys,

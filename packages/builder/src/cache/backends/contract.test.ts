@@ -10,21 +10,23 @@ import type { CacheServices } from '../backend.ts'
 import { prepareCacheFrom, prepareCacheTo } from '../spec.ts'
 import type { ImageForm } from './image-form.ts'
 import { openRegistryExporter } from './registry.ts'
-import { temporaryDirectory } from './temporary.test-support.ts'
+import { keyFiles, temporaryDirectory } from './temporary.test-support.ts'
 
-backendContract('local', localSubject, 30)
+backendContract('local', () => localSubject(false), 30)
+backendContract('local, signed', () => localSubject(true), 2)
 const manifest = { type: 'manifest', mediaType: mediaTypes.ociManifest } as const
 const index = { type: 'index', mediaType: mediaTypes.ociIndex } as const
 backendContract('registry', (writers) => registrySubject(manifest, writers), 30)
 backendContract('registry, as an index', (writers) => registrySubject(index, writers), 2)
 
-async function localSubject(): Promise<BackendSubject> {
+async function localSubject(isSigned: boolean): Promise<BackendSubject> {
   const resources = new AsyncDisposableStack()
   const directory = resources.use(await temporaryDirectory())
   const disk = isRoot ? await smallDisk(join(directory.path, 'disk'), resources) : undefined
   const path = join(disk ?? directory.path, 'cache')
-  const [from] = prepareCacheFrom([{ type: 'local', attrs: { src: path } }], {})
-  const [to] = prepareCacheTo([{ type: 'local', attrs: { dest: path } }], {})
+  const { sign, verify } = isSigned ? await keyFiles(directory.path) : {}
+  const [from] = prepareCacheFrom([{ type: 'local', attrs: { src: path, ...(verify && { verify }) } }], {})
+  const [to] = prepareCacheTo([{ type: 'local', attrs: { dest: path, ...(sign && { sign }) } }], {})
   const spoil = async ({ digest }: Pick<Descriptor, 'digest'>, how: Damage) => {
     const file = join(path, 'blobs', digest.replace(':', '/'))
     if (how === 'missing') await rm(file)

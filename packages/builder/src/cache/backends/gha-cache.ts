@@ -7,6 +7,7 @@ import { randomBytes } from 'node:crypto'
 import { type Descriptor, digestOf, type OpenContent, schema, verified } from '@tsbuild/registry-client'
 import pLimit from 'p-limit'
 import type { CacheExport, CacheExporter, CacheImporter } from '../backend.ts'
+import { type DocumentCodec, PLAIN } from '../codec.ts'
 import { blobsOf, type CacheDocument, documentToWrite, EMPTY_DOCUMENT, MAX_DOCUMENT_BYTES } from '../document.ts'
 import { cacheErrors, forCache } from '../errors.ts'
 import type { ActionsService, FoundEntry } from '../services/actions-service.ts'
@@ -23,6 +24,7 @@ export interface ActionsPlace {
   readonly scope: string
   readonly token: string
   readonly service: ActionsService
+  readonly codec: DocumentCodec
   readonly now: () => number
   /** For how long one waits for an index that somebody else has begun. */
   readonly patienceMs: number
@@ -102,7 +104,7 @@ class Entries {
 }
 
 type FoundIndex =
-  | ({ readonly kind: 'index'; readonly number: number; readonly bytes: Buffer } & ActionsIndex)
+  | ({ readonly kind: 'index'; readonly number: number } & ActionsIndex)
   | { readonly kind: 'damaged'; readonly number: number; readonly problem: string }
 
 /** The newest index of each ref that the token may read. */
@@ -123,7 +125,11 @@ function indexKey(scope: string, ref: string): string {
   return `tsbuild-index-${scope}-1-${digestOf(ref).slice('sha256:'.length, 'sha256:'.length + 8)}`
 }
 
-async function readIndex({ service }: ActionsPlace, key: string, signal: AbortSignal): Promise<FoundIndex | undefined> {
+async function readIndex(
+  { service, codec }: ActionsPlace,
+  key: string,
+  signal: AbortSignal,
+): Promise<FoundIndex | undefined> {
   let entry: FoundEntry | undefined
   const open = async () => {
     entry = await service.find(`${key}#`, signal)
@@ -137,7 +143,7 @@ async function readIndex({ service }: ActionsPlace, key: string, signal: AbortSi
   const number = Number(/#(\d{1,9})$/.exec(entry.key)?.[1] ?? 0)
   try {
     if (read.bytes === undefined) throw new schema.SchemaProblem(`more than ${MAX_DOCUMENT_BYTES} bytes`)
-    return { kind: 'index', number, bytes: read.bytes, ...parseIndex(read.bytes) }
+    return { kind: 'index', number, ...parseIndex(read.bytes, codec) }
   } catch (error) {
     if (!(error instanceof schema.SchemaProblem)) throw error
     return { kind: 'damaged', number, problem: `the index ${entry.key} is none: ${error.message}` }
@@ -229,7 +235,7 @@ async function sendPacks(
 
 /** Adds to the newest index of a ref. Returns how many records are there. */
 async function addIndex(place: ActionsPlace, key: string, own: ActionsIndex, signal: AbortSignal): Promise<number> {
-  const { name, service } = place
+  const { name, service, codec } = place
   /** An index that somebody began to write and did not finish is left out. */
   let from = 1
   let newest = 0
@@ -238,10 +244,12 @@ async function addIndex(place: ActionsPlace, key: string, own: ActionsIndex, sig
     const found = await readIndex(place, key, signal)
     const there = found?.kind === 'index' ? found : { packs: [], document: EMPTY_DOCUMENT }
     const document = documentToWrite(there.document, own.document)
-    const bytes = serializeIndex({ packs: packsFor(document, [...own.packs, ...there.packs]), document })
-    if (found?.kind === 'index' && found.bytes.equals(bytes)) return document.records.length
+    const index = { packs: packsFor(document, [...own.packs, ...there.packs]), document }
+    if (found?.kind === 'index' && serializeIndex(found, PLAIN).equals(serializeIndex(index, PLAIN)))
+      return document.records.length
     if ((found?.number ?? 0) > newest) waited = 0
     newest = found?.number ?? 0
+    const bytes = serializeIndex(index, codec)
     const number = Math.max(newest + 1, from)
     if (await service.write(`${key}#${number}`, bytes.length, () => once(bytes), signal)) {
       const last = await service.find(`${key}#`, signal)

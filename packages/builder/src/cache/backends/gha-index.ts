@@ -3,7 +3,8 @@
  * entries that say what is where. An index is two lines: the packs, and the document.
  */
 import { type Digest, digestOf, schema } from '@tsbuild/registry-client'
-import { blobsOf, type CacheDocument, parseCacheDocument, serializeDocument } from '../document.ts'
+import type { DocumentCodec } from '../codec.ts'
+import { blobsOf, type CacheDocument } from '../document.ts'
 
 /** An entry with blobs, one after the other. */
 export interface Pack {
@@ -68,9 +69,9 @@ export function packsFor(document: CacheDocument, packs: readonly Pack[]): Pack[
   return [...new Map(packs.filter(({ key }) => keys.has(key)).map((pack) => [pack.key, pack])).values()]
 }
 
-export function serializeIndex({ packs, document }: ActionsIndex): Buffer {
+export function serializeIndex({ packs, document }: ActionsIndex, codec: DocumentCodec): Buffer {
   const sorted = packs.toSorted((a, b) => (a.key < b.key ? -1 : 1))
-  return Buffer.concat([Buffer.from(`${JSON.stringify(sorted)}\n`), serializeDocument(document)])
+  return Buffer.concat([Buffer.from(`${JSON.stringify(sorted)}\n`), codec.encode(document)])
 }
 
 const packsSchema = schema.list(
@@ -85,8 +86,8 @@ const packsSchema = schema.list(
 )
 
 /** @throws schema.SchemaProblem when it is none */
-export function parseIndex(bytes: Buffer): ActionsIndex {
+export function parseIndex(bytes: Buffer, codec: DocumentCodec): ActionsIndex {
   const end = bytes.indexOf(10)
   const packs = schema.parseDocument(bytes.subarray(0, Math.max(0, end)), packsSchema)
-  return { packs, document: parseCacheDocument(bytes.subarray(end + 1)) }
+  return { packs, document: codec.decode(bytes.subarray(end + 1)) }
 }

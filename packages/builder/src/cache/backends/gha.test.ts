@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { type Descriptor, digestOf } from '@tsbuild/registry-client'
 import { describe, expect, it } from 'vitest'
 import { type BackendSubject, backendContract, type Damage, exampleCache } from '../backend.contract.ts'
+import { PLAIN } from '../codec.ts'
 import type { CacheRecord } from '../document.ts'
 import { actionsToken, startActions, type TestActions } from '../services/actions-server.test-support.ts'
 import { ActionsService } from '../services/actions-service.ts'
@@ -46,7 +47,7 @@ async function subject(version: 1 | 2): Promise<BackendSubject> {
     exporter: () => prepareCacheTo([{ type: 'gha', attrs }], env)[0]!.open!(machines.next()),
     async spoil({ digest }, how) {
       if (how === 'missing') return remove('tsbuild-blobs')
-      const index = parseIndex(blobs.get(actions.newest('tsbuild-index')!.blob)!.bytes)
+      const index = parseIndex(blobs.get(actions.newest('tsbuild-index')!.blob)!.bytes, PLAIN)
       const pack = index.packs.find((one) => one.blobs.some((blob) => blob.digest === digest))!
       const { offset, size } = pack.blobs.find((blob) => blob.digest === digest)!
       spoil(actions.newest(pack.key)!.blob, offset, offset + size, how)
@@ -265,7 +266,7 @@ describe('gha', () => {
       timeoutMs: 0,
       now: Date.now,
     })
-    const place = { name: 'gha', scope: 'tsbuild', token: MAIN, service, now: Date.now, patienceMs: 300 }
+    const place = { name: 'gha', scope: 'tsbuild', token: MAIN, service, codec: PLAIN, now: Date.now, patienceMs: 300 }
     const open =
       ({ digest }: Descriptor) =>
       () =>

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import type { AttributeReader } from '../../util/attributes.ts'
 import { exportAttributes, importAttributes } from '../attributes.ts'
 import type { CacheBackend, CacheServices, Env } from '../backend.ts'
+import { PLAIN } from '../codec.ts'
 import { ActionsService } from '../services/actions-service.ts'
 import { type ActionsPlace, actionsExporter, actionsImporter } from './gha-cache.ts'
 import { DEFAULT_NAME, durationOf, serviceUrl } from './object-attributes.ts'
@@ -57,13 +58,14 @@ function parse(attrs: ActionsAttributes, env: Env) {
   if (!token || !address) return undefined
   const url = serviceUrl(attrs, version === '2' ? 'url_v2' : 'url', address)
   const name = `gha ${scope}`
-  const place = ({ client }: CacheServices): ActionsPlace => {
+  const place = ({ client, codec = PLAIN }: CacheServices): ActionsPlace => {
     const now = Date.now
     const options = { client, version: version === '2' ? 2 : 1, url, token, entryVersion: ENTRY_VERSION } as const
     return {
       name,
       scope,
       token,
+      codec,
       service: new ActionsService({ ...options, timeoutMs, now }),
       now,
       patienceMs: PATIENCE_MS,

@@ -11,19 +11,12 @@ import {
   schema,
 } from '@tsbuild/registry-client'
 import type { AttributeReader } from '../../util/attributes.ts'
-import {
-  blobsOf,
-  CACHE_MEDIA_TYPE,
-  type CacheDocument,
-  EMPTY_DOCUMENT,
-  MAX_DOCUMENT_BYTES,
-  parseCacheDocument,
-  withBlobs,
-} from '../document.ts'
+import { DOCUMENT_TYPES, type DocumentCodec } from '../codec.ts'
+import { blobsOf, type CacheDocument, EMPTY_DOCUMENT, MAX_DOCUMENT_BYTES, withBlobs } from '../document.ts'
 import { type InlineCaches, readInline } from './inline.ts'
 import { readBlob } from './read-blob.ts'
 
-/** BuildKit's counterpart of {@link CACHE_MEDIA_TYPE}. */
+/** BuildKit's counterpart of {@link DOCUMENT_TYPES}. */
 const BUILDKIT_MEDIA_TYPE = 'application/vnd.buildkit.cacheconfig.v0'
 
 export const FORM_ATTRIBUTES = ['image-manifest', 'oci-mediatypes'] as const
@@ -74,6 +67,7 @@ export async function readForm(
   reference: string,
   signal: AbortSignal,
   damaged: 'fail' | 'empty',
+  codec: DocumentCodec,
 ): Promise<Found> {
   const fetched = await source.fetchManifest(reference, { signal }).catch((error: unknown) => {
     if (isRegistryError(error, 'NOT_FOUND')) return undefined
@@ -82,7 +76,7 @@ export async function readForm(
   if (fetched === undefined) return { kind: 'nothing' }
   const root = parseManifest(fetched.bytes, fetched.descriptor.mediaType, reference)
   const configs = root.kind === 'index' ? root.index.manifests : [root.manifest.config]
-  const config = configs.find(({ mediaType }) => mediaType === CACHE_MEDIA_TYPE)
+  const config = configs.find(({ mediaType }) => DOCUMENT_TYPES.includes(mediaType))
   if (config === undefined) {
     if (configs.some(({ mediaType }) => mediaType === BUILDKIT_MEDIA_TYPE)) return { kind: 'buildkit' }
     return { kind: 'image', root }
@@ -91,7 +85,7 @@ export async function readForm(
     (root.kind === 'index' ? root.index.manifests : root.manifest.layers).map(({ digest }) => digest),
   )
   try {
-    const document = parseCacheDocument(await readBlob(source, config, MAX_DOCUMENT_BYTES, signal))
+    const document = codec.decode(await readBlob(source, config, MAX_DOCUMENT_BYTES, signal))
     return {
       kind: 'cache',
       digest: fetched.descriptor.digest,
@@ -108,10 +102,15 @@ export async function readForm(
 }
 
 /** What an importer says of a name. */
-export async function readCaches(source: Source, reference: string, signal: AbortSignal): Promise<InlineCaches> {
-  const found = await readForm(source, reference, signal, 'fail')
+export async function readCaches(
+  source: Source,
+  reference: string,
+  signal: AbortSignal,
+  codec: DocumentCodec,
+): Promise<InlineCaches> {
+  const found = await readForm(source, reference, signal, 'fail', codec)
   if (found.kind === 'nothing') return { documents: [], foreign: undefined }
   if (found.kind === 'buildkit') return { documents: [], foreign: 'buildkit' }
   if (found.kind === 'cache') return { documents: [found.document], foreign: undefined }
-  return await readInline(source, found.root, signal)
+  return await readInline(source, found.root, signal, codec)
 }

@@ -12,7 +12,8 @@ import {
 } from '@tsbuild/registry-client'
 import { exportAttributes } from '../attributes.ts'
 import type { CacheBackend } from '../backend.ts'
-import { type CacheDocument, parseCacheDocument, serializeDocument, withLayers } from '../document.ts'
+import type { DocumentCodec } from '../codec.ts'
+import { type CacheDocument, serializeDocument, withLayers } from '../document.ts'
 import { readBlob } from './read-blob.ts'
 
 /** Where the document stands in a config. */
@@ -52,11 +53,12 @@ export async function readInline(
   source: Source,
   root: { readonly manifest: Manifest } | { readonly index: Index },
   signal: AbortSignal,
+  codec: DocumentCodec,
 ): Promise<InlineCaches> {
   const documents: CacheDocument[] = []
   let foreign = false
   for (const manifest of await imagesOf(source, root, signal)) {
-    const found = await readImage(source, manifest, signal)
+    const found = await readImage(source, manifest, signal, codec)
     if (found === 'buildkit') foreign = true
     else if (found !== undefined) documents.push(found)
   }
@@ -99,6 +101,7 @@ async function readImage(
   source: Source,
   manifest: Manifest,
   signal: AbortSignal,
+  codec: DocumentCodec,
 ): Promise<CacheDocument | 'buildkit' | undefined> {
   const bytes = await readBlob(source, manifest.config, MAX_CONFIG_BYTES, signal)
   let config: ConfigWithCache
@@ -110,7 +113,7 @@ async function readImage(
   }
   const text = config[INLINE_KEY]
   if (text === undefined) return config[BUILDKIT_KEY] === undefined ? undefined : 'buildkit'
-  const document = parseCacheDocument(Buffer.from(text, 'base64'))
+  const document = codec.decode(Buffer.from(text, 'base64'))
   const diffIDs = config.rootfs?.diff_ids ?? []
   const { layers } = manifest
   if (diffIDs.length !== layers.length) return undefined

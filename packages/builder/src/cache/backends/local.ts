@@ -5,7 +5,8 @@ import { isDigest, isTag, lockFile, makeDirectory, OciLayout, selfVerifying } fr
 import type { AttributeReader } from '../../util/attributes.ts'
 import { hasCode } from '../../util/has-code.ts'
 import { exportAttributes, importAttributes } from '../attributes.ts'
-import type { CacheBackend, CacheExporter, CacheImporter } from '../backend.ts'
+import type { CacheBackend, CacheExporter, CacheImporter, CacheServices } from '../backend.ts'
+import { type DocumentCodec, PLAIN } from '../codec.ts'
 import { cacheErrors, forCache } from '../errors.ts'
 import { FORM_ATTRIBUTES, formOf, type ImageForm, readCaches } from './image-form.ts'
 import { removeUnreachable } from './local-reset.ts'
@@ -18,10 +19,10 @@ export const localBackend: CacheBackend = {
     const directory = attrs.required('src')
     const digest = attrs.text('digest') || undefined
     if (digest !== undefined && !isDigest(digest)) attrs.fail(`invalid digest ${JSON.stringify(digest)}`)
-    const importer = openImporter(directory, digest ?? tagOf(attrs))
-    const { name } = importer
+    const reference = digest ?? tagOf(attrs)
     const mounts = attrs.flag('mounts', true)
-    return { type: 'local', name, warnings: attrs.warnings, mounts, open: async () => importer }
+    const open = async ({ codec = PLAIN }: CacheServices) => openImporter(directory, reference, codec)
+    return { type: 'local', name: nameOf(directory), warnings: attrs.warnings, mounts, open }
   },
   to(values) {
     const { attrs, common } = exportAttributes(
@@ -30,12 +31,10 @@ export const localBackend: CacheBackend = {
       ['dest', 'tag', 'reset', ...FORM_ATTRIBUTES],
       ['src', 'digest'],
     )
-    const exporter = openExporter(attrs.required('dest'), {
-      tag: tagOf(attrs),
-      form: formOf(attrs),
-      reset: attrs.flag('reset', false),
-    })
-    return { ...common, name: exporter.name, open: async () => exporter }
+    const directory = attrs.required('dest')
+    const how = { tag: tagOf(attrs), form: formOf(attrs), reset: attrs.flag('reset', false) }
+    const open = async ({ codec = PLAIN }: CacheServices) => openExporter(directory, { ...how, codec })
+    return { ...common, name: nameOf(directory), open }
   },
 }
 
@@ -44,8 +43,12 @@ function tagOf(attrs: AttributeReader<'tag'>): string {
   return isTag(tag) ? tag : attrs.fail(`invalid tag ${JSON.stringify(tag)}`)
 }
 
-function openImporter(directory: string, reference: string): CacheImporter {
-  const name = `local ${directory}`
+function nameOf(directory: string): string {
+  return `local ${directory}`
+}
+
+function openImporter(directory: string, reference: string, codec: DocumentCodec): CacheImporter {
+  const name = nameOf(directory)
   return {
     name,
     repository: undefined,
@@ -53,7 +56,7 @@ function openImporter(directory: string, reference: string): CacheImporter {
       forCache(cacheErrors.unusable, name, signal, async () => {
         if (await isEmpty(directory)) return { documents: [], foreign: undefined }
         await using layout = await OciLayout.open(directory, { signal })
-        return await readCaches(layout, reference, signal)
+        return await readCaches(layout, reference, signal, codec)
       }),
     openBlob(descriptor, options) {
       async function* chunks() {
@@ -78,9 +81,12 @@ async function isEmpty(directory: string): Promise<boolean> {
 
 function openExporter(
   directory: string,
-  { tag, form, reset }: { readonly tag: string; readonly form: ImageForm; readonly reset: boolean },
+  {
+    reset,
+    ...how
+  }: { readonly tag: string; readonly form: ImageForm; readonly codec: DocumentCodec; readonly reset: boolean },
 ): CacheExporter {
-  const name = `local ${directory}`
+  const name = nameOf(directory)
   return {
     name,
     save: (document, open, options) =>
@@ -89,7 +95,7 @@ function openExporter(
         // One writer at a time: so nothing is lost, and nothing deleted that another one is about to name.
         await using _alone = await lockFile(join(directory, 'index.json.cache.lock'), options.signal)
         await using target = await OciLayout.create(directory, { shared: true })
-        const place = { name, target, tag, form, replace: reset, settleMs: undefined }
+        const place = { ...how, name, target, replace: reset, settleMs: undefined }
         const saved = await saveImage(place, document, open, options)
         if (reset) await removeUnreachable(directory, target)
         return saved

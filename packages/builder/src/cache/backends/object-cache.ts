@@ -1,13 +1,12 @@
 /** A cache in a service that keeps objects by name: blobs by digest, and documents by names of the user's choice. */
 import { schema, verified } from '@tsbuild/registry-client'
 import type { CacheExport, CacheExporter, CacheImporter } from '../backend.ts'
+import { DOCUMENT_TYPES, type DocumentCodec } from '../codec.ts'
 import {
-  CACHE_MEDIA_TYPE,
   type CacheDocument,
   documentToWrite,
   EMPTY_DOCUMENT,
   MAX_DOCUMENT_BYTES,
-  parseCacheDocument,
   serializeDocument,
 } from '../document.ts'
 import { cacheErrors, forCache } from '../errors.ts'
@@ -21,6 +20,7 @@ export interface ObjectPlace {
   /** See {@link CacheImporter.name}. */
   readonly name: string
   readonly store: ObjectStore
+  readonly codec: DocumentCodec
   blobKey(digest: string): string
   readonly documentKeys: readonly string[]
   /** Older blobs are touched when they are found; undefined: age means nothing there. Milliseconds. */
@@ -36,13 +36,13 @@ const COLLISION_MS = 100
 const SETTLE_MS = 300
 
 export function objectImporter(place: ObjectPlace): CacheImporter {
-  const { name, store, documentKeys } = place
+  const { name, documentKeys, store } = place
   return {
     name,
     repository: undefined,
     load: ({ signal }) =>
       forCache(cacheErrors.unusable, name, signal, async () => {
-        const found = await Promise.all(documentKeys.map((key) => readDocument(store, key, signal)))
+        const found = await Promise.all(documentKeys.map((key) => readDocument(place, key, signal)))
         const documents = found.flatMap((one) => (one?.kind === 'cache' ? [one.document] : []))
         const damaged = found.find((one) => one?.kind === 'damaged')
         if (damaged?.kind === 'damaged' && documents.length === 0) throw new ServiceError(damaged.problem)
@@ -102,25 +102,29 @@ function blobPusher({ store, blobKey, touchAfterMs, now }: ObjectPlace): Paramet
 }
 
 type FoundDocument =
-  | { readonly kind: 'cache'; readonly etag: string; readonly document: CacheDocument; readonly bytes: Buffer }
+  | { readonly kind: 'cache'; readonly etag: string; readonly document: CacheDocument }
   /** Ours, and no document. */
   | { readonly kind: 'damaged'; readonly etag: string; readonly problem: string }
   | { readonly kind: 'buildkit' }
 
 /** undefined: there is nothing. @throws ServiceError when there is something else */
-async function readDocument(store: ObjectStore, key: string, signal: AbortSignal): Promise<FoundDocument | undefined> {
+async function readDocument(
+  { store, codec }: ObjectPlace,
+  key: string,
+  signal: AbortSignal,
+): Promise<FoundDocument | undefined> {
   const read = await readWhole(() => store.get(key, 0, signal), MAX_DOCUMENT_BYTES, signal)
   if (read === undefined) return undefined
   const { etag, mediaType } = read.found
   const { bytes } = read
-  const ours = mediaType === CACHE_MEDIA_TYPE
+  const ours = DOCUMENT_TYPES.some((type) => type === mediaType)
   if (bytes === undefined) {
     const problem = `${key} has more than ${MAX_DOCUMENT_BYTES} bytes`
     if (ours) return { kind: 'damaged', etag, problem }
     throw new ServiceError(problem)
   }
   try {
-    return { kind: 'cache', etag, document: parseCacheDocument(bytes), bytes }
+    return { kind: 'cache', etag, document: codec.decode(bytes) }
   } catch (error) {
     if (!(error instanceof schema.SchemaProblem)) throw error
     if (ours) return { kind: 'damaged', etag, problem: `${key}: ${error.message}` }
@@ -144,10 +148,10 @@ function isBuildKits(bytes: Buffer): boolean {
 }
 
 /** What is there of ours. @throws BuildError CACHE_NOT_EXPORTED when it is somebody else's */
-async function readToMerge({ name, store }: ObjectPlace, key: string, signal: AbortSignal) {
-  const found = await readDocument(store, key, signal)
+async function readToMerge(place: ObjectPlace, key: string, signal: AbortSignal) {
+  const found = await readDocument(place, key, signal)
   if (found?.kind !== 'buildkit') return found
-  throw cacheErrors.notExported([name, `${key} is a cache of BuildKit, which is left as it is`], {
+  throw cacheErrors.notExported([place.name, `${key} is a cache of BuildKit, which is left as it is`], {
     hint: 'give the cache another name',
   })
 }
@@ -163,15 +167,15 @@ async function addDocument(
   document: CacheDocument,
   signal: AbortSignal,
 ): Promise<number> {
-  const { name, store } = place
+  const { name, store, codec } = place
   for (let round = 0; round < ROUNDS; round++) {
     const found = await readToMerge(place, key, signal)
     const there = found?.kind === 'cache' ? found.document : EMPTY_DOCUMENT
     const wanted = documentToWrite(there, document)
-    const bytes = serializeDocument(wanted)
-    if (found?.kind === 'cache' && found.bytes.equals(bytes)) return wanted.records.length
+    if (found?.kind === 'cache' && serializeDocument(there).equals(serializeDocument(wanted)))
+      return wanted.records.length
     const condition: WriteCondition = found === undefined ? 'absent' : { etag: found.etag }
-    const etag = await store.put(key, bytes, CACHE_MEDIA_TYPE, condition, signal)
+    const etag = await store.put(key, codec.encode(wanted), codec.mediaType, condition, signal)
     if (etag === undefined) {
       await pauseAbout(COLLISION_MS, signal)
       continue

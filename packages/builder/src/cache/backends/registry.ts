@@ -9,6 +9,7 @@ import {
 import type { AttributeReader } from '../../util/attributes.ts'
 import { exportAttributes, importAttributes } from '../attributes.ts'
 import type { CacheBackend, CacheExporter, CacheImporter, CacheServices } from '../backend.ts'
+import { PLAIN } from '../codec.ts'
 import { cacheErrors, forCache } from '../errors.ts'
 import { FORM_ATTRIBUTES, formOf, type ImageForm, readCaches } from './image-form.ts'
 import { saveImage } from './save-image.ts'
@@ -60,7 +61,9 @@ function openImporter({ name, reference, insecure }: Place, services: CacheServi
     name,
     repository: repository.name,
     load: ({ signal }) =>
-      forCache(cacheErrors.unusable, name, signal, () => readCaches(repository, repository.defaultReference, signal)),
+      forCache(cacheErrors.unusable, name, signal, () =>
+        readCaches(repository, repository.defaultReference, signal, services.codec ?? PLAIN),
+      ),
     openBlob: (descriptor, options) => repository.openBlob(descriptor, options),
     async [Symbol.asyncDispose]() {},
   }
@@ -73,7 +76,8 @@ export function openRegistryExporter(
   settleMs = SETTLE_MS,
 ): CacheExporter {
   const target = services.repository(formatReference(reference), { insecure })
-  const place = { name, target, tag: target.defaultReference, form, replace: false, settleMs }
+  const { codec = PLAIN } = services
+  const place = { name, target, tag: target.defaultReference, form, codec, replace: false, settleMs }
   return {
     name,
     save: (document, open, options) =>

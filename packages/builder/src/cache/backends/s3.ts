@@ -3,6 +3,7 @@ import { userInfo } from 'node:os'
 import type { AttributeReader } from '../../util/attributes.ts'
 import { exportAttributes, importAttributes } from '../attributes.ts'
 import type { CacheBackend, CacheServices, Env } from '../backend.ts'
+import { PLAIN } from '../codec.ts'
 import { awsCredentials } from '../services/aws-credentials.ts'
 import { S3Store } from '../services/s3-store.ts'
 import { checkedKey, durationOf, keyPart, namesOf, serviceUrl } from './object-attributes.ts'
@@ -80,10 +81,11 @@ function parse(attrs: S3Attributes, env: Env) {
   const own = ownCredentials(attrs)
   const touchAfterMs = durationOf(attrs, 'touch_refresh', DAY_MS)
   const name = `s3 ${bucket}/${documentKeys[0]}`
-  const place = ({ client }: CacheServices): ObjectPlace => {
+  const place = ({ client, codec = PLAIN }: CacheServices): ObjectPlace => {
     const context = { client, env, home: env.HOME || userInfo().homedir, region, now: Date.now }
     return {
       name,
+      codec,
       store: new S3Store({ ...options, client, credentials: awsCredentials(context, own) }),
       blobKey: (digest) => `${prefix}${blobs}${digest}`,
       documentKeys,

@@ -10,9 +10,9 @@ import {
 } from '@tsbuild/registry-client'
 import { snapshotName } from '../../graph/key.ts'
 import type { CacheExport, CacheExporter } from '../backend.ts'
+import type { DocumentCodec } from '../codec.ts'
 import {
   blobsOf,
-  CACHE_MEDIA_TYPE,
   type CacheDocument,
   documentToWrite,
   EMPTY_DOCUMENT,
@@ -30,6 +30,7 @@ export interface ImagePlace {
   readonly target: Source & Target
   readonly tag: string
   readonly form: ImageForm
+  readonly codec: DocumentCodec
   /** What is there is replaced, not added to. */
   readonly replace: boolean
   /**
@@ -85,7 +86,7 @@ export async function saveImage(
 
 /** What is there of ours. Others are left alone. */
 async function readOwn(place: ImagePlace, signal: AbortSignal): Promise<Found & { kind: 'nothing' | 'cache' }> {
-  const found = await readForm(place.target, place.tag, signal, 'empty')
+  const found = await readForm(place.target, place.tag, signal, 'empty', place.codec)
   if (found.kind === 'nothing' || found.kind === 'cache') return found
   const what = found.kind === 'buildkit' ? 'a cache of BuildKit' : 'an image'
   throw cacheErrors.notExported([place.name, `there is ${what}, which is left as it is`], {
@@ -113,13 +114,13 @@ class ImageWriter {
 
   /** @returns the digest of the manifest; undefined when it is to be tried again, in the next round */
   async write(wanted: CacheDocument, before: Found, round: number): Promise<string | undefined> {
-    const { target, tag, form, settleMs } = this.#place
+    const { target, tag, form, codec, settleMs } = this.#place
     const signal = this.#signal
-    const document = serializeDocument(wanted)
+    const document = codec.encode(wanted)
     // A registry takes no other content for a blob that it thinks it has.
     const again = before.kind === 'cache' && before.damaged === digestOf(document)
     const bytes = again ? Buffer.concat([document, Buffer.from('\n')]) : document
-    const config: Descriptor = { mediaType: CACHE_MEDIA_TYPE, digest: digestOf(bytes), size: bytes.length }
+    const config: Descriptor = { mediaType: codec.mediaType, digest: digestOf(bytes), size: bytes.length }
     await target.pushBlob(config, (offset) => once(bytes.subarray(offset)), { signal })
     const manifest = writeForm(form, wanted, config)
     if (settleMs !== undefined) {
@@ -155,7 +156,7 @@ async function stays(place: ImagePlace, written: string, own: CacheDocument, sig
     await sleep(place.settleMs! * (1 + Math.random() / 2), undefined, { signal })
     const now = await currentDigest(place, signal)
     if (now === seen) return true
-    const found = await readForm(place.target, place.tag, signal, 'empty')
+    const found = await readForm(place.target, place.tag, signal, 'empty', place.codec)
     if (found.kind !== 'cache' || !hasAll(found.document, own)) return false
     seen = found.digest
   }

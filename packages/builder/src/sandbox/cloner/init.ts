@@ -22,6 +22,7 @@ import {
 } from '../native/capabilities.ts'
 import { readMemoryFile } from '../native/descriptors.ts'
 import { AT_FDCWD, O_DIRECTORY, O_PATH, openAt } from '../native/files.ts'
+import { keepToOneself } from '../native/landlock.ts'
 import { check, raw } from '../native/libc.ts'
 import { remountReadonly } from '../native/mount.ts'
 import {
@@ -165,10 +166,12 @@ function dropPrivileges(spec: InitSpec, status: string, keep: readonly Capabilit
   if (security === 'sandbox' && !bounded) dropBounding(keep, permitted)
   try {
     if (!spec.singleId) setGroups(user.additionalGids)
-    // The filter must be loaded while CAP_SYS_ADMIN is there: without it the kernel asks for no_new_privs, which would
-    // take sudo and other set-uid programs away.
-    if (security === 'sandbox' && spec.seccomp !== undefined && hasCapability(permitted, 'SYS_ADMIN'))
-      loadFilter(spec.seccomp)
+    // Must be done while CAP_SYS_ADMIN is there: without it the kernel asks for no_new_privs, which would take sudo and
+    // other set-uid programs away, if the container that this is has not done so already.
+    if (security === 'sandbox' && (hasCapability(permitted, 'SYS_ADMIN') || /^NoNewPrivs:\s*1/m.test(status))) {
+      if (spec.mode === 'chroot') keepToOneself()
+      if (spec.seccomp !== undefined) loadFilter(spec.seccomp)
+    }
     setIds(user.uid, user.gid)
   } catch (error) {
     if (hasCode(error, 'EINVAL')) throw new UserError(`user ${user.uid}:${user.gid}`)

@@ -5,9 +5,11 @@ import { mkdir, mkdtemp, readdir, readFile, rm, statfs } from 'node:fs/promises'
 import os from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { parseCapabilitySet } from '../../util/capability-set.ts'
 import { makeDirectorySync } from '../../util/make-directory.ts'
 import { findRuntime, runtimeNames } from '../executors/oci-runtime.ts'
 import { findPlaces } from '../limits/hierarchy.ts'
+import { hasCapability } from '../native/capabilities.ts'
 import { subordinateRanges, usefulCount } from '../worker/id-map.ts'
 import type { Fact, MachineReport } from './facts.ts'
 
@@ -34,8 +36,9 @@ export async function probeMachine({ root, env, signal }: ProbeOptions): Promise
   }
   const uid = process.getuid?.() ?? -1
   const [mountNamespace, userNamespace, ids, cgroups, store, runtimes, binfmt, pasta] = await Promise.all([
-    run('unshare', '-m', 'true'),
-    run('unshare', '-U', '-m', 'true'),
+    // Itself, since a container may have no other program.
+    run('unshare', '-m', 'unshare', '--version'),
+    run('unshare', '-U', '-m', 'unshare', '--version'),
     subordinateRanges(env),
     probeControlGroups(),
     probeStore(root),
@@ -49,7 +52,7 @@ export async function probeMachine({ root, env, signal }: ProbeOptions): Promise
     kernel: os.release(),
     architecture: process.arch,
     user: { uid, name: nameOf(uid) },
-    container: ['/.dockerenv', '/run/.containerenv'].some((path) => fs.existsSync(path)),
+    container: isContainer(env),
     mountNamespace,
     userNamespace,
     subordinateIds: describeIds(ids),
@@ -59,13 +62,34 @@ export async function probeMachine({ root, env, signal }: ProbeOptions): Promise
       ok: /^Seccomp:/m.test(status),
       detail: /^Seccomp:\s*2/m.test(status) ? 'this process is filtered itself' : '',
     },
-    chroot: uid === 0 ? await run('chroot', '/', 'true') : { ok: false, detail: 'only root may chroot' },
+    chroot: probeChroot(status),
     runtimes: runtimes.filter((runtime) => runtime !== undefined),
     binfmt: binfmt.filter((name) => name !== 'register' && name !== 'status').sort(),
     networkHelper: describeHelper(helper),
     store,
     hindrances: await probeHindrances(),
   }
+}
+
+/** Docker and podman leave a file, Kubernetes tells its services; without either, the root of a container is an overlay. */
+function isContainer(env: ProbeOptions['env']): boolean {
+  if (['/.dockerenv', '/run/.containerenv'].some((path) => fs.existsSync(path))) return true
+  if (env.KUBERNETES_SERVICE_HOST !== undefined) return true
+  return fileSystemOf('/') === 'overlay'
+}
+
+function fileSystemOf(path: string): string | undefined {
+  try {
+    return fileSystems.get(fs.statfsSync(path).type)
+  } catch {
+    return undefined
+  }
+}
+
+/** By the capability, as the worker decides: there need not be a program that tries it. */
+function probeChroot(status: string): Fact {
+  if (hasCapability(parseCapabilitySet(status, 'CapEff'), 'SYS_CHROOT')) return { ok: true, detail: '' }
+  return { ok: false, detail: 'this process has no CAP_SYS_CHROOT' }
 }
 
 function nameOf(uid: number): string {
