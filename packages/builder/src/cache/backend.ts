@@ -34,10 +34,10 @@ export interface PreparedImport {
   readonly name: string
   /** What of its attributes will have no effect. */
   readonly warnings: readonly string[]
-  /** Reads what it needs before the build does anything. @throws BuildError CACHE_INVALID */
-  check?(): Promise<void>
   /** Whether cache mounts are filled from it. */
   readonly mounts: boolean
+  /** Reads what it needs before the build does anything. @throws BuildError CACHE_INVALID */
+  check?(): Promise<void>
   /** Asks nobody: what cannot be reached is {@link CacheImporter.load}'s to say. */
   open(services: CacheServices): Promise<CacheImporter>
 }
