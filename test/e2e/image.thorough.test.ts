@@ -52,7 +52,7 @@ USER root
 ENV A=1 B=2
 ARG C=3
 RUN test "$A$B$C" = 123 && echo $A$B$C > /abc
-RUN echo x > /dev/null && head -c 8 /dev/zero | wc -c > /eight
+RUN echo x > /dev/null && printf 12345678 | wc -c > /eight
 RUN test -r /proc/meminfo
 RUN (sleep 1000 &) && true
 SHELL ["/bin/sh", "-euc"]
