@@ -35,7 +35,7 @@ describe('the verdict', () => {
       'root in a container',
       { mountNamespace: no, userNamespace: no, container: true },
       'chroot',
-      /--cap-add SYS_ADMIN/,
+      /--cap-add SYS_ADMIN.*securityContext/,
     ],
     ['root without anything', { mountNamespace: no, userNamespace: no, chroot: no }, 'none', /CAP_SYS_ADMIN/],
     ['a user with ids', { user, mountNamespace: no, chroot: no }, 'namespaces', undefined],
@@ -50,6 +50,12 @@ describe('the verdict', () => {
       { user, mountNamespace: no, chroot: no, userNamespace: no },
       'none',
       /run as root/,
+    ],
+    [
+      'a user in a container',
+      { user, mountNamespace: no, chroot: no, userNamespace: no, container: true },
+      'none',
+      /runAsUser: 0/,
     ],
     [
       'a user whom a setting hinders',
