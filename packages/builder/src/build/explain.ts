@@ -29,6 +29,8 @@ export class Explainer implements AsyncDisposable {
   readonly #buildArgs: BuildOptions['buildArgs']
   #trace = new Trace()
   #earlier: Promise<RememberedBuild[]> | undefined
+  /** Follows the trace: what has been compared is not compared again. */
+  #comparison: Comparison | undefined
   readonly #told: Promise<void>[] = []
   #finished: Promise<BuildExplanation> | undefined
 
@@ -44,10 +46,12 @@ export class Explainer implements AsyncDisposable {
   observe(): SolveObserver {
     const trace = new Trace(this.#buildArgs)
     this.#trace = trace
+    this.#comparison = undefined
     return {
       keyed: (step, key, digestOf) => trace.keyed(step, key, digestOf),
       ended: (step, outcome) => trace.ended(step, outcome),
       missed: (step, id) => {
+        trace.ended(step, 'ran')
         if (this.#live) this.#told.push(this.#tell(step, id))
       },
     }
@@ -88,7 +92,7 @@ export class Explainer implements AsyncDisposable {
     const { records } = this.#session.store
     const { steps } = this.#trace
     const earlier = await this.#builds()
-    const comparison = new Comparison(steps, earlier)
+    const comparison = await this.#compared()
     const explained: StepExplanation[] = []
     for (const [index, step] of steps.entries()) {
       if (step.outcome !== 'ran') continue
@@ -123,8 +127,14 @@ export class Explainer implements AsyncDisposable {
     return this.#earlier
   }
 
+  async #compared(): Promise<Comparison> {
+    const earlier = await this.#builds()
+    this.#comparison ??= new Comparison(this.#trace.steps, earlier)
+    return this.#comparison
+  }
+
   async #tell(step: Step, id: string): Promise<void> {
-    const comparison = new Comparison(this.#trace.steps.slice(), await this.#builds())
+    const comparison = await this.#compared()
     const index = this.#trace.indexOf(step)
     const found = comparison.why(index)
     const cause = withoutMarks(await this.#cause(found))

@@ -75,7 +75,8 @@ export function lockNameOf(dockerfile: string): string {
  * @param root of a context that was fetched: what it brings along does not lead out of it
  */
 export function readLockFile(path: string, root?: string | undefined): TextFile | undefined {
-  const text = readText(root === undefined ? path : resolveInRoot(root, path.slice(root.length + 1)), basename(path))
+  const place = root === undefined ? path : resolveInRoot(root, path.slice(root.length + 1))
+  const text = readText(place, basename(path), contextErrors.lockUnreadable)
   return text === undefined ? undefined : { name: basename(path), text, path }
 }
 
@@ -91,19 +92,19 @@ function lowerCaseFallback(path: string): string {
 }
 
 /** The text of a regular file, undefined if there is none. */
-function readText(path: string, name: string): string | undefined {
+function readText(path: string, name: string, unreadable = contextErrors.dockerfileUnreadable): string | undefined {
   let fd: number
   try {
     // Not blocking, so that a fifo is noticed and not waited for.
     fd = openSync(fsPath(path), constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
   } catch (error) {
     if (hasCode(error, 'ENOENT', 'ENOTDIR')) return undefined
-    throw contextErrors.dockerfileUnreadable([name, systemReason(error)], { cause: error })
+    throw unreadable([name, systemReason(error)], { cause: error })
   }
   try {
     const stat = fstatSync(fd)
-    if (!stat.isFile()) throw contextErrors.dockerfileUnreadable([name, 'it is not a regular file'])
-    if (stat.size > MAX_SIZE) throw contextErrors.dockerfileUnreadable([name, 'it is larger than 64 MiB'])
+    if (!stat.isFile()) throw unreadable([name, 'it is not a regular file'])
+    if (stat.size > MAX_SIZE) throw unreadable([name, 'it is larger than 64 MiB'])
     return readFileSync(fd, 'utf8')
   } finally {
     closeSync(fd)

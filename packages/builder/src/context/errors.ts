@@ -43,6 +43,12 @@ export const contextErrors = {
     doc: 'The Dockerfile, or an ignore file, is no regular file, is too large or cannot be read.',
     message: (name: string, reason: string) => `failed to read dockerfile: open ${name}: ${reason}`,
   }),
+  lockUnreadable: defineError({
+    code: 'LOCK_UNREADABLE',
+    doc: 'The lock file is no regular file, is too large or cannot be read.',
+    message: (name: string, reason: string) => `failed to read lock file: open ${name}: ${reason}`,
+    hint: '--no-lock builds without it',
+  }),
   stdinMissing: defineError({
     code: 'STDIN_MISSING',
     doc: 'The context or Dockerfile is `-`, but the caller passed no input to read.',

@@ -73,7 +73,10 @@ function checkPattern(value: string): void {
   try {
     new RegExp(value)
   } catch (error) {
-    throw new UsageError((error as Error).message)
+    throw new UsageError(
+      `bad filter value: ${(error as Error).message}`,
+      'after ~=, and of an id, the value is a regular expression',
+    )
   }
 }
 

@@ -15,8 +15,9 @@ export async function writing<T>(what: string, call: Promise<T>): Promise<T> {
 }
 
 export function writeFailure(what: string, error: unknown): Error {
-  const { errno, message } = error as NodeJS.ErrnoException
-  const why = errno === undefined ? message : getSystemErrorMessage(errno)
+  const { code, errno, message } = error as NodeJS.ErrnoException
+  const isFile = code === 'EEXIST' || code === 'ENOTDIR'
+  const why = isFile ? 'it is, or is below, a file' : errno === undefined ? message : getSystemErrorMessage(errno)
   return registryErrors.archiveFailed([what, why], { cause: error })
 }
 
