@@ -16,8 +16,8 @@ export async function writing<T>(what: string, call: Promise<T>): Promise<T> {
 
 export function writeFailure(what: string, error: unknown): Error {
   const { code, errno, message } = error as NodeJS.ErrnoException
-  const isFile = code === 'EEXIST' || code === 'ENOTDIR'
-  const why = isFile ? 'it is, or is below, a file' : errno === undefined ? message : getSystemErrorMessage(errno)
+  // What is to be a directory is a file.
+  const why = code === 'EEXIST' ? 'not a directory' : errno === undefined ? message : getSystemErrorMessage(errno)
   return registryErrors.archiveFailed([what, why], { cause: error })
 }
 
