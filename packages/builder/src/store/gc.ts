@@ -63,6 +63,7 @@ export async function prune(
   }
   await remover.detach(now)
   const skipped = await remover.finish()
+  await store.locks.sweep()
   const removed = remover.removed.map(({ item }) => item)
   const freed = removed.reduce((bytes, { size }) => bytes + size, 0)
   return { removed, freed, left: plan.total - freed, skipped }

@@ -3,6 +3,7 @@
  * pid namespace that lives in.
  */
 import { closeSync, constants, fstatSync, openSync, readFileSync, statSync, unlinkSync, writeFileSync } from 'node:fs'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { throwIfAborted } from '../errors.ts'
@@ -29,6 +30,8 @@ export interface Locks {
   follow(name: string, signal?: AbortSignal): Promise<AsyncDisposable | undefined>
   /** Holds `name` if nobody has it now; undefined otherwise. */
   tryAcquire(name: string): Promise<AsyncDisposable | undefined>
+  /** Deletes the files of locks that nobody has: their holders died. */
+  sweep(): Promise<void>
 }
 
 /** Locks as files in a directory, which is made when first needed. */
@@ -54,7 +57,25 @@ export function openLocks(directory: string): Locks {
       return take(directory, name, 'exclusive')
     },
     tryAcquire: async (name) => take(directory, name, 'exclusive'),
+    async sweep() {
+      for (const name of await readdir(directory).catch(() => []))
+        if (name.endsWith('.lock')) await takeLeft(join(directory, name))?.[Symbol.asyncDispose]()
+    },
   }
+}
+
+/** A lock whose file is there, unless somebody has it. */
+function takeLeft(path: string): AsyncDisposable | undefined {
+  let fd: number
+  try {
+    fd = openSync(path, LOCK_FLAGS & ~constants.O_CREAT)
+  } catch {
+    // Deleted meanwhile, or no file.
+    return undefined
+  }
+  if (tryLock(fd, 'exclusive') === 'locked' && isSame(path, fd)) return held(path, fd, 'exclusive')
+  closeSync(fd)
+  return undefined
 }
 
 /** Asks again and again, ever more seldom, until there is an answer. */

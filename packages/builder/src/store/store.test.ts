@@ -329,6 +329,13 @@ describe('locks', () => {
     await alone![Symbol.asyncDispose]()
   })
 
+  it('that dead holders left are swept, and no others', async () => {
+    await using _held = await store.locks.acquire('x')
+    writeFileSync(join(root, 'locks', 'left.lock'), '')
+    await store.locks.sweep()
+    expect(readdirSync(join(root, 'locks'))).toEqual(['x.lock'])
+  })
+
   it('can be waited for until aborted', async () => {
     await using _held = await store.locks.acquire('x')
     await expect(store.locks.acquire('x', AbortSignal.timeout(30))).rejects.toMatchObject({ code: 'CANCELLED' })
