@@ -2,8 +2,8 @@ import { defineConfig } from 'vitest/config'
 import { patience } from './test/support/patience.ts'
 
 // Groups, one after the other: what fails fast comes first. `thorough` is what takes long by its nature (many random
-// builds, kills and races, all combinations of executors and users) and what only packing or a whole distribution shows;
-// `corpus` needs the folder beside the checkout. `pnpm test` runs the first two, `pnpm test:all` everything.
+// builds, kills and races, all combinations of executors, users and caches) and what only packing, a whole distribution or
+// other programs show; `corpus` needs the folder beside the checkout. `pnpm test` runs the first two, `pnpm test:all` everything.
 // Deadlines only end what hangs: they grow with the load of the machine.
 export default defineConfig({
   test: {
