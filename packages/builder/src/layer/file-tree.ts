@@ -137,11 +137,18 @@ export function sameDirectory(a: Attributes, b: Attributes): boolean {
   return a.mode === b.mode && a.uid === b.uid && a.gid === b.gid && sameXattrs(a.xattrs, b.xattrs)
 }
 
-/** Same type, attributes, modification time and size; content is not looked at. */
+/**
+ * Same type, attributes, modification time and size; content is not looked at. Times are those that a layer can tell, whole
+ * seconds: what lies below may come from a blob or from a disk, which must not make another layer.
+ */
 export function sameLeaf(a: Leaf, b: Leaf): boolean {
-  if (a.type !== b.type || a.size !== b.size || a.mtimeNs !== b.mtimeNs || !sameDirectory(a, b)) return false
+  if (a.type !== b.type || a.size !== b.size || seconds(a) !== seconds(b) || !sameDirectory(a, b)) return false
   if (a.type === 'symlink') return encodePath(a.linkname!).equals(encodePath(b.linkname!))
   return a.device?.major === b.device?.major && a.device?.minor === b.device?.minor
+}
+
+function seconds({ mtimeNs }: Leaf): bigint {
+  return mtimeNs / 1_000_000_000n
 }
 
 function sameXattrs(a: readonly Xattr[], b: readonly Xattr[]): boolean {
