@@ -170,7 +170,7 @@ describe.skipIf(needs.skip)(`attributes of outputs${needs.note}`, () => {
     async 'source-date-epoch'(type) {
       expect((await make(type, 'source-date-epoch=5', EPOCH)).config.created).toBe('1970-01-01T00:00:05Z')
       expect((await make(type, '', EPOCH)).config.created).toBe('2001-09-09T01:46:40Z')
-      // What the command line says stays in the history, as in the reference: reproducible.test.ts has what a file sets.
+      // What the command line says stays in the history, as in the reference: reproducible.thorough.test.ts has what a file sets.
       const without = await make(type, 'source-date-epoch=', EPOCH)
       expect(without.config).toMatchObject({ history: [{}, { created: '2001-09-09T01:46:40Z' }] })
       expect(without.manifests[0]!.layers[1]!.digest).toBe((await make(type, '')).manifests[0]!.layers[1]!.digest)
