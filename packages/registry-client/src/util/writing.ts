@@ -8,8 +8,9 @@ export async function writing<T>(what: string, call: Promise<T>): Promise<T> {
   try {
     return await call
   } catch (error) {
-    const { errno, code } = (error ?? {}) as NodeJS.ErrnoException
-    if (typeof errno !== 'number' && !code?.startsWith('ERR_INVALID_ARG')) throw error
+    // The reason of an abort may be anything; that of a time-out has a number as its code.
+    const { errno, code } = (error ?? {}) as { readonly errno?: unknown; readonly code?: unknown }
+    if (typeof errno !== 'number' && !String(code).startsWith('ERR_INVALID_ARG')) throw error
     throw writeFailure(what, error)
   }
 }
