@@ -148,7 +148,13 @@ describe.skipIf(skip)(`the image of tsbuild${note}`, () => {
 
   it('has neither a shell nor anything that is not in the list', async () => {
     const programs = [...(await image.files()).keys()].filter((path) => /^(usr\/)?(local\/)?s?bin\/./.test(path))
-    expect(programs.map((path) => path.replace(/.*\//, '')).sort()).toEqual(['git', 'node', 'tsbuild', 'unshare'])
+    expect(programs.map((path) => path.replace(/.*\//, '')).sort()).toEqual([
+      'git',
+      'kaniko',
+      'node',
+      'tsbuild',
+      'unshare',
+    ])
   })
 
   it.each<[string, Partial<Container>]>([
