@@ -91,25 +91,26 @@ export class Explainer implements AsyncDisposable {
     await Promise.all(this.#told)
     const { records } = this.#session.store
     const { steps } = this.#trace
-    const earlier = await this.#builds()
-    const comparison = await this.#compared()
+    // The build that is made most has nothing to compare: reading what is remembered is not part of it.
+    const comparison = steps.some(({ outcome }) => outcome === 'ran') ? await this.#compared() : undefined
     const explained: StepExplanation[] = []
     for (const [index, step] of steps.entries()) {
-      if (step.outcome !== 'ran') continue
+      if (comparison === undefined || step.outcome !== 'ran') continue
       const found = comparison.why(index)
       const from = found.step === index ? undefined : nameOf(steps[found.step]!)
       explained.push(withoutMarks({ step: step.name, at: step.at, cause: await this.#cause(found), from }))
     }
     const explanation: BuildExplanation = {
       started: this.#started,
-      comparedWith: comparison.comparedWith,
+      comparedWith: comparison?.comparedWith,
       steps: explained,
       cached: steps.filter(({ outcome }) => outcome === 'cached').length,
     }
-    const latest = earlier[0]
-    // A build like the one before it has nothing that has to be remembered twice, and it is the one that is made most.
-    if (explained.length === 0 && latest?.explanation.steps.length === 0 && sameKeys(steps, latest.steps))
-      return explanation
+    if (comparison === undefined) {
+      const [latest] = await earlierBuilds(records, this.#place, 1)
+      // A build like the one before it has nothing that has to be remembered twice.
+      if (latest?.explanation.steps.length === 0 && sameKeys(steps, latest.steps)) return explanation
+    }
     try {
       for (const step of steps) if (step.outcome === 'ran') await this.#saveListings(step)
       await rememberBuild(records, this.#place, { started: this.#started, steps, explanation })
@@ -194,6 +195,6 @@ export async function explain(call: ExplainOptions<Place> = {}): Promise<BuildEx
     const { context = '.', dockerfile, target } = options
     const known = { context, ...(dockerfile !== undefined && { dockerfile }), ...(target !== undefined && { target }) }
     const place = named === undefined ? await latestPlace(records) : placeOf(known)
-    return place && (await earlierBuilds(records, place))[0]?.explanation
+    return place && (await earlierBuilds(records, place, 1))[0]?.explanation
   })
 }

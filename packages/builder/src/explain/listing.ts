@@ -2,17 +2,11 @@
  * The files that a COPY took, by the fingerprint that stands for them in its key: what was in a directory is compared
  * with what is there now. A listing is made of what fingerprinting knows already; nothing is read for it.
  */
-import { promisify } from 'node:util'
-import { zstdCompress, zstdDecompress } from 'node:zlib'
 import type { FileChange } from '../explanation.ts'
 import type { Records } from '../store/records.ts'
-
-const compress = promisify(zstdCompress)
-const decompress = promisify(zstdDecompress)
+import { pack, unpack } from './packed.ts'
 
 const KIND = 'listing'
-/** Most bytes of a listing's text. */
-const LIMIT = 64 * 1024 * 1024
 /** How many changes are told. */
 const TOLD = 10
 
@@ -54,9 +48,8 @@ export class Listings {
     const lines = Array.from(files(), ({ name, path, type, mode, owner, content }) =>
       [JSON.stringify(path), type, mode, owner, JSON.stringify(content), JSON.stringify(name)].join('\t'),
     )
-    const text = Buffer.from(lines.join('\n'))
-    if (text.length > LIMIT) return
-    await this.#records.put(KIND, fingerprint, (await compress(text)).toString('base64'))
+    const packed = await pack(lines.join('\n'))
+    if (packed !== undefined) await this.#records.put(KIND, fingerprint, packed)
   }
 
   /** Compares the files of two fingerprints; undefined where one of them is not remembered. */
@@ -73,13 +66,7 @@ export class Listings {
     if (seen) return new Map(Array.from(seen(), (file) => [file.name, file]))
     const stored = await this.#records.get<unknown>(KIND, fingerprint)
     if (typeof stored !== 'string') return undefined
-    try {
-      const text = await decompress(Buffer.from(stored, 'base64'), { maxOutputLength: LIMIT })
-      return new Map(text.toString().split('\n').map(parseLine))
-    } catch {
-      // Another version's.
-      return undefined
-    }
+    return await unpack(stored, (text) => new Map(text.split('\n').map(parseLine)))
   }
 }
 

@@ -1,21 +1,15 @@
 /** The builds that a store remembers, for comparison: of each Dockerfile, context and target the latest ones. */
-import { promisify } from 'node:util'
-import { zstdCompress, zstdDecompress } from 'node:zlib'
 import { schema } from '@tsbuild/registry-client'
 import type { BuildExplanation } from '../explanation.ts'
 import type { Records } from '../store/records.ts'
 import type { EarlierBuild } from './compare.ts'
-
-const compress = promisify(zstdCompress)
-const decompress = promisify(zstdDecompress)
+import { pack, unpack } from './packed.ts'
 
 const KIND = 'builds'
 /** Key under which stands which place was built last. */
 const LATEST = 'latest'
 /** How many builds of one place are remembered. */
 const KEPT = 8
-/** Most bytes of a remembered build. */
-const LIMIT = 64 * 1024 * 1024
 
 /** What makes a build the same one as an earlier one, for whoever asks why it was not faster. */
 export interface BuildPlace {
@@ -42,16 +36,17 @@ const buildSchema = schema.object<EarlierBuild & { explanation: unknown }>({
   explanation: schema.anything,
 }) as schema.Schema<RememberedBuild>
 
-/** The builds of a place, the latest first. */
-export async function earlierBuilds(records: Records, place: BuildPlace): Promise<RememberedBuild[]> {
-  return (await Promise.all((await stored(records, place)).map(unpacked))).flatMap((build) => build ?? [])
+/** The builds of a place, the latest first. @param most how many of them are wanted */
+export async function earlierBuilds(records: Records, place: BuildPlace, most = KEPT): Promise<RememberedBuild[]> {
+  const packed = (await stored(records, place)).slice(0, most)
+  const builds = await Promise.all(packed.map((each) => unpack(each, (text) => buildSchema(JSON.parse(text), ''))))
+  return builds.flatMap((build) => build ?? [])
 }
 
 /** Remembers a build. */
 export async function rememberBuild(records: Records, place: BuildPlace, build: RememberedBuild): Promise<void> {
-  const text = Buffer.from(JSON.stringify(build))
-  if (text.length > LIMIT) return
-  const packed = (await compress(text)).toString('base64')
+  const packed = await pack(JSON.stringify(build))
+  if (packed === undefined) return
   const builds = [packed, ...(await stored(records, place))].slice(0, KEPT)
   await records.put(KIND, keyOf(place), { place, builds } satisfies Stored)
   await records.put(KIND, LATEST, place)
@@ -64,16 +59,6 @@ export async function latestPlace(records: Records): Promise<BuildPlace | undefi
 
 async function stored(records: Records, place: BuildPlace): Promise<readonly string[]> {
   return checked(storedSchema, await records.get<unknown>(KIND, keyOf(place)))?.builds ?? []
-}
-
-async function unpacked(text: string): Promise<RememberedBuild | undefined> {
-  try {
-    const json = await decompress(Buffer.from(text, 'base64'), { maxOutputLength: LIMIT })
-    return buildSchema(JSON.parse(json.toString()), '')
-  } catch {
-    // Another version's.
-    return undefined
-  }
 }
 
 function checked<T>(check: schema.Schema<T>, value: unknown): T | undefined {
